@@ -1,0 +1,59 @@
+/**
+ * What every command gets from main.ts, so that no command reaches for process-wide state itself:
+ * streams, environment, the signal that Ctrl-C aborts, and the way to an instance's files.
+ *
+ * A command file exports `function xyzCommand(context: CliContext): Command`; it imports nothing
+ * heavy at the top, its action imports the implementation (see style: `--help` in under 200 ms).
+ */
+import type { Readable, Writable } from 'node:stream';
+
+import type { Command } from '@commander-js/extra-typings';
+
+/** Where a client finds one instance's console. */
+export interface GatewayAccess {
+  readonly host: string;
+  readonly port: number;
+  /** `SHA256:...`, as `ssh-keygen -l` prints it. */
+  readonly hostKeyFingerprint: string;
+  /** `ssh-ed25519 AAAA...`: the key type and the key as in a known_hosts line, without a host. */
+  readonly hostKeyLine: string;
+  /** The instance's own client key (OpenSSH private key, 0600). */
+  readonly clientKeyPath: string;
+}
+
+/** The files of one instance, and its gateway while the instance runs. */
+export interface InstanceAccess {
+  readonly name: string;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly gateway?: GatewayAccess;
+}
+
+/** Process-wide choices that are valid for all commands. */
+export interface GlobalOptions {
+  /** The instance meant, `default` unless `--name` or VSBYPASS_NAME says so. */
+  readonly name: string;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+export interface CliContext {
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdin: Readable & { isTTY?: boolean };
+  readonly stdout: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean };
+  /** Aborted by SIGINT, SIGTERM and SIGHUP; its reason is the VsbError to end with (exit 130 or 143). */
+  readonly signal: AbortSignal;
+  /** The global options; valid from within an action only, after parsing. */
+  readonly global: GlobalOptions;
+  /**
+   * Looks an instance up, the one of `--name` by default.
+   * @throws VsbError E_INSTANCE_UNKNOWN when there is none of that name, E_INSTANCE_NAME when the name is malformed
+   */
+  instance(name?: string): Promise<InstanceAccess>;
+  /** Sets what the process exits with when the command ends without an error. */
+  exitWith(code: number): void;
+}
+
+/** What a command file exports. */
+export type CommandFactory = (context: CliContext) => Command;
