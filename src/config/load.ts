@@ -1,0 +1,120 @@
+/**
+ * Finds, reads and checks `vsbypass.json`. Every complaint names the file and the path of the key.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import type { z } from 'zod';
+
+import { VsbError, errnoOf, messageOf } from '../errors/index.js';
+import {
+  configSchema,
+  maximumVms,
+  withDefaultVms,
+  type AccelChoice,
+  type Config,
+} from './schema.js';
+
+export const configFileName = 'vsbypass.json';
+
+export interface ConfigRequest {
+  /** `--config`: must exist. Without it `vsbypass.json` in `directory` is read if there is one. */
+  readonly path?: string | undefined;
+  readonly directory: string;
+  /** `--vms`: that many default user VMs; the file must not list any then. */
+  readonly vmCount?: number | undefined;
+  /** `--accel`: wins over the file. */
+  readonly accel?: AccelChoice | undefined;
+}
+
+/**
+ * Returns the configuration with defaults filled in and file names made absolute (relative ones
+ * count from the configuration file's folder).
+ *
+ * @throws VsbError E_CONFIG (exit 2): not readable, not JSON, a wrong key or value, a missing VM file
+ */
+export async function loadConfig(request: ConfigRequest): Promise<Config> {
+  const path = resolve(request.directory, request.path ?? configFileName);
+  const text = await readText(path, request.path === undefined);
+  const config = parseConfig(text ?? '{}', path, request.vmCount);
+  if (request.accel !== undefined) config.accel = request.accel;
+  return await resolveFiles(config, path);
+}
+
+async function readText(path: string, mayBeMissing: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (mayBeMissing && errnoOf(error) === 'ENOENT') return undefined;
+    throw new VsbError('E_CONFIG', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Parses and checks the text of a configuration file; `path` is for the messages only. */
+export function parseConfig(text: string, path: string, vmCount?: number): Config {
+  if (
+    vmCount !== undefined &&
+    !(Number.isInteger(vmCount) && vmCount >= 1 && vmCount <= maximumVms)
+  ) {
+    throw new VsbError('E_USAGE', `--vms takes a number from 1 to ${maximumVms}`);
+  }
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    throw new VsbError('E_CONFIG', `${path} is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+  const result = configSchema.safeParse(document);
+  if (!result.success) {
+    const problems = result.error.issues.map(describeIssue);
+    throw new VsbError('E_CONFIG', `${path}: ${problems.join('; ')}`, {
+      hint: 'Every key is described in README.md, "Configuration".',
+      details: { path, problems },
+    });
+  }
+  if (vmCount !== undefined && result.data.vms !== undefined) {
+    throw new VsbError('E_USAGE', `--vms cannot be combined with the user VMs listed in ${path}`);
+  }
+  return withDefaultVms(result.data, vmCount);
+}
+
+/** `vms[0].memoryMiB: Too small: expected number to be >=96`. */
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const key = issue.path
+    .map((part, index) =>
+      typeof part === 'number' ? `[${part}]` : index === 0 ? String(part) : `.${String(part)}`,
+    )
+    .join('');
+  return key === '' ? issue.message : `${key}: ${issue.message}`;
+}
+
+async function resolveFiles(config: Config, configPath: string): Promise<Config> {
+  const folder = dirname(configPath);
+  const absolute = async (file: string, key: string): Promise<string> => {
+    const path = resolve(folder, file);
+    const found = await stat(path).catch(() => undefined);
+    // A disk may be a block device; everything else is a plain file.
+    if (
+      found === undefined ||
+      !(found.isFile() || (found.isBlockDevice() && key.endsWith('path')))
+    ) {
+      throw new VsbError('E_CONFIG', `${configPath}: ${key}: there is no file ${path}`);
+    }
+    return path;
+  };
+  const vms = await Promise.all(
+    config.vms.map(async (vm, index) => ({
+      ...vm,
+      ...(vm.kernel === undefined
+        ? {}
+        : { kernel: await absolute(vm.kernel, `vms[${index}].kernel`) }),
+      ...(vm.initrd === undefined
+        ? {}
+        : { initrd: await absolute(vm.initrd, `vms[${index}].initrd`) }),
+      ...(vm.disk === undefined
+        ? {}
+        : { disk: { ...vm.disk, path: await absolute(vm.disk.path, `vms[${index}].disk.path`) } }),
+    })),
+  );
+  return { ...config, vms };
+}

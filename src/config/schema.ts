@@ -1,0 +1,116 @@
+/**
+ * What `vsbypass.json` may say. Unknown keys are errors: a misspelt key would otherwise be a
+ * default that nobody asked for.
+ */
+import { z } from 'zod';
+
+/** Names of user VMs become folders in L2, ssh host names, and parts of QEMU's `-name`. */
+export const vmNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+
+/** How many user VMs the shadow hypervisor has slots for. */
+export const maximumVms = 16;
+
+const vmSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(vmNamePattern, 'must be 1 to 32 lower case letters, digits and inner hyphens')
+    .describe('name of the user VM'),
+  memoryMiB: z.int().min(96).max(65_536).default(256),
+  vcpus: z.int().min(1).max(16).default(1),
+  /** Started together with the testbed. */
+  autostart: z.boolean().default(true),
+  /** Files on this host; the default is the small Debian of images/l3. */
+  kernel: z.string().min(1).optional(),
+  initrd: z.string().min(1).optional(),
+  append: z.string().max(2048).optional(),
+  /** A disk image (raw or qcow2) on this host; without `kernel` the user VM boots from it. */
+  disk: z
+    .strictObject({
+      path: z.string().min(1),
+      format: z.enum(['raw', 'qcow2']),
+      readOnly: z.boolean().default(false),
+    })
+    .optional(),
+});
+
+/** HLT capture of user VMs, see docs/link-protocol.md. */
+export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
+export const accelChoices = ['auto', 'kvm', 'tcg'] as const;
+
+export const configSchema = z
+  .strictObject({
+    /** The virtualized system: stock Linux with QEMU-KVM. */
+    l2: z
+      .strictObject({
+        kind: z.literal('kvm').default('kvm'),
+        /** Memory of L2 in MiB; by default what its user VMs need and some more. */
+        memoryMiB: z.int().min(512).max(262_144).optional(),
+        vcpus: z.int().min(1).max(32).default(2),
+      })
+      .prefault({}),
+    l1: z
+      .strictObject({
+        dom0MemoryMiB: z.int().min(256).max(16_384).default(768),
+      })
+      .prefault({}),
+    accel: z.enum(accelChoices).default('auto'),
+    hltPolicy: z.enum(hltPolicies).default('adaptive'),
+    console: z
+      .strictObject({
+        /** Console history kept for each user VM, in bytes. */
+        historyBytes: z.int().min(4096).max(268_435_456).default(1_048_576),
+        /** TCP port of the console on 127.0.0.1; 0 takes a free one. */
+        port: z.int().min(0).max(65_535).default(0),
+      })
+      .prefault({}),
+    /** Multiplies every phase's time limit: for slow or busy machines. */
+    patience: z.number().min(0.1).max(20).default(1),
+    vms: z.array(vmSchema).min(1).max(maximumVms).optional(),
+  })
+  .superRefine((config, context) => {
+    const seen = new Set<string>();
+    config.vms?.forEach((vm, index) => {
+      if (seen.has(vm.name)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['vms', index, 'name'],
+          message: `"${vm.name}" names two user VMs`,
+        });
+      }
+      seen.add(vm.name);
+      if (vm.kernel === undefined && vm.initrd !== undefined) {
+        context.addIssue({
+          code: 'custom',
+          path: ['vms', index, 'initrd'],
+          message: 'is of no use without a kernel',
+        });
+      }
+      for (const key of ['append', 'kernel', 'initrd'] as const) {
+        // The arguments of a user VM's QEMU travel one a line.
+        if (/[\n\r\0]/.test(vm[key] ?? '')) {
+          context.addIssue({
+            code: 'custom',
+            path: ['vms', index, key],
+            message: 'must not contain a line break',
+          });
+        }
+      }
+    });
+  });
+
+type ParsedConfig = z.output<typeof configSchema>;
+export type VmConfig = z.output<typeof vmSchema>;
+/** A configuration with every default filled in. */
+export type Config = Omit<ParsedConfig, 'vms'> & { vms: VmConfig[] };
+export type HltPolicy = (typeof hltPolicies)[number];
+export type AccelChoice = (typeof accelChoices)[number];
+
+/** The default user VMs `vm1` to `vm<count>`. */
+export function defaultVms(count: number): VmConfig[] {
+  return Array.from({ length: count }, (_, index) => vmSchema.parse({ name: `vm${index + 1}` }));
+}
+
+/** Fills in what the parsed file leaves open. */
+export function withDefaultVms(parsed: ParsedConfig, vmCount: number | undefined): Config {
+  return { ...parsed, vms: parsed.vms ?? defaultVms(vmCount ?? 1) };
+}

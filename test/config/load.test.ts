@@ -1,0 +1,107 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { loadConfig, parseConfig } from '../../src/config/load.js';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-config-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+describe('parseConfig', () => {
+  it('fills an empty file with defaults and one user VM', () => {
+    expect(parseConfig('{}', 'f')).toEqual({
+      l2: { kind: 'kvm', vcpus: 2 },
+      l1: { dom0MemoryMiB: 768 },
+      accel: 'auto',
+      hltPolicy: 'adaptive',
+      console: { historyBytes: 1_048_576, port: 0 },
+      patience: 1,
+      vms: [{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true }],
+    });
+  });
+
+  it('makes as many default user VMs as --vms asks for', () => {
+    expect(parseConfig('{}', 'f', 3).vms.map((vm) => vm.name)).toEqual(['vm1', 'vm2', 'vm3']);
+  });
+
+  it.each([
+    ['{', /is not JSON/],
+    ['[]', /expected object/],
+    ['{"acel": "tcg"}', /acel/],
+    ['{"accel": "xen"}', /accel: .*"auto"/],
+    ['{"vms": []}', /vms: /],
+    ['{"vms": [{"name": "a"}, {"name": "a"}]}', /vms\[1\]\.name: "a" names two user VMs/],
+    ['{"vms": [{"name": "../x"}]}', /vms\[0\]\.name: must be/],
+    ['{"vms": [{"name": "a", "memoryMiB": 1}]}', /vms\[0\]\.memoryMiB: /],
+    ['{"vms": [{"name": "a", "initrd": "i"}]}', /vms\[0\]\.initrd: is of no use/],
+    ['{"vms": [{"name": "a", "append": "a\\nb"}]}', /vms\[0\]\.append: must not contain/],
+    ['{"l2": {"kind": "hyperv"}}', /l2\.kind: /],
+  ])('refuses %s and names the key', (text, message) => {
+    expect(() => parseConfig(text, '/etc/f.json')).toThrow(
+      expect.objectContaining({
+        code: 'E_CONFIG',
+        exitCode: 2,
+        message: expect.stringMatching(message) as string,
+      }),
+    );
+  });
+
+  it.each([0, 17, 1.5, Number.NaN])('refuses --vms %s', (count) => {
+    expect(() => parseConfig('{}', 'f', count)).toThrow(
+      expect.objectContaining({ code: 'E_USAGE' }),
+    );
+  });
+
+  it('refuses --vms beside listed user VMs', () => {
+    expect(() => parseConfig('{"vms": [{"name": "a"}]}', 'f', 2)).toThrow(
+      expect.objectContaining({ code: 'E_USAGE' }),
+    );
+  });
+});
+
+describe('loadConfig', () => {
+  it('uses defaults when there is no vsbypass.json and none was asked for', async () => {
+    expect((await loadConfig({ directory })).vms).toHaveLength(1);
+  });
+
+  it('refuses a --config that is not there', async () => {
+    await expect(loadConfig({ directory, path: 'no.json' })).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining('no.json') as string,
+    });
+  });
+
+  it('lets --accel win over the file', async () => {
+    await writeFile(join(directory, 'vsbypass.json'), '{"accel": "kvm"}');
+    expect((await loadConfig({ directory, accel: 'tcg' })).accel).toBe('tcg');
+  });
+
+  it('makes file names absolute, counted from the configuration file', async () => {
+    await writeFile(join(directory, 'disk.img'), 'x');
+    await writeFile(
+      join(directory, 'c.json'),
+      '{"vms": [{"name": "a", "disk": {"path": "disk.img", "format": "raw"}}]}',
+    );
+    const config = await loadConfig({ directory: '/', path: join(directory, 'c.json') });
+    expect(config.vms[0]?.disk).toEqual({
+      path: join(directory, 'disk.img'),
+      format: 'raw',
+      readOnly: false,
+    });
+  });
+
+  it('names the key of a missing file', async () => {
+    await writeFile(
+      join(directory, 'vsbypass.json'),
+      '{"vms": [{"name": "a", "kernel": "vmlinuz"}]}',
+    );
+    await expect(loadConfig({ directory })).rejects.toThrow(/vms\[0\]\.kernel: there is no file/);
+  });
+});
