@@ -202,6 +202,12 @@ export class QmpClient extends EventEmitter<Events> {
   }
 }
 
+/** What an aborted signal was aborted with, as an Error. */
+function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new VsbError('E_INTERRUPTED', 'interrupted');
+}
+
 function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
