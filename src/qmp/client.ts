@@ -131,7 +131,7 @@ export class QmpClient extends EventEmitter<Events> {
         this.#pending.delete(id);
         action();
       };
-      const onAbort = (): void => settle(() => reject(options.signal?.reason as Error));
+      const onAbort = (): void => settle(() => reject(abortReason(options.signal)));
       const timer = setTimeout(
         () => settle(() => reject(deadlineError(`an answer to ${command}`, timeoutMs))),
         timeoutMs,
@@ -237,7 +237,7 @@ async function readGreeting(
       stream.on('error', () => undefined);
       action();
     };
-    const onAbort = (): void => settle(() => reject(options.signal?.reason as Error));
+    const onAbort = (): void => settle(() => reject(abortReason(options.signal)));
     const timer = setTimeout(
       () => settle(() => reject(deadlineError('greeting', timeoutMs))),
       timeoutMs,
