@@ -28,7 +28,7 @@ export interface CallOptions {
 interface PendingCall {
   readonly command: string;
   resolve(value: unknown): void;
-  reject(error: unknown): void;
+  reject(error: Error): void;
 }
 
 interface Events {
@@ -268,7 +268,7 @@ async function readGreeting(
         const version = greeting.data.QMP.version.qemu;
         settle(() => resolve({ version, rest }));
       } catch (error) {
-        settle(() => reject(error));
+        settle(() => reject(error instanceof Error ? error : new Error(String(error))));
       }
     };
     options.signal?.addEventListener('abort', onAbort, { once: true });
