@@ -114,8 +114,8 @@ static void update_thre(struct vsb_uart *u)
 }
 
 /*
- * Section 8.9, and section 8.8, bit 4, for loopback. The deltas say what changed
- * since MSR was read; that of RI is set by its trailing edge only.
+ * Section 8.9, and for loopback section 8.8, bit 4. The deltas say what
+ * changed since MSR was read; that of RI is set by its trailing edge only.
  */
 static void update_modem_lines(struct vsb_uart *u)
 {
