@@ -1,0 +1,12 @@
+/** The link to the shadow hypervisor, as the rest of the program sees it. */
+export { GLOBAL_SLOT } from './frame.js';
+export { Link, type LinkEvents, type LinkOptions, type LinkStats } from './link.js';
+export type {
+  GlobalCounters,
+  HelloRecord,
+  HltPolicy,
+  SlotAddress,
+  VmCounters,
+  VmRecord,
+  VmState,
+} from './messages.js';
