@@ -1,0 +1,89 @@
+/**
+ * Who may use the gateway: public keys only, and only with signatures that are sound today.
+ */
+import { createPublicKey } from 'node:crypto';
+
+import type { AuthContext, ParsedKey } from 'ssh2';
+
+import { fingerprintOf } from './keys.js';
+
+/** Smallest RSA modulus accepted, bits (NIST SP 800-131A). */
+const MIN_RSA_BITS = 2048;
+
+export interface AuthorizedKey {
+  readonly key: ParsedKey;
+  readonly fingerprint: string;
+  /** The line's comment, else the fingerprint. */
+  readonly label: string;
+}
+
+/** One line's worth of an authorized_keys file that cannot be used, and why. */
+export interface RejectedKey {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly reason: string;
+}
+
+type KeyParser = (data: string) => ParsedKey | Error;
+
+/**
+ * Reads OpenSSH public key lines. Lines with options are refused as a whole: an option that is not
+ * enforced here must not be taken for one that is.
+ */
+export function parseAuthorizedKeys(
+  lines: readonly string[],
+  parseKey: KeyParser,
+): { keys: AuthorizedKey[]; rejected: RejectedKey[] } {
+  const keys: AuthorizedKey[] = [];
+  const rejected: RejectedKey[] = [];
+  for (const [index, text] of lines.entries()) {
+    const line = text.trim();
+    if (line === '' || line.startsWith('#')) continue;
+    const key = parseKey(line);
+    if (key instanceof Error) {
+      rejected.push({ line: index + 1, reason: 'not a plain OpenSSH public key' });
+    } else if (key.isPrivateKey()) {
+      rejected.push({ line: index + 1, reason: 'a private key' });
+    } else if (!isStrong(key)) {
+      rejected.push({
+        line: index + 1,
+        reason: `${key.type} key of a kind or size that is not accepted`,
+      });
+    } else {
+      const fingerprint = fingerprintOf(key.getPublicSSH());
+      keys.push({ key, fingerprint, label: key.comment || fingerprint });
+    }
+  }
+  return { keys, rejected };
+}
+
+function isStrong(key: ParsedKey): boolean {
+  if (key.type === 'ssh-ed25519' || key.type.startsWith('ecdsa-sha2-')) return true;
+  if (key.type !== 'ssh-rsa') return false;
+  const { modulusLength } = createPublicKey(key.getPublicPEM()).asymmetricKeyDetails ?? {};
+  return (modulusLength ?? 0) >= MIN_RSA_BITS;
+}
+
+/** What to do with one authentication request. */
+export type AuthDecision =
+  /** A key that would do, without a signature yet. */
+  | { readonly kind: 'acceptable' }
+  | { readonly kind: 'accepted'; readonly key: AuthorizedKey }
+  /** `counts` is false for the harmless first question which methods there are (RFC 4252, 5.2). */
+  | { readonly kind: 'refused'; readonly counts: boolean };
+
+export function decide(context: AuthContext, keys: readonly AuthorizedKey[]): AuthDecision {
+  if (context.method === 'none') return { kind: 'refused', counts: false };
+  const refused: AuthDecision = { kind: 'refused', counts: true };
+  if (context.method !== 'publickey') return refused;
+  const { key: offered, signature, blob, hashAlgo } = context;
+  // An RSA key without a named hash means SHA-1.
+  if (offered.algo === 'ssh-rsa' && hashAlgo === undefined) return refused;
+  const known = keys.find(
+    ({ key }) => key.type === offered.algo && key.getPublicSSH().equals(offered.data),
+  );
+  if (known === undefined) return refused;
+  if (signature === undefined || blob === undefined) return { kind: 'acceptable' };
+  const genuine: unknown = known.key.verify(blob, signature, hashAlgo);
+  return genuine === true ? { kind: 'accepted', key: known } : refused;
+}

@@ -1,0 +1,55 @@
+/**
+ * What a VM printed, from the first boot byte on: a ring in memory, never on disk. Positions count
+ * from the first byte ever and never wrap, so that each reader keeps its own and sees what it missed.
+ */
+
+/** Some output, and how much before it was overwritten before it could be read. */
+export interface HistoryChunk {
+  /** A copy: it stays valid while the ring moves on. */
+  readonly bytes: Buffer;
+  /** Bytes between the position asked for and the first one here. */
+  readonly missed: number;
+}
+
+export class History {
+  readonly #ring: Buffer;
+  #end = 0;
+
+  /** @param capacity bytes kept, at least 1 */
+  constructor(capacity: number) {
+    this.#ring = Buffer.alloc(capacity);
+  }
+
+  /** Position of the oldest byte that is still there. */
+  get start(): number {
+    return Math.max(0, this.#end - this.#ring.length);
+  }
+
+  /** Position after the newest byte: how many were ever appended. */
+  get end(): number {
+    return this.#end;
+  }
+
+  append(bytes: Uint8Array): void {
+    const capacity = this.#ring.length;
+    const kept = bytes.subarray(Math.max(0, bytes.length - capacity));
+    const at = (this.#end + bytes.length - kept.length) % capacity;
+    const untilWrap = Math.min(kept.length, capacity - at);
+    this.#ring.set(kept.subarray(0, untilWrap), at);
+    this.#ring.set(kept.subarray(untilWrap), 0);
+    this.#end += bytes.length;
+  }
+
+  /** At most `limit` bytes from `position` on; undefined when there is nothing after it. */
+  read(position: number, limit: number): HistoryChunk | undefined {
+    const from = Math.max(position, this.start);
+    const length = Math.min(limit, this.#end - from);
+    if (length <= 0) return undefined;
+    const at = from % this.#ring.length;
+    const bytes = Buffer.allocUnsafe(length);
+    const untilWrap = Math.min(length, this.#ring.length - at);
+    this.#ring.copy(bytes, 0, at, at + untilWrap);
+    this.#ring.copy(bytes, untilWrap, 0, length - untilWrap);
+    return { bytes, missed: from - position };
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * One user at one VM's console. It pulls output at its own pace from the VM's history: a slow one
+ * delays nobody and is told how much it missed.
+ */
+import { EventEmitter } from 'node:events';
+
+import { VsbError } from '../errors/index.js';
+import type { History, HistoryChunk } from './history.js';
+
+export type SessionMode = 'rw' | 'ro';
+
+/** Why a session ended: by its owner, because its VM is gone for good, or because the hub closed. */
+export type SessionEnd = 'closed' | 'vm-gone' | 'hub-closed';
+
+export interface SessionEvents {
+  /** read() has something. */
+  readable: [];
+  /** write() said false and takes more now. */
+  drain: [];
+  end: [reason: SessionEnd];
+}
+
+export interface SessionOptions {
+  mode: SessionMode;
+  /** Who it is, for lists and logs. */
+  label: string;
+  /** Where reading begins: at the oldest byte kept (default), or with what comes from now on. */
+  from?: 'start' | 'now';
+  /**
+   * Whether L1 is told that somebody is at the console (default true); false for the program's own
+   * watchers, which never type.
+   */
+  counted?: boolean;
+}
+
+/** What a session needs of its VM's console. */
+export interface SessionTarget {
+  readonly history: History;
+  writeInput(bytes: Buffer): boolean;
+  sendBreak(): Promise<void>;
+  sessionClosed(session: Session): void;
+}
+
+/** How much read() hands out at once if not told, bytes. */
+const READ_BYTES = 32 * 1024;
+
+export class Session extends EventEmitter<SessionEvents> {
+  readonly mode: SessionMode;
+  readonly label: string;
+  readonly counted: boolean;
+  #target: SessionTarget;
+  #position: number;
+  #missed = 0;
+  #ended: SessionEnd | undefined;
+  /** Where the output stopped being this session's: its end. */
+  #limit = Number.MAX_SAFE_INTEGER;
+
+  constructor(target: SessionTarget, options: SessionOptions) {
+    super();
+    // Many a watcher may wait at once through events.once().
+    this.setMaxListeners(0);
+    this.#target = target;
+    this.mode = options.mode;
+    this.label = options.label;
+    this.counted = options.counted ?? true;
+    this.#position = options.from === 'now' ? target.history.end : target.history.start;
+  }
+
+  /** Why it ended, or undefined while it lives. */
+  get ended(): SessionEnd | undefined {
+    return this.#ended;
+  }
+
+  /** Bytes that were overwritten before this session read them, in all. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  /** Output not read yet, bytes. */
+  get pending(): number {
+    const { start, end } = this.#target.history;
+    return Math.max(0, Math.min(end, this.#limit) - Math.max(this.#position, start));
+  }
+
+  /** The next output, undefined if there is none (wait for 'readable'). After the end: what came before it. */
+  read(limit = READ_BYTES): HistoryChunk | undefined {
+    const chunk = this.#target.history.read(this.#position, Math.min(limit, this.pending));
+    if (chunk === undefined) return undefined;
+    this.#position += chunk.missed + chunk.bytes.length;
+    this.#missed += chunk.missed;
+    return chunk;
+  }
+
+  /**
+   * Output as it comes, until the session ends and all is read.
+   * @throws the signal's reason when it is aborted
+   */
+  async *chunks(signal: AbortSignal): AsyncGenerator<HistoryChunk, void, void> {
+    for (;;) {
+      signal.throwIfAborted();
+      const chunk = this.read();
+      if (chunk !== undefined) yield chunk;
+      else if (this.#ended !== undefined) return;
+      else await this.#change(signal);
+    }
+  }
+
+  /**
+   * Types into the VM.
+   * @returns false when enough is waiting (the bytes are taken all the same): wait for 'drain'
+   * @throws VsbError E_CONSOLE_REFUSED for a read-only session, E_CONSOLE_CLOSED after its end
+   */
+  write(bytes: Buffer): boolean {
+    this.#checkWritable();
+    return this.#target.writeInput(bytes);
+  }
+
+  /**
+   * A BREAK on the VM's line.
+   * @throws VsbError as write() does, and what the link says
+   */
+  async sendBreak(): Promise<void> {
+    this.#checkWritable();
+    await this.#target.sendBreak();
+  }
+
+  close(): void {
+    this.end('closed');
+  }
+
+  /** For the console: the session is over. */
+  end(reason: SessionEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    this.#limit = this.#target.history.end;
+    this.#target.sessionClosed(this);
+    this.emit('end', reason);
+  }
+
+  /** For the console: its bytes are now in another history, from `position` on. */
+  moveTo(target: SessionTarget, position: number): void {
+    const already = Math.max(0, this.#position - this.#target.history.start);
+    this.#target = target;
+    this.#position = position + already;
+  }
+
+  #checkWritable(): void {
+    if (this.#ended !== undefined) {
+      throw new VsbError('E_CONSOLE_CLOSED', 'the console session is over', { layer: 'console' });
+    }
+    if (this.mode === 'ro') {
+      throw new VsbError('E_CONSOLE_REFUSED', 'this console session is read-only', {
+        layer: 'console',
+      });
+    }
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        this.off('readable', done).off('end', done);
+        signal.removeEventListener('abort', aborted);
+        resolve();
+      };
+      const aborted = (): void => {
+        this.off('readable', done).off('end', done);
+        reject(signal.reason as Error);
+      };
+      this.on('readable', done).on('end', done);
+      signal.addEventListener('abort', aborted, { once: true });
+    });
+  }
+}

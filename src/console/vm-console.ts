@@ -1,0 +1,228 @@
+/**
+ * The console of one VM: its history, its sessions, and the way of the input to whatever slot of the
+ * hypervisor the VM has now. The VM may go and come back (another slot, another generation): name,
+ * history and sessions stay.
+ */
+import { VsbError } from '../errors/index.js';
+import type { Link, VmRecord } from '../link/index.js';
+import { History } from './history.js';
+import { Session, type SessionEnd, type SessionOptions, type SessionTarget } from './session.js';
+
+/** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
+const INPUT_HIGH = 64 * 1024;
+const INPUT_LIMIT = 8 * 1024 * 1024;
+
+/** `lost`: the link to the hypervisor is down, the VM may well run. */
+export type VmConsoleState = 'running' | 'silent' | 'gone' | 'lost';
+
+export interface VmConsoleInfo {
+  readonly name: string;
+  readonly state: VmConsoleState;
+  readonly vm: VmRecord | undefined;
+  readonly sessions: readonly { label: string; mode: 'rw' | 'ro'; missed: number }[];
+  /** Bytes ever printed, and those that are still kept. */
+  readonly bytesOut: number;
+  readonly bytesKept: number;
+  /** Input bytes taken from sessions. */
+  readonly bytesIn: number;
+}
+
+/** Where the VM is now. */
+interface Endpoint {
+  readonly link: Link;
+  vm: VmRecord;
+}
+
+export class VmConsole implements SessionTarget {
+  readonly history: History;
+  readonly #sessions = new Set<Session>();
+  readonly #input: Buffer[] = [];
+  #name: string;
+  #inputBytes = 0;
+  #inputTotal = 0;
+  /** The link said "enough". */
+  #blocked = false;
+  /** Sessions wait for 'drain'. */
+  #drainOwed = false;
+  #endpoint: Endpoint | undefined;
+  /** The VM's last known record, also after it went. */
+  #vm: VmRecord | undefined;
+  #gone = false;
+  #toldSessions = 0;
+
+  constructor(name: string, historyBytes: number) {
+    this.#name = name;
+    this.history = new History(historyBytes);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get state(): VmConsoleState {
+    if (this.#endpoint !== undefined) return this.#endpoint.vm.state;
+    return this.#gone ? 'gone' : 'lost';
+  }
+
+  /** The VM's slot, generation, domain and label; the last known ones if it is gone. */
+  get vm(): VmRecord | undefined {
+    return this.#vm;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  info(): VmConsoleInfo {
+    return {
+      name: this.#name,
+      state: this.state,
+      vm: this.#vm,
+      sessions: [...this.#sessions].map(({ label, mode, missed }) => ({ label, mode, missed })),
+      bytesOut: this.history.end,
+      bytesKept: this.history.end - this.history.start,
+      bytesIn: this.#inputTotal,
+    };
+  }
+
+  /** A new session; on the console of a VM that is gone it can read the history until it is closed. */
+  openSession(options: SessionOptions): Session {
+    const session = new Session(this, options);
+    this.#sessions.add(session);
+    this.#tellAttached();
+    return session;
+  }
+
+  /** For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords. */
+  writeInput(bytes: Buffer): boolean {
+    this.#inputTotal += bytes.length;
+    if (this.#gone) return true;
+    if (this.#inputBytes + bytes.length > INPUT_LIMIT) {
+      throw new RangeError(`more than ${INPUT_LIMIT} bytes of input written without waiting`);
+    }
+    this.#input.push(bytes);
+    this.#inputBytes += bytes.length;
+    this.#flushInput();
+    if (this.#inputBytes < INPUT_HIGH) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  async sendBreak(): Promise<void> {
+    if (this.#endpoint === undefined) {
+      const message = `VM '${this.#name}' is not there, so it cannot get a BREAK`;
+      throw new VsbError('E_VM_GONE', message, { layer: 'console' });
+    }
+    const { link, vm } = this.#endpoint;
+    await link.sendBreak(vm.slot, vm.generation);
+  }
+
+  sessionClosed(session: Session): void {
+    this.#sessions.delete(session);
+    this.#tellAttached();
+  }
+
+  // ---- for the hub ----
+
+  /** Whether messages of that slot on that link are this VM's. */
+  isAt(link: Link, slot: number, generation: number): boolean {
+    const here = this.#endpoint;
+    return here?.link === link && here.vm.slot === slot && here.vm.generation === generation;
+  }
+
+  attach(link: Link, vm: VmRecord): void {
+    const same = this.#vm?.slot === vm.slot && this.#vm.generation === vm.generation;
+    if (!same) this.#dropInput();
+    this.#endpoint = { link, vm };
+    this.#vm = vm;
+    this.#gone = false;
+    this.#blocked = false;
+    this.#toldSessions = 0;
+    this.#tellAttached();
+    this.#flushInput();
+  }
+
+  update(vm: VmRecord): void {
+    if (this.#endpoint !== undefined) this.#endpoint.vm = vm;
+    this.#vm = vm;
+  }
+
+  /** The VM is no longer reachable: because it is gone, or because the link is. */
+  detach(reason: 'gone' | 'lost'): void {
+    this.#endpoint = undefined;
+    if (reason === 'lost') return;
+    this.#gone = true;
+    if (this.#vm !== undefined) this.#vm = { ...this.#vm, state: 'gone' };
+    this.#dropInput();
+  }
+
+  output(bytes: Buffer): void {
+    this.history.append(bytes);
+    for (const session of this.#sessions) session.emit('readable');
+  }
+
+  linkDrained(): void {
+    this.#blocked = false;
+    this.#flushInput();
+  }
+
+  rename(name: string): void {
+    this.#name = name;
+  }
+
+  /** Takes over all that a console of the same VM under a provisional name has had so far. */
+  absorb(other: VmConsole): void {
+    const position = this.history.end;
+    const kept = other.history.read(0, Number.MAX_SAFE_INTEGER);
+    if (kept !== undefined) this.history.append(kept.bytes);
+    for (const session of other.#sessions) {
+      session.moveTo(this, position);
+      this.#sessions.add(session);
+    }
+    other.#sessions.clear();
+    this.#input.push(...other.#input);
+    this.#inputBytes += other.#inputBytes;
+    this.#inputTotal += other.#inputTotal;
+    this.#tellAttached();
+    this.#flushInput();
+    for (const session of this.#sessions) session.emit('readable');
+  }
+
+  endSessions(reason: SessionEnd): void {
+    for (const session of [...this.#sessions]) session.end(reason);
+  }
+
+  #flushInput(): void {
+    const endpoint = this.#endpoint;
+    while (endpoint !== undefined && !this.#blocked) {
+      const bytes = this.#input.shift();
+      if (bytes === undefined) break;
+      this.#inputBytes -= bytes.length;
+      this.#blocked = !endpoint.link.write(endpoint.vm.slot, endpoint.vm.generation, bytes);
+    }
+    if (this.#inputBytes < INPUT_HIGH / 2) this.#drained();
+  }
+
+  #dropInput(): void {
+    this.#input.length = 0;
+    this.#inputBytes = 0;
+    this.#drained();
+  }
+
+  #drained(): void {
+    if (!this.#drainOwed) return;
+    this.#drainOwed = false;
+    for (const session of this.#sessions) session.emit('drain');
+  }
+
+  /** L1 captures HLTs while somebody may type; it starts from 0 whenever it gives a slot away. */
+  #tellAttached(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) return;
+    const sessions = [...this.#sessions].filter((session) => session.counted).length;
+    if (sessions === this.#toldSessions) return;
+    this.#toldSessions = sessions;
+    // Only an optimisation of L1's: if the VM or the link went in the meantime, there is nothing to tell.
+    endpoint.link.setAttached(endpoint.vm.slot, endpoint.vm.generation, sessions).catch(() => {});
+  }
+}
