@@ -1,0 +1,109 @@
+/** Everything `up` and `doctor` look at on this host, in one order. */
+import type { Config } from '../config/schema.js';
+import { VsbError, messageOf, type ErrorCode } from '../errors/index.js';
+import { decideAccel, type AccelDecision } from './accel.js';
+import { assertQemuVersion, probeKvm, probeQemu, type ProbeOptions } from './qemu.js';
+import {
+  buildPrograms,
+  checkMemory,
+  checkPrograms,
+  checkSpace,
+  runtimePrograms,
+  type Check,
+} from './requirements.js';
+
+export interface HostReport {
+  readonly checks: readonly Check[];
+  /** Undefined when QEMU could not be asked or `kvm` was asked for in vain. */
+  readonly accel?: AccelDecision;
+}
+
+export interface HostCheckRequest extends ProbeOptions {
+  readonly config: Config;
+  readonly cacheDir: string;
+  readonly stateDir: string;
+  /** Whether images will have to be built. */
+  readonly willBuild: boolean;
+}
+
+/** Looks at everything; a failed check is data, not an exception. */
+export async function inspectHost(request: HostCheckRequest): Promise<HostReport> {
+  const checks: Check[] = await checkPrograms(runtimePrograms, true);
+  if (checks.every((check) => check.id !== 'program:qemu-system-x86_64' || check.ok)) {
+    checks.push(await checkQemuVersion(request));
+  }
+  const { check: accelCheck, decision } = await checkAccel(request);
+  checks.push(accelCheck);
+  checks.push(...(await checkPrograms(buildPrograms, request.willBuild)));
+  checks.push(await checkMemory(request.config));
+  checks.push(await checkSpace(request.stateDir, 'instance'));
+  if (request.willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
+  return { checks, ...(decision === undefined ? {} : { accel: decision }) };
+}
+
+async function checkQemuVersion(options: ProbeOptions): Promise<Check> {
+  const common = { id: 'qemu-version', title: 'QEMU 7.2 or newer', fatal: true };
+  try {
+    const version = await probeQemu(options);
+    const found = `QEMU ${version.major}.${version.minor}.${version.micro}`;
+    assertQemuVersion(version);
+    return { ...common, ok: true, found };
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error;
+    return { ...common, ok: false, found: messageOf(error), hint: hintOf(error) };
+  }
+}
+
+async function checkAccel(
+  request: HostCheckRequest,
+): Promise<{ check: Check; decision?: AccelDecision }> {
+  const common = { id: 'accel', title: `accelerator (${request.config.accel})`, fatal: true };
+  try {
+    const kvm = request.config.accel === 'tcg' ? undefined : await probeKvm(request);
+    const decision = decideAccel(request.config.accel, kvm);
+    return {
+      check: { ...common, ok: true, found: `${decision.accel}: ${decision.why}` },
+      decision,
+    };
+  } catch (error) {
+    if (!(error instanceof VsbError) || request.signal?.aborted === true) throw error;
+    return { check: { ...common, ok: false, found: error.message, hint: hintOf(error) } };
+  }
+}
+
+function hintOf(error: unknown): string {
+  return (error instanceof VsbError ? error.hint : undefined) ?? 'See `vsbypass doctor`.';
+}
+
+const codesOfChecks: readonly [prefix: string, code: ErrorCode][] = [
+  ['program:qemu', 'E_QEMU_MISSING'],
+  ['program:', 'E_PACKAGE_MISSING'],
+  ['qemu-version', 'E_QEMU_TOO_OLD'],
+  ['accel', 'E_ACCEL'],
+  ['memory', 'E_NO_MEMORY'],
+  ['space:', 'E_NO_SPACE'],
+];
+
+/**
+ * Turns the failed checks that stop `up` into one error, which names all of them.
+ *
+ * @throws VsbError with the code of the first failed check (exit 3)
+ */
+export function assertHost(report: HostReport): AccelDecision {
+  const failed = report.checks.filter((check) => check.fatal && !check.ok);
+  const first = failed[0];
+  if (first !== undefined) {
+    const code = codesOfChecks.find(([prefix]) => first.id.startsWith(prefix))?.[1] ?? 'E_HOST';
+    const message = failed.map((check) => `${check.title}: ${check.found}`).join('; ');
+    const hints = [
+      ...new Set(failed.map((check) => check.hint).filter((hint) => hint !== undefined)),
+    ];
+    throw new VsbError(code, message, {
+      layer: 'host',
+      hint: hints.join(' '),
+      details: { checks: failed },
+    });
+  }
+  if (report.accel === undefined) throw new TypeError('no accelerator was decided on');
+  return report.accel;
+}

@@ -1,0 +1,145 @@
+/**
+ * What this host must have, as an ordered list: each with what it is for and the Debian package that
+ * brings it. scripts/packages lists the same packages for a machine that has nothing yet.
+ */
+import { access, constants, readFile, statfs } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+
+import type { Config } from '../config/schema.js';
+import { l0MemoryMiB } from '../testbed/layers/sizes.js';
+
+/** One thing that was looked at. */
+export interface Check {
+  readonly id: string;
+  readonly title: string;
+  readonly ok: boolean;
+  /** Whether `up` cannot go on without it. */
+  readonly fatal: boolean;
+  /** What was found, one sentence. */
+  readonly found: string;
+  readonly hint?: string;
+}
+
+interface Program {
+  readonly program: string;
+  readonly package: string;
+  readonly purpose: string;
+}
+
+/** Needed at every `up`. */
+export const runtimePrograms: readonly Program[] = [
+  { program: 'qemu-system-x86_64', package: 'qemu-system-x86', purpose: 'the machine of L0' },
+  { program: 'openssl', package: 'openssl', purpose: 'hashes the passwords of user VMs' },
+  { program: 'flock', package: 'util-linux', purpose: 'one daemon for each instance' },
+];
+
+/** Needed only when images are built. */
+export const buildPrograms: readonly Program[] = [
+  { program: 'gcc', package: 'gcc', purpose: 'compiles the shadow hypervisor' },
+  { program: 'make', package: 'make', purpose: 'compiles the shadow hypervisor' },
+  { program: 'python3', package: 'python3', purpose: 'compiles the shadow hypervisor' },
+  { program: 'flex', package: 'flex', purpose: 'compiles the shadow hypervisor' },
+  { program: 'bison', package: 'bison', purpose: 'compiles the shadow hypervisor' },
+  { program: 'patch', package: 'patch', purpose: 'applies the patch series' },
+  { program: 'readelf', package: 'binutils', purpose: 'unpacks kernels' },
+  { program: 'cpio', package: 'cpio', purpose: 'packs images' },
+  { program: 'mksquashfs', package: 'squashfs-tools', purpose: 'packs the disk of L1' },
+  { program: 'xz', package: 'xz-utils', purpose: 'unpacks kernels' },
+  { program: 'lz4', package: 'lz4', purpose: 'unpacks kernels' },
+  { program: 'dpkg-deb', package: 'dpkg', purpose: 'unpacks Debian packages' },
+  { program: 'apt-get', package: 'apt', purpose: 'fetches Debian packages' },
+];
+
+/** The folder of the first executable file of that name in PATH, with its name; undefined when there is none. */
+export async function findProgram(
+  program: string,
+  path: string = process.env['PATH'] ?? '',
+): Promise<string | undefined> {
+  for (const folder of path.split(delimiter)) {
+    if (folder === '') continue;
+    const candidate = join(folder, program);
+    const executable = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (executable) return candidate;
+  }
+  return undefined;
+}
+
+/** One check for each program; the hint is the apt-get line for all that is missing. */
+export async function checkPrograms(
+  programs: readonly Program[],
+  fatal: boolean,
+  path?: string,
+): Promise<Check[]> {
+  const found = await Promise.all(programs.map(({ program }) => findProgram(program, path)));
+  const missing = programs.filter((_, index) => found[index] === undefined);
+  const packages = [...new Set(missing.map((program) => program.package))].sort();
+  return programs.map(({ program, purpose, package: debianPackage }, index): Check => {
+    const place = found[index];
+    const common = { id: `program:${program}`, title: `${program} (${purpose})`, fatal };
+    return place === undefined
+      ? {
+          ...common,
+          ok: false,
+          found: `not found; Debian package ${debianPackage}`,
+          hint: `apt-get install ${packages.join(' ')}`,
+        }
+      : { ...common, ok: true, found: place };
+  });
+}
+
+/** `/proc/meminfo`'s MemAvailable against what the configuration needs. */
+export async function checkMemory(config: Config, meminfoPath = '/proc/meminfo'): Promise<Check> {
+  const text = await readFile(meminfoPath, 'utf8');
+  const availableMiB = Math.floor(
+    Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) / 1024,
+  );
+  const neededMiB = l0MemoryMiB(config) + qemuOwnMemoryMiB;
+  return {
+    id: 'memory',
+    title: 'memory',
+    fatal: true,
+    ok: availableMiB >= neededMiB,
+    found: `${availableMiB} MiB available, ${neededMiB} MiB needed`,
+    hint: 'Stop other programs, or configure fewer or smaller user VMs (vms[].memoryMiB).',
+  };
+}
+
+/** QEMU's translated code, its device buffers and the daemon. */
+const qemuOwnMemoryMiB = 768;
+
+/** Space in MiB that a complete build leaves in the cache, sources and packages included. */
+const buildSpaceMiB = 3072;
+/** Space in MiB that an instance takes: initrds with overlays, logs. */
+const instanceSpaceMiB = 512;
+
+/** Free space where images and instances are kept. */
+export async function checkSpace(directory: string, purpose: 'build' | 'instance'): Promise<Check> {
+  const neededMiB = purpose === 'build' ? buildSpaceMiB : instanceSpaceMiB;
+  const existing = await existingParent(directory);
+  const { bavail, bsize } = await statfs(existing);
+  const freeMiB = Math.floor((bavail * bsize) / 1_048_576);
+  return {
+    id: `space:${purpose}`,
+    title: purpose === 'build' ? 'disk space to build images' : 'disk space for the instance',
+    fatal: true,
+    ok: freeMiB >= neededMiB,
+    found: `${freeMiB} MiB free in ${existing}, ${neededMiB} MiB needed`,
+    hint:
+      purpose === 'build'
+        ? 'Make room there, or set XDG_CACHE_HOME to a larger disk.'
+        : 'Make room there, or set XDG_STATE_HOME to a larger disk.',
+  };
+}
+
+async function existingParent(path: string): Promise<string> {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const there = await access(folder).then(
+      () => true,
+      () => false,
+    );
+    if (there || folder === '/') return folder;
+  }
+}

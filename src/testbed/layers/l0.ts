@@ -1,0 +1,130 @@
+/** L0: the command line of QEMU. Pure; nothing here looks at the host. */
+import type { Accel } from '../../host/accel.js';
+import type { Config } from '../../config/schema.js';
+import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';
+import { l0MemoryMiB } from './sizes.js';
+
+/** CPUs of L0's machine: L1's dom0 and L2 share them. */
+export const l0Cpus = 2;
+
+/**
+ * CPU features that must be off under TCG, with what happens else (QEMU 7.2):
+ * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
+ * - rdtscp: reported as VMEXIT_RDTSC, Xen reads another instruction than it expects and L2 gets #GP
+ * - monitor: Xen's idle loop takes #GP
+ * - avx and all that hangs on xsave: user space of L2 dies by SIGILL after its vCPU was descheduled
+ */
+const tcgTroublesome = [
+  'smap',
+  'smep',
+  'rdtscp',
+  'monitor',
+  'avx',
+  'avx2',
+  'fma',
+  'f16c',
+  'xsave',
+  'xsaveopt',
+  'xgetbv1',
+] as const;
+
+/** Features of EPYC that TCG lacks; QEMU would warn about each at every start. */
+const tcgMissing = [
+  'rdseed',
+  'sha-ni',
+  'fxsr-opt',
+  'misalignsse',
+  '3dnowprefetch',
+  'osvw',
+  'topoext',
+  'nrip-save',
+  'xsavec',
+] as const;
+
+/** The argument of `-cpu`. */
+export function cpuModel(accel: Accel): string {
+  if (accel === 'kvm') return 'host,+svm';
+  return ['EPYC', ...[...tcgTroublesome, ...tcgMissing].map((feature) => `-${feature}`)].join(',');
+}
+
+export interface L0Inputs {
+  readonly instance: string;
+  readonly accel: Accel;
+  readonly config: Config;
+  /** File names; the boot ones are relative to QEMU's working directory, because a space would cut them. */
+  readonly xen: string;
+  readonly dom0Kernel: string;
+  readonly dom0Initrd: string;
+  readonly xenCommandLine: string;
+  readonly dom0CommandLine: string;
+  readonly l2Disk: string;
+  readonly l1Log: string;
+  readonly l2Log: string;
+  readonly qmpSocket: string;
+  readonly linkSocket: string;
+}
+
+/**
+ * The arguments of qemu-system-x86_64. Its only monitor is the QMP socket in the instance's private
+ * runtime folder; the second serial port (0x2f8, IRQ 3: edge-triggered for Xen) is the link.
+ */
+export function l0Arguments(inputs: L0Inputs): string[] {
+  const { config } = inputs;
+  const forward = (address: string): string => `hostfwd=tcp:127.0.0.1:0-${address}:${sshPort}`;
+  return [
+    ...['-name', `vsbypass-${inputs.instance},debug-threads=on`],
+    '-nodefaults',
+    '-no-user-config',
+    // A guest that resets itself has crashed: QEMU ends and the daemon says so.
+    '-no-reboot',
+    ...['-display', 'none'],
+    ...['-msg', 'timestamp=on'],
+    ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ...['-machine', 'q35,usb=off,vmport=off'],
+    ...['-accel', inputs.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
+    ...['-cpu', cpuModel(inputs.accel)],
+    ...['-smp', String(l0Cpus)],
+    ...['-m', `${l0MemoryMiB(config)}M`],
+    ...['-qmp', `unix:${optionValue(inputs.qmpSocket)},server=on,wait=off`],
+    ...['-kernel', inputs.xen],
+    ...['-append', inputs.xenCommandLine],
+    ...[
+      '-initrd',
+      [`${inputs.dom0Kernel} ${inputs.dom0CommandLine}`, inputs.dom0Initrd]
+        .map(optionValue)
+        .join(','),
+    ],
+    ...['-chardev', `file,id=l1,path=${optionValue(inputs.l1Log)},append=on`],
+    ...['-device', 'isa-serial,chardev=l1,iobase=0x3f8,irq=4'],
+    ...['-chardev', `socket,id=link,path=${optionValue(inputs.linkSocket)},server=on,wait=off`],
+    ...['-device', 'isa-serial,chardev=link,iobase=0x2f8,irq=3'],
+    // restrict: nothing in the testbed reaches this host or its network; only the forwarded ports come in.
+    ...['-netdev', `user,id=net0,restrict=on,ipv6=off,${forward(l1Address)},${forward(l2Address)}`],
+    ...['-device', `virtio-net-pci,netdev=net0,mac=${l1MacAddress},romfile=`],
+    ...disk('l2', inputs.l2Disk, 'raw', true),
+    ...config.vms.flatMap((vm) =>
+      vm.disk === undefined
+        ? []
+        : disk(`vm-${vm.name}`, vm.disk.path, vm.disk.format, vm.disk.readOnly),
+    ),
+    ...['-device', 'virtio-serial-pci,id=ports'],
+    ...['-chardev', `file,id=l2,path=${optionValue(inputs.l2Log)},append=on`],
+    ...['-device', 'virtserialport,bus=ports.0,chardev=l2,name=l2.console'],
+  ];
+}
+
+function disk(id: string, path: string, format: 'raw' | 'qcow2', readOnly: boolean): string[] {
+  const mode = readOnly ? 'read-only=on' : 'read-only=off';
+  return [
+    ...[
+      '-blockdev',
+      `driver=${format},node-name=${id},${mode},file.driver=file,file.filename=${optionValue(path)},file.${mode}`,
+    ],
+    ...['-device', `virtio-blk-pci,drive=${id},id=disk-${id}`],
+  ];
+}
+
+/** A value inside a comma-separated QEMU option: commas are doubled. */
+export function optionValue(value: string): string {
+  return value.replaceAll(',', ',,');
+}

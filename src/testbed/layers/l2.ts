@@ -1,0 +1,55 @@
+/** L2: the virtualized system's command line and overlay. Nothing in it knows of the shadow layer. */
+import type { CpioFile } from '../cpio.js';
+import { managementFiles, type ManagementKeys } from './management.js';
+
+/** The command line of L2's kernel. */
+export function l2CommandLine(): string {
+  return 'console=hvc0 loglevel=5 panic=5 net.ifnames=0';
+}
+
+/** A user VM as L2 gets it. */
+export interface L2Vm {
+  readonly name: string;
+  /** QEMU and its arguments. */
+  readonly command: readonly string[];
+  readonly autostart: boolean;
+  /** Appended to the user VM's initrd. */
+  readonly overlay: Buffer;
+  /** Kernel and initrd that the user brought. */
+  readonly files: readonly CpioFile[];
+}
+
+/** Where things of a user VM are in L2. */
+export function l2VmPaths(name: string): {
+  readonly definition: string;
+  readonly initrd: string;
+  readonly consoleSocket: string;
+  readonly consoleLog: string;
+  readonly ownKernel: string;
+  readonly ownInitrd: string;
+} {
+  return {
+    definition: `/etc/vsbypass/vms/${name}`,
+    initrd: `/run/vm/${name}/initrd`,
+    consoleSocket: `/run/vm/${name}/console.sock`,
+    consoleLog: `/var/log/vm/${name}.console`,
+    ownKernel: `/srv/vms/${name}/kernel`,
+    ownInitrd: `/srv/vms/${name}/initrd`,
+  };
+}
+
+/** What is appended to L2's initrd. */
+export function l2Overlay(keys: ManagementKeys, vms: readonly L2Vm[]): CpioFile[] {
+  return [
+    ...managementFiles(keys),
+    ...vms.flatMap((vm): CpioFile[] => {
+      const { definition } = l2VmPaths(vm.name);
+      return [
+        { path: `${definition}/argv`, content: `${vm.command.join('\n')}\n` },
+        ...(vm.autostart ? [{ path: `${definition}/autostart`, content: '' }] : []),
+        { path: `${definition}/overlay.cpio`, content: vm.overlay, mode: 0o600 },
+        ...vm.files,
+      ];
+    }),
+  ];
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { parseConfig } from '../../src/config/load.js';
+import { assertHost } from '../../src/host/checks.js';
+import {
+  checkMemory,
+  checkPrograms,
+  checkSpace,
+  findProgram,
+} from '../../src/host/requirements.js';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-host-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+describe('findProgram', () => {
+  it('finds the first executable and passes over plain files', async () => {
+    await writeFile(join(directory, 'tool'), '', { mode: 0o644 });
+    expect(await findProgram('tool', directory)).toBeUndefined();
+    expect(await findProgram('sh', `${directory}:/nowhere::/bin`)).toBe('/bin/sh');
+  });
+});
+
+describe('checkPrograms', () => {
+  it('names the packages of all that is missing in one apt-get line', async () => {
+    const checks = await checkPrograms(
+      [
+        { program: 'b', package: 'pkg-b', purpose: 'b' },
+        { program: 'a', package: 'pkg-a', purpose: 'a' },
+        { program: 'a2', package: 'pkg-a', purpose: 'a' },
+      ],
+      true,
+      directory,
+    );
+    expect(checks.map((check) => check.ok)).toEqual([false, false, false]);
+    expect(checks[0]?.hint).toBe('apt-get install pkg-a pkg-b');
+  });
+});
+
+describe('checkMemory', () => {
+  it.each([
+    [8_000_000, true],
+    [1_000_000, false],
+  ])('with %d kB available', async (kilobytes, ok) => {
+    const meminfo = join(directory, 'meminfo');
+    await writeFile(meminfo, `MemTotal: 9 kB\nMemAvailable:   ${kilobytes} kB\n`);
+    expect((await checkMemory(parseConfig('{}', 'f'), meminfo)).ok).toBe(ok);
+  });
+});
+
+describe('checkSpace', () => {
+  it('measures the nearest folder that exists', async () => {
+    const check = await checkSpace(join(directory, 'not', 'yet'), 'instance');
+    expect(check.found).toContain(`free in ${directory}`);
+  });
+});
+
+describe('assertHost', () => {
+  const failed = (id: string): Parameters<typeof assertHost>[0]['checks'][number] => ({
+    id,
+    title: id,
+    ok: false,
+    fatal: true,
+    found: 'nothing',
+    hint: `get ${id}`,
+  });
+
+  it('names every failed check and uses the code of the first', () => {
+    expect(() => assertHost({ checks: [failed('program:flock'), failed('memory')] })).toThrow(
+      expect.objectContaining({
+        code: 'E_PACKAGE_MISSING',
+        exitCode: 3,
+        hint: 'get program:flock get memory',
+      }),
+    );
+  });
+
+  it('lets a failed check pass that is not needed', () => {
+    const accel = { accel: 'tcg', why: '' } as const;
+    const check = { ...failed('program:gcc'), fatal: false };
+    expect(assertHost({ checks: [check], accel })).toBe(accel);
+  });
+});

@@ -1,0 +1,226 @@
+import { describe, expect, it } from 'vitest';
+
+import { parseConfig } from '../../../src/config/load.js';
+import {
+  cpuModel,
+  l0Arguments,
+  optionValue,
+  type L0Inputs,
+} from '../../../src/testbed/layers/l0.js';
+import { diskInL2, l2DomainConfig, xenCommandLine } from '../../../src/testbed/layers/l1.js';
+import { l2Overlay } from '../../../src/testbed/layers/l2.js';
+import { l3Command, l3Overlay } from '../../../src/testbed/layers/l3.js';
+import { l0MemoryMiB, l2MemoryMiB } from '../../../src/testbed/layers/sizes.js';
+
+const twoVms = parseConfig('{}', 'f', 2);
+const withDisks = parseConfig(
+  JSON.stringify({
+    vms: [
+      { name: 'plain' },
+      { name: 'first', disk: { path: '/a,b.qcow2', format: 'qcow2' } },
+      {
+        name: 'second',
+        kernel: '/k',
+        append: 'root=/dev/vda console=ttyS0',
+        disk: { path: '/b.img', format: 'raw', readOnly: true },
+      },
+    ],
+  }),
+  'f',
+);
+
+const inputs: L0Inputs = {
+  instance: 'default',
+  accel: 'tcg',
+  config: twoVms,
+  xen: 'xen',
+  dom0Kernel: 'l1.vmlinux',
+  dom0Initrd: 'l1.initrd',
+  xenCommandLine: 'console=com1',
+  dom0CommandLine: 'console=hvc0 a=b,c',
+  l2Disk: '/cache/l2.img',
+  l1Log: '/s/l1.log',
+  l2Log: '/s/l2.log',
+  qmpSocket: '/r/qmp.sock',
+  linkSocket: '/r/link.sock',
+};
+
+/** The arguments that follow each occurrence of an option. */
+function valuesOf(options: readonly string[], option: string): string[] {
+  return options.flatMap((value, index) => (value === option ? [options[index + 1] ?? ''] : []));
+}
+
+describe('l0Arguments', () => {
+  const options = l0Arguments(inputs);
+
+  it('gives QEMU one monitor, the QMP socket, and no default devices', () => {
+    expect(options).toContain('-nodefaults');
+    expect(options).toContain('-no-user-config');
+    expect(valuesOf(options, '-qmp')).toEqual(['unix:/r/qmp.sock,server=on,wait=off']);
+    expect(options).not.toContain('-monitor');
+    expect(options).not.toContain('-serial');
+  });
+
+  it('puts the link on 0x2f8 and IRQ 3 as a UNIX socket', () => {
+    expect(valuesOf(options, '-device')).toContain('isa-serial,chardev=link,iobase=0x2f8,irq=3');
+    expect(valuesOf(options, '-chardev')).toContain(
+      'socket,id=link,path=/r/link.sock,server=on,wait=off',
+    );
+  });
+
+  it('forwards SSH from the loopback address only and lets nothing out', () => {
+    const [netdev] = valuesOf(options, '-netdev');
+    expect(netdev).toContain('restrict=on');
+    expect(netdev?.match(/hostfwd=[^,]*/g)).toEqual([
+      'hostfwd=tcp:127.0.0.1:0-10.0.2.15:22',
+      'hostfwd=tcp:127.0.0.1:0-10.0.2.16:22',
+    ]);
+  });
+
+  it('passes commas inside a module command line on', () => {
+    expect(valuesOf(options, '-initrd')).toEqual(['l1.vmlinux console=hvc0 a=b,,c,l1.initrd']);
+  });
+
+  it('adds the disks of user VMs in their order, with commas in file names doubled', () => {
+    const disks = valuesOf(l0Arguments({ ...inputs, config: withDisks }), '-blockdev');
+    expect(disks).toHaveLength(3);
+    expect(disks[0]).toContain('node-name=l2,read-only=on');
+    expect(disks[1]).toContain('driver=qcow2,node-name=vm-first,read-only=off');
+    expect(disks[1]).toContain('file.filename=/a,,b.qcow2');
+    expect(disks[2]).toContain('node-name=vm-second,read-only=on');
+  });
+});
+
+describe('cpuModel', () => {
+  it('switches off under TCG what breaks Xen or a layer above it', () => {
+    const flags = cpuModel('tcg').split(',');
+    expect(flags[0]).toBe('EPYC');
+    for (const flag of ['-smap', '-rdtscp', '-monitor', '-avx', '-xsave']) {
+      expect(flags).toContain(flag);
+    }
+    expect(flags).not.toContain('-svm');
+  });
+
+  it('takes the host under KVM', () => {
+    expect(cpuModel('kvm')).toBe('host,+svm');
+  });
+});
+
+describe('optionValue', () => {
+  it('doubles commas', () => {
+    expect(optionValue('a,b,,c')).toBe('a,,b,,,,c');
+  });
+});
+
+describe('xenCommandLine', () => {
+  it('fixes the memory of dom0', () => {
+    expect(xenCommandLine(twoVms, 'tcg')).toContain('dom0_mem=768M,max:768M');
+  });
+  it('leaves the mitigations alone on a real CPU', () => {
+    expect(xenCommandLine(twoVms, 'kvm')).not.toContain('spec-ctrl');
+  });
+});
+
+describe('l2DomainConfig', () => {
+  it('is a PVH domain with nested HAP and a native TSC', () => {
+    const text = l2DomainConfig(twoVms);
+    for (const line of [
+      'type = "pvh"',
+      'nestedhvm = 1',
+      'hap = 1',
+      'tsc_mode = "native"',
+      'ramdisk = "/run/l2.initrd"',
+      `memory = ${l2MemoryMiB(twoVms)}`,
+      'disk = [  ]',
+    ]) {
+      expect(text.split('\n')).toContain(line);
+    }
+  });
+
+  it('hands the disks of user VMs on, in the order in which L0 attaches them', () => {
+    expect(l2DomainConfig(withDisks)).toContain(
+      'disk = [ "format=raw,vdev=xvdb,access=rw,target=/dev/vdb", "format=raw,vdev=xvdc,access=ro,target=/dev/vdc" ]',
+    );
+    expect(diskInL2(withDisks, 'plain')).toBeUndefined();
+    expect(diskInL2(withDisks, 'first')).toBe('/dev/xvdb');
+    expect(diskInL2(withDisks, 'second')).toBe('/dev/xvdc');
+  });
+});
+
+describe('l3Command', () => {
+  const uuid = '00112233-4455-6677-8899-aabbccddeeff';
+  const commandOf = (name: string): string[] => {
+    const vm = withDisks.vms.find((candidate) => candidate.name === name);
+    if (vm === undefined) throw new Error(name);
+    return l3Command({ vm, uuid, disk: diskInL2(withDisks, name) });
+  };
+
+  it('gives the serial port to a socket and a log file, as an operator has it', () => {
+    expect(valuesOf(commandOf('plain'), '-chardev')).toEqual([
+      'socket,id=com1,path=/run/vm/plain/console.sock,server=on,wait=off,logfile=/var/log/vm/plain.console,logappend=on',
+    ]);
+    expect(valuesOf(commandOf('plain'), '-serial')).toEqual(['chardev:com1']);
+    expect(valuesOf(commandOf('plain'), '-uuid')).toEqual([uuid]);
+  });
+
+  it('boots the default image with its overlay', () => {
+    const command = commandOf('plain');
+    expect(valuesOf(command, '-kernel')).toEqual(['/srv/l3/vmlinux']);
+    expect(valuesOf(command, '-initrd')).toEqual(['/run/vm/plain/initrd']);
+  });
+
+  it('boots from its disk when there is one and no kernel', () => {
+    const command = commandOf('first');
+    expect(command).not.toContain('-kernel');
+    expect(valuesOf(command, '-machine')).toEqual(['pc,accel=kvm,usb=off,vmport=off,graphics=off']);
+    expect(valuesOf(command, '-blockdev')[0]).toContain('file.filename=/dev/xvdb');
+  });
+
+  it("boots the user's own kernel without the default initrd", () => {
+    const command = commandOf('second');
+    expect(valuesOf(command, '-kernel')).toEqual(['/srv/vms/second/kernel']);
+    expect(command).not.toContain('-initrd');
+    expect(valuesOf(command, '-append')).toEqual(['root=/dev/vda console=ttyS0']);
+  });
+
+  it('has one line for each argument', () => {
+    for (const argument of commandOf('second')) expect(argument).not.toContain('\n');
+  });
+});
+
+describe('l2Overlay', () => {
+  it('defines each user VM, secrets readable by root only', () => {
+    const files = l2Overlay({ authorizedKey: 'ssh-ed25519 AAAA', hostKey: Buffer.from('k') }, [
+      { name: 'a', command: ['qemu', '-x'], autostart: true, overlay: Buffer.from('o'), files: [] },
+      { name: 'b', command: ['qemu'], autostart: false, overlay: Buffer.from('p'), files: [] },
+    ]);
+    const paths = files.map((file) => file.path);
+    expect(paths).toContain('/etc/vsbypass/vms/a/autostart');
+    expect(paths).not.toContain('/etc/vsbypass/vms/b/autostart');
+    expect(files.find((file) => file.path.endsWith('a/argv'))?.content).toBe('qemu\n-x\n');
+    for (const file of files.filter(({ path }) => /host_key|overlay|authorized/.test(path))) {
+      expect(file.mode).toBe(0o600);
+    }
+  });
+});
+
+describe('l3Overlay', () => {
+  it('sets host name and password hash', () => {
+    expect(l3Overlay('vm1', '$6$salt$hash')).toEqual([
+      { path: '/etc/hostname', content: 'vm1\n' },
+      { path: '/etc/shadow', content: 'root:$6$salt$hash:19700::::::\n', mode: 0o600 },
+    ]);
+  });
+});
+
+describe('memory', () => {
+  it('of L0 holds all layers and is a multiple of 64 MiB', () => {
+    const l0 = l0MemoryMiB(twoVms);
+    expect(l0 % 64).toBe(0);
+    expect(l0).toBeGreaterThan(l2MemoryMiB(twoVms) + twoVms.l1.dom0MemoryMiB);
+  });
+
+  it('of the default testbed stays well below 5 GiB', () => {
+    expect(l0MemoryMiB(parseConfig('{}', 'f'))).toBeLessThan(4096);
+  });
+});
