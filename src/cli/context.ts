@@ -26,6 +26,8 @@ export interface InstanceAccess {
   readonly name: string;
   readonly stateDir: string;
   readonly runtimeDir: string;
+  /** Names of its user VMs, in the order of its configuration. */
+  readonly vms: readonly string[];
   readonly gateway?: GatewayAccess;
 }
 
