@@ -116,5 +116,10 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
         : { disk: { ...vm.disk, path: await absolute(vm.disk.path, `vms[${index}].disk.path`) } }),
     })),
   );
-  return { ...config, vms };
+  const authorizedKeys = await Promise.all(
+    config.console.authorizedKeys.map(
+      async (file, index) => await absolute(file, `console.authorizedKeys[${index}]`),
+    ),
+  );
+  return { ...config, console: { ...config.console, authorizedKeys }, vms };
 }

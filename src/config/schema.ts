@@ -61,6 +61,8 @@ export const configSchema = z
         historyBytes: z.int().min(4096).max(268_435_456).default(1_048_576),
         /** TCP port of the console on 127.0.0.1; 0 takes a free one. */
         port: z.int().min(0).max(65_535).default(0),
+        /** Files in the format of authorized_keys; their keys open all consoles, beside the instance's own key. */
+        authorizedKeys: z.array(z.string().min(1)).default([]),
       })
       .prefault({}),
     /** Multiplies every phase's time limit: for slow or busy machines. */

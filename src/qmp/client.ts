@@ -7,7 +7,7 @@ import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { VsbError, messageOf } from '../errors/index.js';
-import { LineSplitter } from './line-splitter.js';
+import { LineSplitter } from '../streams/line-splitter.js';
 import {
   answerSchema,
   eventSchema,

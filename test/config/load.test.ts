@@ -21,7 +21,7 @@ describe('parseConfig', () => {
       l1: { dom0MemoryMiB: 768 },
       accel: 'auto',
       hltPolicy: 'adaptive',
-      console: { historyBytes: 1_048_576, port: 0 },
+      console: { historyBytes: 1_048_576, port: 0, authorizedKeys: [] },
       patience: 1,
       vms: [{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true }],
     });

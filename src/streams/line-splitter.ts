@@ -1,6 +1,4 @@
 /** Splits a byte stream into lines, however the bytes are cut into chunks. */
-import { VsbError } from '../errors/index.js';
-
 export class LineSplitter {
   #parts: Buffer[] = [];
   #length = 0;
@@ -14,7 +12,7 @@ export class LineSplitter {
   /**
    * Takes a chunk and returns the lines it completes, without `\n` and a preceding `\r`.
    *
-   * @throws VsbError E_QMP when a line grows beyond the limit: the peer speaks something else
+   * @throws RangeError when a line grows beyond the limit: the peer speaks something else
    */
   push(chunk: Buffer): string[] {
     const lines: string[] = [];
@@ -34,7 +32,7 @@ export class LineSplitter {
     if (part.length === 0) return;
     this.#length += part.length;
     if (this.#length > this.#maximumBytes) {
-      throw new VsbError('E_QMP', `a line is longer than ${this.#maximumBytes} bytes`);
+      throw new RangeError(`a line is longer than ${this.#maximumBytes} bytes`);
     }
     this.#parts.push(part);
   }
