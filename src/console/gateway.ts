@@ -10,6 +10,7 @@ import type { AuthContext, Connection, ServerChannel, Session as SshSession } fr
 
 import { errnoOf, ExitCode, messageOf, VsbError } from '../errors/index.js';
 import { decide, parseAuthorizedKeys, type AuthorizedKey } from './gateway-auth.js';
+import { BREAK_SIGNAL, HISTORY_VARIABLE, REFUSAL } from './gateway-protocol.js';
 import type { ConsoleHub } from './hub.js';
 import type { Session } from './session.js';
 import { patchConnection } from './ssh2-patch.js';
@@ -88,11 +89,6 @@ export interface GatewaySessionInfo {
   readonly since: Date;
   readonly missed: number;
 }
-
-/** The name of our client's signal request for a BREAK; ssh2 clients cannot send RFC 4335's (see RFC 4254, 6.9). */
-export const BREAK_SIGNAL = 'BREAK@vsbypass';
-/** The variable by which a client chooses what it sees first: `all` (default) or `none` of the history. */
-export const HISTORY_VARIABLE = 'VSBYPASS_HISTORY';
 
 /** Output on its way to one client: unsent by ssh2, and unsent by the kernel, bytes. */
 const CHANNEL_HIGH = 128 * 1024;
@@ -202,6 +198,8 @@ export class Gateway {
     const grace = setTimeout(() => {
       if (this.#unauthenticated.has(socket)) this.#drop(socket, peer, 'login took too long');
     }, this.#limits.loginGraceMs);
+    // One listener for each session on the connection.
+    socket.setMaxListeners(0);
     socket.on('error', () => {
       // Reset by the peer: 'close' follows.
     });
@@ -271,7 +269,7 @@ export class Gateway {
         if (attachment !== undefined) attachments.set(session, attachment);
       });
       session.on('signal', (_accept, _reject, { name }) => {
-        if ((name) === BREAK_SIGNAL) attachments.get(session)?.sendBreak();
+        if (name === BREAK_SIGNAL) attachments.get(session)?.sendBreak();
       });
     });
     connection.on('error', (error) => {
@@ -298,10 +296,10 @@ export class Gateway {
   ): Attachment | undefined {
     const { vm, key, peer, from } = who;
     const { hub } = this.#options;
-    const refuse = (reason: string, text: string): undefined => {
+    const refuse = (reason: string, text: string, status: number): undefined => {
       this.#log({ type: 'session-refused', peer, vm: printable(vm), reason });
-      channel.stderr.write(`vsbypass: ${text}\r\n`);
-      channel.exit(ExitCode.usage);
+      channel.stderr.write(`${REFUSAL}${text}\r\n`);
+      channel.exit(status);
       channel.end();
     };
     channel.on('error', () => {
@@ -311,13 +309,12 @@ export class Gateway {
     if (console === undefined) {
       const names = hub.list().map(({ name }) => name);
       const there = names.length === 0 ? 'there are none now' : `there are: ${names.join(', ')}`;
-      return refuse('unknown VM', `no VM is known as '${printable(vm)}'; ${there}`);
+      const text = `no VM is known as '${printable(vm)}'; ${there}`;
+      return refuse('unknown VM', text, ExitCode.usage);
     }
     if (this.#attachments.size >= this.#limits.maxSessions) {
-      return refuse(
-        'too many sessions',
-        `all ${this.#limits.maxSessions} console sessions are in use`,
-      );
+      const text = `all ${this.#limits.maxSessions} console sessions are in use`;
+      return refuse('too many sessions', text, ExitCode.layer);
     }
     const session = console.openSession({ mode: 'rw', label: `${key} ${peer}`, from });
     const attachment = new Attachment(channel, socket, session, { vm, key, peer });

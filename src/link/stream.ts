@@ -82,6 +82,11 @@ export class StreamSender {
     this.#base = this.#next = this.#furthest = this.#edge = u32(base);
   }
 
+  /** Position of the first byte that is not acknowledged. */
+  get base(): number {
+    return this.#base;
+  }
+
   /** Bytes kept: sent and not acknowledged, or not sent yet. */
   get buffered(): number {
     return this.#buffer.length;

@@ -1,0 +1,67 @@
+/** The user's terminal while it is a console: raw, and whatever happens, given back as it was. */
+import type { Readable, Writable } from 'node:stream';
+
+/** An input that may be a terminal (`process.stdin` is one). */
+export type TerminalInput = Readable & {
+  isTTY?: boolean;
+  setRawMode?: (raw: boolean) => unknown;
+};
+
+/** An output that may be a terminal. */
+export type TerminalOutput = Writable & { isTTY?: boolean };
+
+/**
+ * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
+ * alternate screen, mouse reports, bracketed paste, application keypad and cursor keys.
+ */
+const RESET =
+  '\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>';
+
+/** The part of `process` that tells when the terminal must be given back or taken again. */
+export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off'>;
+
+export class RawTerminal {
+  readonly #input: TerminalInput;
+  readonly #output: TerminalOutput;
+  readonly #process: ProcessEvents;
+  #raw = false;
+
+  constructor(
+    input: TerminalInput,
+    output: TerminalOutput,
+    processEvents: ProcessEvents = process,
+  ) {
+    this.#input = input;
+    this.#output = output;
+    this.#process = processEvents;
+  }
+
+  /** Passes keys on as they are typed. Does nothing if the input is no terminal. */
+  enter(): void {
+    if (this.#raw || this.#input.isTTY !== true) return;
+    this.#raw = true;
+    this.#input.setRawMode?.(true);
+    // 'exit' comes after uncaught exceptions as well; main turns signals into an orderly end.
+    this.#process.on('exit', this.restore);
+    // Stopped and continued by the shell's job control, which resets the modes.
+    this.#process.on('SIGCONT', this.#again);
+  }
+
+  /** Gives the terminal back; may be called at any time and more than once. */
+  readonly restore = (): void => {
+    if (!this.#raw) return;
+    this.#raw = false;
+    this.#process.off('exit', this.restore);
+    this.#process.off('SIGCONT', this.#again);
+    try {
+      this.#input.setRawMode?.(false);
+    } catch {
+      // The terminal is gone (hang-up): there is nothing left to restore.
+    }
+    if (this.#output.isTTY === true && this.#output.writable) this.#output.write(RESET);
+  };
+
+  readonly #again = (): void => {
+    this.#input.setRawMode?.(true);
+  };
+}
