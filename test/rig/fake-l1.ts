@@ -111,6 +111,8 @@ export class FakeL1 {
   spoilOut: (bytes: Buffer) => Buffer = (bytes) => bytes;
   spoilIn: (bytes: Buffer) => Buffer = (bytes) => bytes;
   hellos = 0;
+  /** Connections so far. */
+  sockets = 0;
   badFrames = 0;
   readonly #directory: string;
   readonly #server: Server;
@@ -212,6 +214,7 @@ export class FakeL1 {
   #onConnection(socket: Socket): void {
     this.cut();
     this.#socket = socket;
+    this.sockets++;
     const decoder = new SlipDecoder(MAX_PAYLOAD, (payload) => {
       const frame = decodeFrame(payload);
       const message = frame && decodeToL1(frame);
