@@ -30,6 +30,7 @@ const exitCodes = {
   E_INSTANCE_NAME: ExitCode.usage,
   E_INSTANCE_UNKNOWN: ExitCode.usage,
   E_INSTANCE_EXISTS: ExitCode.usage,
+  E_BUSY: ExitCode.usage,
   E_INSTANCE_NOT_RUNNING: ExitCode.usage,
   E_VM_UNKNOWN: ExitCode.usage,
   E_VM_EXISTS: ExitCode.usage,
@@ -88,8 +89,18 @@ const exitCodes = {
 
 export type ErrorCode = keyof typeof exitCodes;
 
+/** Whether a string from elsewhere (the daemon) is one of our codes. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(exitCodes, code);
+}
+
+const errorLayers = ['L0', 'L1', 'L2', 'L3', 'console', 'host'] as const;
 /** Where a failure happened. */
-export type ErrorLayer = 'L0' | 'L1' | 'L2' | 'L3' | 'console' | 'host';
+export type ErrorLayer = (typeof errorLayers)[number];
+
+export function isErrorLayer(layer: string): layer is ErrorLayer {
+  return (errorLayers as readonly string[]).includes(layer);
+}
 
 export interface VsbErrorOptions {
   /** What the reader can do about it, one sentence. */
