@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: the doorbell.
+ *
+ * L3's interrupt controllers are emulated by L2, so only L2 can deliver IRQ 4
+ * to the right vCPU with the right vector. It has a UART of its own for L3,
+ * idle since all accesses are shadowed, whose line it drives. L1 makes L2 raise
+ * that line by an I/O exit that L3 never made: OUT to IER of 0x02, which
+ * enables the transmitter's interrupt while the transmitter is idle. OUT of
+ * 0x00 lowers it. These constants are all that L2 ever sees.
+ *
+ * IRQ 4 is edge triggered, so an interrupt needs the line to go up. Each change
+ * costs a full trip through L2, its device model included; hence:
+ *  - Raise once for a burst: L3's handler reads IIR until it says "no
+ *    interrupt", so until then it hears of everything.
+ *  - Lower when L3 is idle, off the path of the next interrupt.
+ *  - A transmitter that became empty is no news to an L3 which is still filling
+ *    its buffer (a real one takes 1.4 ms at 115200 Bd for a FIFO): ring when L3
+ *    goes idle, which it does when its buffer is full, or after that time.
+ *
+ * L2 may have reset its UART, and it may not deliver what it should: without
+ * an answer the line is lowered and raised again, less and less often.
+ */
+
+#include "vsb.h"
+
+/* A FIFO of 16 at 115200 Bd, 10 bits each. */
+#define TX_DELAY        MICROSECS(1389)
+
+/* L3 did not answer: first, and longest, time until the next try. */
+#define ANSWER_FIRST    MILLISECS(100)
+#define ANSWER_DOUBLED  6
+
+static bool asserted(const struct vsb_vm *vm)
+{
+    return vsb_uart_intr(&vm->uart);
+}
+
+static bool only_transmitter(const struct vsb_vm *vm)
+{
+    return (vsb_uart_pending(&vm->uart) & VSB_UART_IIR_ID) == VSB_UART_IIR_THRE;
+}
+
+void vsb_doorbell_reset(struct vsb_vm *vm)
+{
+    vm->bell = (struct vsb_doorbell){};
+}
+
+void vsb_doorbell_update(struct vsb_vm *vm)
+{
+    struct vsb_doorbell *bell = &vm->bell;
+    bool now = asserted(vm);
+
+    if ( now && !bell->asserted )
+    {
+        vm->count.irq_asserts++;
+        if ( !bell->raised || bell->answered )
+            bell->since = NOW();
+    }
+    bell->asserted = now;
+}
+
+void vsb_doorbell_iir_read(struct vsb_vm *vm, uint8_t iir)
+{
+    struct vsb_doorbell *bell = &vm->bell;
+
+    if ( !bell->raised || bell->answered )
+        return;
+
+    /* The handler is at work: no reason to ring again. */
+    bell->since = NOW();
+    bell->rerings = 0;
+    bell->answered = iir & VSB_UART_IIR_NONE;
+}
+
+enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle)
+{
+    const struct vsb_doorbell *bell = &vm->bell;
+    s_time_t due = bell->since;
+
+    if ( bell->raised )
+    {
+        if ( bell->answered && idle )
+            return VSB_RING_LOWER;
+
+        if ( !bell->asserted )
+            return VSB_RING_NOTHING;
+
+        if ( !bell->answered )
+            due += ANSWER_FIRST << min_t(unsigned int, bell->rerings,
+                                         ANSWER_DOUBLED);
+        else if ( only_transmitter(vm) )
+            due += TX_DELAY;
+
+        return NOW() >= due ? VSB_RING_LOWER : VSB_RING_NOTHING;
+    }
+
+    if ( !bell->asserted )
+        return VSB_RING_NOTHING;
+
+    return idle || !only_transmitter(vm) || NOW() >= due + TX_DELAY
+           ? VSB_RING_RAISE : VSB_RING_NOTHING;
+}
+
+void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
+{
+    struct vsb_doorbell *bell = &vm->bell;
+
+    vm->count.doorbell_exits++;
+
+    if ( ring == VSB_RING_RAISE )
+    {
+        vm->count.rings++;
+        if ( bell->rerings )
+            vm->count.rerings++;
+        bell->raised = true;
+        bell->answered = false;
+        bell->since = NOW();
+        return;
+    }
+
+    if ( !bell->answered )
+        bell->rerings = min(bell->rerings + 1, ANSWER_DOUBLED);
+    bell->raised = false;
+    /* What made it necessary to lower the line has waited already. */
+    if ( bell->asserted )
+        bell->since = NOW() - TX_DELAY;
+}
+
+void vsb_doorbell_wake(struct vsb_vm *vm)
+{
+    unsigned int i;
+
+    if ( vsb_doorbell_next(vm, true) != VSB_RING_RAISE &&
+         !(vm->bell.raised && vm->bell.answered && vm->bell.asserted) )
+        return;
+
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( vm->vcpus[i].halted && vm->vcpus[i].v )
+        {
+            vm->vcpus[i].halted = false;
+            vcpu_unblock(vm->vcpus[i].v);
+            break;
+        }
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: which HLT of L3 is not reflected.
+ *
+ * While L3 waits in HLT, L2 does not run it, and L1 has no opportunity to ring
+ * the doorbell: input would wait for L3's next timer. A captured HLT leaves the
+ * vCPU blocked in L1 with L3 still entered, as KVM does for a guest whose HLT
+ * exits are disabled; L2's interrupts and the doorbell wake it. The price: L2
+ * believes that L3 is running, so an L2 with other work on that CPU shares it.
+ * Hence the adaptive default: while somebody is typing.
+ */
+
+#include "vsb.h"
+
+/* After the last key. */
+#define TYPING SECONDS(5)
+
+bool vsb_halt_wanted(const struct vsb_vm *vm)
+{
+    switch ( vm->halt_policy )
+    {
+    case VSB_HALT_ALWAYS:
+        return true;
+
+    case VSB_HALT_ATTACHED:
+        return vm->sessions;
+
+    case VSB_HALT_ADAPTIVE:
+        return vm->last_input && NOW() - vm->last_input < TYPING;
+
+    case VSB_HALT_NEVER:
+        break;
+    }
+
+    return false;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: what the rest of Xen calls.
+ *
+ * VSBypass puts a shadow device in this hypervisor in the place of the serial
+ * port (COM1) that a nested hypervisor emulates for its guests. Words: L1 is
+ * this hypervisor, L2 the nested one (a domain of ours), L3 a guest of L2, or
+ * "user VM". The rest of Xen calls them host, l1 guest and l2 guest, and the
+ * L2 and L3 state of a vCPU n1 and n2.
+ *
+ * Each hook is one call, and none does anything for a domain without nested
+ * virtualisation or without the command line option vsb_link=.
+ */
+
+#ifndef ASM_X86_HVM_VSB_H
+#define ASM_X86_HVM_VSB_H
+
+#include <xen/types.h>
+
+struct cpu_user_regs;
+struct domain;
+struct vcpu;
+struct vsb_vm;
+
+#ifdef CONFIG_VSBYPASS
+
+/*
+ * Which user VM an L2 vCPU is running, as of its last emulated VM entry: a
+ * cache in front of the identification in vm.c. Lives in struct nestedvcpu.
+ */
+struct vsb_vcpu
+{
+    struct vsb_vm *vm;      /* NULL: none, or not tracked */
+    uint32_t generation;    /* of @vm when it was looked up */
+    unsigned int index;     /* into vm->vcpus[] */
+    uint64_t vmcx;          /* VMCB12's address in L2 */
+    uint64_t root;          /* nested CR3 in L2 */
+    bool refused;           /* no room to track it: its COM1 is a dead port */
+};
+
+/*
+ * L3 exited with @exitcode. True: dealt with here, and L2 shall not hear of
+ * it; go back to L3.
+ */
+bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
+                    uint64_t exitcode);
+
+/* L2's VMRUN was emulated; @regs already are L3's. */
+void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs);
+
+/*
+ * L3 is about to be entered. True: a nested #VMEXIT that L3 did not cause was
+ * deferred; deliver it to L2 instead.
+ */
+bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs);
+
+/* Keep the hardware domain @d away from the link. Returns 0 or -errno. */
+int vsb_dom0_setup_permissions(struct domain *d);
+
+/* @d dies: forget its user VMs and all pointers to its vCPUs. Idempotent. */
+void vsb_domain_relinquish(struct domain *d);
+
+#else /* !CONFIG_VSBYPASS */
+
+struct vsb_vcpu
+{
+};
+
+static inline bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
+                                  uint64_t exitcode)
+{
+    return false;
+}
+
+static inline void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
+{
+}
+
+static inline bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    return false;
+}
+
+static inline int vsb_dom0_setup_permissions(struct domain *d)
+{
+    return 0;
+}
+
+static inline void vsb_domain_relinquish(struct domain *d)
+{
+}
+
+#endif /* CONFIG_VSBYPASS */
+
+#endif /* ASM_X86_HVM_VSB_H */

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: the glue to nested SVM. What it needs of the processor, and what
+ * nested VMX would have to supply: the I/O exit's decoding and its completion
+ * for L3, HLT, an exit presented to L2, and the identity at VM entry. The rest
+ * of VSBypass does not know which of the two it is.
+ *
+ * References are to AMD64 Architecture Programmer's Manual, volume 2.
+ */
+
+#include "vsb.h"
+
+#include <asm/hvm/emulate.h>
+#include <asm/hvm/hvm.h>
+#include <asm/hvm/io.h>
+#include <asm/hvm/nestedhvm.h>
+#include <asm/hvm/support.h>
+#include <asm/hvm/svm/emulate.h>
+#include <asm/hvm/svm/nestedsvm.h>
+#include <asm/hvm/svm/svm.h>
+#include <asm/hvm/svm/vmcb.h>
+
+/* EXITINFO1 of an I/O exit (15.10.2). */
+#define IOIO_IN         (1u << 0)
+#define IOIO_STRING     (1u << 2)
+#define IOIO_SIZE(info) (((info) >> 4) & 7)
+#define IOIO_SZ8        (1u << 4)
+#define IOIO_A16        (1u << 7)
+#define IOIO_PORT(info) ((uint16_t)((info) >> 16))
+
+static bool is_com1(unsigned int port, unsigned int size)
+{
+    return port < VSB_COM1 + VSB_COM1_PORTS && port + size > VSB_COM1;
+}
+
+/*
+ * One access of @size bytes, which overlaps COM1, as bytes. Lanes beside COM1
+ * are refused: they read as all ones, and nobody is told what was written.
+ */
+static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
+                       bool in, uint32_t val)
+{
+    uint32_t result = 0;
+    unsigned int i;
+
+    for ( i = 0; i < size; i++, port++ )
+    {
+        unsigned int reg = port - VSB_COM1;
+        uint8_t byte = 0xff;
+
+        if ( reg >= VSB_COM1_PORTS )
+            vm->count.refused_wide++;
+        else if ( in )
+            byte = vsb_com1_read(vm, reg);
+        else
+            vsb_com1_write(vm, reg, val >> (i * 8));
+        result |= (uint32_t)byte << (i * 8);
+    }
+
+    return result;
+}
+
+/*
+ * INS and OUTS are emulated by Xen's instruction emulator, which ends up in
+ * the handlers of the domain: in this one first, while L3 runs.
+ */
+static bool_t cf_check string_accept(const struct hvm_io_handler *handler,
+                                     const ioreq_t *p)
+{
+    return nestedhvm_vcpu_in_guestmode(current) && is_com1(p->addr, p->size);
+}
+
+static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
+{
+    unsigned long flags;
+    struct vsb_vm *vm = vsb_vm_lock_current(current, &flags);
+
+    if ( !vm )
+    {
+        *data = ~0ull;
+        return X86EMUL_OKAY;
+    }
+
+    vm->count.string_ops++;
+    *data = access(vm, addr, size, in, *data);
+    spin_unlock_irqrestore(&vm->lock, flags);
+    if ( !in )
+        vsb_link_kick(vm, false);
+
+    return X86EMUL_OKAY;
+}
+
+static int cf_check string_read(const struct hvm_io_handler *handler,
+                                uint64_t addr, uint32_t size, uint64_t *data)
+{
+    return string_access(addr, size, true, data);
+}
+
+static int cf_check string_write(const struct hvm_io_handler *handler,
+                                 uint64_t addr, uint32_t size, uint64_t data)
+{
+    return string_access(addr, size, false, &data);
+}
+
+static const struct hvm_io_ops string_ops = {
+    .accept = string_accept,
+    .read = string_read,
+    .write = string_write,
+};
+
+static bool have_string_handler(struct domain *d)
+{
+    unsigned int i;
+    struct hvm_io_handler *handler;
+
+    for ( i = 0; i < d->arch.hvm.io_handler_count; i++ )
+        if ( d->arch.hvm.io_handler[i].ops == &string_ops )
+            return true;
+
+    /* The limit is a guest's to reach only through us: do not crash it. */
+    if ( d->arch.hvm.io_handler_count >= NR_IO_HANDLERS )
+        return false;
+
+    handler = hvm_next_io_handler(d);
+    if ( !handler )
+        return false;
+
+    handler->type = IOREQ_TYPE_PIO;
+    handler->ops = &string_ops;
+
+    return true;
+}
+
+static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
+                 struct vmcb_struct *vmcb)
+{
+    uint32_t info = vmcb->exitinfo1;
+    unsigned int port = IOIO_PORT(info), size = IOIO_SIZE(info);
+    bool in = info & IOIO_IN;
+    struct vsb_vm *vm;
+    unsigned long flags;
+    uint32_t val = 0xffffffff;
+
+    if ( likely(!is_com1(port, size)) )
+        return false;
+
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( vm )
+    {
+        vm->count.exits_com1++;
+
+        if ( unlikely(!vm->hooked) )
+        {
+            spin_unlock_irqrestore(&vm->lock, flags);
+            return false;
+        }
+
+        if ( unlikely(info & IOIO_STRING) )
+        {
+            spin_unlock_irqrestore(&vm->lock, flags);
+            if ( !have_string_handler(v->domain) ||
+                 !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
+                hvm_inject_hw_exception(TRAP_gp_fault, 0);
+            return true;
+        }
+
+        val = access(vm, port, size, in, regs->eax);
+        spin_unlock_irqrestore(&vm->lock, flags);
+
+        if ( !in )
+            vsb_link_kick(vm, false);
+        vsb_vm_find_label(v, vm);
+    }
+    else if ( info & IOIO_STRING )
+    {
+        hvm_inject_hw_exception(TRAP_gp_fault, 0);
+        return true;
+    }
+
+    /* Without a user VM there is no room to track it: a dead port, no leak. */
+    if ( in )
+    {
+        if ( size == 4 )
+            regs->rax = val;
+        else
+            memcpy(&regs->rax, &val, size);
+    }
+
+    __update_guest_eip(regs, vmcb->exitinfo2 - vmcb->rip);
+
+    return true;
+}
+
+static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    unsigned long flags;
+    struct vsb_vm *vm;
+    bool capture, ring;
+    unsigned int len, index = vcpu_nestedhvm(v).nv_vsb.index;
+
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+        return false;
+
+    vm->count.exits_hlt++;
+    ring = vm->hooked && (regs->eflags & X86_EFLAGS_IF) &&
+           vsb_doorbell_next(vm, true) != VSB_RING_NOTHING;
+    capture = vm->hooked && (regs->eflags & X86_EFLAGS_IF) &&
+              vsb_halt_wanted(vm);
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    if ( !ring && !capture )
+        return false;
+
+    /*
+     * Whatever ends it, L3 goes on behind its HLT: a processor that takes an
+     * interrupt exit in HLT does the same (15.2, RIP of an intercepted event).
+     */
+    len = svm_get_insn_len(v, INSTR_HLT);
+    if ( !len )
+        return true;
+    __update_guest_eip(regs, len);
+
+    spin_lock_irqsave(&vm->lock, flags);
+    vm->vcpus[index].idle = true;
+
+    if ( ring )
+    {
+        spin_unlock_irqrestore(&vm->lock, flags);
+        return true;
+    }
+
+    vm->count.halts_captured++;
+    vm->vcpus[index].halted = true;
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    vcpu_block();
+
+    /* Input may have come in between: then nobody saw that it is halted. */
+    spin_lock_irqsave(&vm->lock, flags);
+    vsb_doorbell_wake(vm);
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    return true;
+}
+
+bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
+                    uint64_t exitcode)
+{
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+
+    if ( !vsb_enabled )
+        return false;
+
+    switch ( exitcode )
+    {
+    case VMEXIT_IOIO:
+        return ioio(v, regs, v->arch.hvm.svm.vmcb);
+
+    case VMEXIT_HLT:
+        return hlt(v, regs);
+    }
+
+    if ( cache->vm )
+        cache->vm->count.exits_other++;
+
+    return false;
+}
+
+void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    struct nestedvcpu *nv = &vcpu_nestedhvm(v);
+    const struct vmcb_struct *n2vmcb = nv->nv_n2vmcx;
+    struct vsb_l3_vcpu *vcpu;
+    struct vsb_vm *vm;
+    unsigned long flags;
+    struct vsb_entry entry = {
+        .vmcx = nv->nv_vvmcxaddr,
+        .root = nestedhvm_paging_mode_hap(v)
+                ? vcpu_nestedsvm(v).ns_vmcb_hostcr3 : 0,
+        /* Initial processor state (14.1.3). */
+        .at_reset = regs->rip == 0xfff0 && n2vmcb->cs.base == 0xffff0000 &&
+                    !(v->arch.hvm.guest_cr[0] & X86_CR0_PE),
+    };
+
+    if ( !vsb_enabled )
+        return;
+
+    vsb_vm_identify(v, &entry);
+
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+        return;
+
+    vcpu = &vm->vcpus[nv->nv_vsb.index];
+    if ( vcpu->in_flight )
+    {
+        vcpu->in_flight = false;
+        /* Unless L2 has given L3 another state meanwhile, a reset's say. */
+        if ( regs->rip == vcpu->rip && regs->rax == vcpu->shown_rax )
+            regs->rax = vcpu->rax;
+    }
+
+    spin_unlock_irqrestore(&vm->lock, flags);
+}
+
+/* Can L3's context be replaced by an exit that it did not make? */
+static bool can_present(struct vcpu *v, const struct cpu_user_regs *regs)
+{
+    const struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
+
+    return !n2vmcb->event_inj.v && !n2vmcb->exit_int_info.v &&
+           !n2vmcb->int_stat.intr_shadow &&
+           !(regs->eflags & X86_EFLAGS_TF) &&
+           v->io.req.state == STATE_IOREQ_NONE &&
+           (vcpu_nestedsvm(v).ns_general1_intercepts &
+            GENERAL1_INTERCEPT_IOIO_PROT);
+}
+
+bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
+    struct vsb_l3_vcpu *vcpu;
+    struct vsb_vm *vm;
+    enum vsb_ring ring;
+    unsigned long flags;
+
+    if ( !vsb_enabled )
+        return false;
+
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+        return false;
+
+    vcpu = &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index];
+    ring = vm->hooked ? vsb_doorbell_next(vm, vcpu->idle) : VSB_RING_NOTHING;
+    vcpu->idle = false;
+
+    if ( likely(ring == VSB_RING_NOTHING) || !can_present(v, regs) )
+    {
+        spin_unlock_irqrestore(&vm->lock, flags);
+        return false;
+    }
+
+    vsb_doorbell_done(vm, ring);
+
+    vcpu->in_flight = true;
+    vcpu->rax = regs->rax;
+    vcpu->rip = regs->rip;
+    regs->rax = (regs->rax & ~0xfful) |
+                (ring == VSB_RING_RAISE ? VSB_UART_IER_THRE : 0);
+    vcpu->shown_rax = regs->rax;
+
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    /*
+     * OUT of AL to IER, with the current RIP as that of the next instruction:
+     * L2 completes it and has L3 go on where it was. The exit information of an
+     * I/O exit is taken from n2vmcb, not from what is deferred.
+     */
+    n2vmcb->exitinfo1 = ((VSB_COM1 + VSB_UART_IER) << 16) | IOIO_A16 | IOIO_SZ8;
+    n2vmcb->exitinfo2 = regs->rip;
+    n2vmcb->nextrip = regs->rip;
+    n2vmcb->guest_ins_len = 0;
+    nestedsvm_vmexit_defer(v, VMEXIT_IOIO, n2vmcb->exitinfo1,
+                           n2vmcb->exitinfo2);
+
+    return true;
+}

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: which user VM is it?
+ *
+ * A user VM is known by its nested page table's root (nested CR3), which all
+ * its vCPUs share, and by its VMCB12s, one for each vCPU at an address that is
+ * stable while the vCPU exists. Neither is enough: KVM replaces the root now
+ * and then, and pages of both kinds are used again after a VM died. So VMCB12s
+ * that ever shared a root form a group, and the group is the user VM:
+ *
+ *  known VMCB12, known root       it
+ *  known VMCB12, new root         it, with one more root
+ *  new VMCB12, known root         it, with one more vCPU; but a VMCB12 that
+ *                                 starts at the reset vector is a boot
+ *                                 processor, so a new VM on recycled pages
+ *  new VMCB12, new root           a new VM
+ *
+ * The pages of a new VM cannot be in use by another of the same L2 any more:
+ * whoever is known by them is gone.
+ *
+ * The SMBIOS UUID in L3's memory is the name that people know. L2 put it there
+ * and could lie: a label, not a proof.
+ */
+
+#include "vsb.h"
+
+#include <asm/hvm/hvm.h>
+#include <asm/hvm/nestedhvm.h>
+#include <asm/hvm/support.h>
+
+struct vsb_vm vsb_vms[VSB_MAX_VMS];
+static DEFINE_SPINLOCK(vsb_vms_lock);
+
+/* The label is written by L3's firmware, so it may appear late. */
+#define LABEL_PERIOD    MILLISECS(500)
+
+void __init vsb_vm_init(void)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+        spin_lock_init(&vsb_vms[i].lock);
+}
+
+static bool live(const struct vsb_vm *vm)
+{
+    return vm->state == VSB_RUNNING || vm->state == VSB_SILENT_VM;
+}
+
+static struct vsb_l3_vcpu *find_vcpu(struct vsb_vm *vm, uint64_t vmcx)
+{
+    unsigned int i;
+
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( vm->vcpus[i].vmcx == vmcx )
+            return &vm->vcpus[i];
+
+    return NULL;
+}
+
+static bool has_root(const struct vsb_vm *vm, uint64_t root)
+{
+    unsigned int i;
+
+    for ( i = 0; root && i < VSB_MAX_ROOTS; i++ )
+        if ( vm->roots[i] == root )
+            return true;
+
+    return false;
+}
+
+static void add_root(struct vsb_vm *vm, uint64_t root)
+{
+    if ( !root || has_root(vm, root) )
+        return;
+
+    memmove(&vm->roots[1], &vm->roots[0],
+            (VSB_MAX_ROOTS - 1) * sizeof(vm->roots[0]));
+    vm->roots[0] = root;
+}
+
+static void drop_root(struct vsb_vm *vm, uint64_t root)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_ROOTS; i++ )
+        if ( vm->roots[i] == root )
+            vm->roots[i] = 0;
+}
+
+static void set_gone(struct vsb_vm *vm)
+{
+    vm->state = VSB_GONE;
+    vm->nr_vcpus = 0;
+    memset(vm->roots, 0, sizeof(vm->roots));
+    vm->record_due = true;
+}
+
+/*
+ * A slot for a new user VM: a free one, else that of a VM which is gone and
+ * whose output L0 has, else of the one that has not run for longest. Called
+ * with vsb_vms_lock held.
+ */
+static struct vsb_vm *take_slot(s_time_t now)
+{
+    struct vsb_vm *oldest = NULL;
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+
+        if ( vm->state == VSB_FREE ||
+             (vm->state == VSB_GONE && !vm->record_due &&
+              vm->out_acked == vm->out_end) )
+            return vm;
+
+        if ( now - vm->last_run < VSB_SILENT )
+            continue;
+
+        if ( !oldest || vm->last_run < oldest->last_run )
+            oldest = vm;
+    }
+
+    return oldest;
+}
+
+static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
+{
+    struct vsb_vm *vm = take_slot(now);
+    unsigned long flags;
+
+    vsb_count.vms_seen++;
+
+    if ( !vm )
+    {
+        vsb_count.vms_refused++;
+        return NULL;
+    }
+
+    spin_lock_irqsave(&vm->lock, flags);
+
+    vm->state = VSB_RUNNING;
+    vm->hooked = true;
+    vm->uuid_valid = false;
+    memset(vm->uuid, 0, sizeof(vm->uuid));
+    vm->domid = domid;
+    vm->generation++;
+    vm->nr_vcpus = 0;
+    memset(vm->roots, 0, sizeof(vm->roots));
+    vm->last_run = now;
+    vm->label_next = 0;
+    vm->label_tries = 0;
+    vm->halt_policy = vsb_halt_default;
+    vm->sessions = 0;
+    vm->last_input = 0;
+    vm->out_acked = vm->out_sent = vm->out_end = 0;
+    vm->in_taken = vm->in_next = 0;
+    vm->window_told = 0;
+    vm->ack_due = vm->record_due = true;
+    memset(&vm->count, 0, sizeof(vm->count));
+    vsb_com1_reset(vm);
+
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    return vm;
+}
+
+/* Called with vsb_vms_lock held. */
+static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry)
+{
+    struct vsb_vm *by_root = NULL;
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+
+        if ( !live(vm) || vm->domid != domid )
+            continue;
+
+        if ( find_vcpu(vm, entry->vmcx) )
+            return vm;
+
+        if ( has_root(vm, entry->root) )
+            by_root = vm;
+    }
+
+    return entry->at_reset ? NULL : by_root;
+}
+
+/* Called with vsb_vms_lock held. */
+static void evict_owners(uint16_t domid, const struct vsb_entry *entry)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+        unsigned long flags;
+
+        if ( !live(vm) || vm->domid != domid )
+            continue;
+
+        spin_lock_irqsave(&vm->lock, flags);
+        /* A root may be an old one of a VM that still runs. */
+        if ( has_root(vm, entry->root) && vm->roots[0] != entry->root )
+            drop_root(vm, entry->root);
+        else if ( find_vcpu(vm, entry->vmcx) || has_root(vm, entry->root) )
+            set_gone(vm);
+        spin_unlock_irqrestore(&vm->lock, flags);
+    }
+}
+
+void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
+{
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+    struct vsb_vm *vm = cache->vm;
+    uint16_t domid = v->domain->domain_id;
+    struct vsb_l3_vcpu *vcpu;
+    s_time_t now = NOW();
+    bool is_new = false, reset = false, silent = false;
+    unsigned long flags;
+
+    if ( vm && cache->vmcx == entry->vmcx && cache->root == entry->root )
+    {
+        spin_lock_irqsave(&vm->lock, flags);
+        if ( vm->generation == cache->generation && vm->state == VSB_RUNNING &&
+             !entry->at_reset && !vm->at_reset )
+        {
+            vm->last_run = now;
+            vm->vcpus[cache->index].v = v;
+            vm->vcpus[cache->index].halted = false;
+            spin_unlock_irqrestore(&vm->lock, flags);
+            return;
+        }
+        spin_unlock_irqrestore(&vm->lock, flags);
+    }
+
+    spin_lock_irqsave(&vsb_vms_lock, flags);
+
+    vm = find_vm(domid, entry);
+    if ( !vm )
+    {
+        evict_owners(domid, entry);
+        vm = new_vm(domid, now);
+        is_new = vm;
+    }
+
+    cache->vm = NULL;
+    cache->refused = !vm;
+    if ( !vm )
+        goto out;
+
+    spin_lock(&vm->lock);
+
+    vcpu = find_vcpu(vm, entry->vmcx);
+    if ( !vcpu )
+    {
+        if ( vm->nr_vcpus == VSB_MAX_VCPUS )
+        {
+            spin_unlock(&vm->lock);
+            cache->refused = true;
+            goto out;
+        }
+        vcpu = &vm->vcpus[vm->nr_vcpus++];
+        *vcpu = (struct vsb_l3_vcpu){ .vmcx = entry->vmcx };
+        vm->count.vcpus = vm->nr_vcpus;
+    }
+    vcpu->v = v;
+    vcpu->halted = false;
+    add_root(vm, entry->root);
+
+    /*
+     * The user VM was reset: so is its UART, and L2's own. Under the same
+     * VMCB12 it could be another VM by now, so look at the label again.
+     */
+    reset = entry->at_reset && !vm->at_reset && !is_new;
+    vm->at_reset = entry->at_reset;
+    if ( reset )
+    {
+        vsb_com1_reset(vm);
+        vm->label_next = 0;
+        vm->label_tries = 0;
+    }
+
+    silent = vm->state == VSB_SILENT_VM;
+    vm->state = VSB_RUNNING;
+    vm->last_run = now;
+    if ( silent )
+        vm->record_due = true;
+
+    cache->vm = vm;
+    cache->generation = vm->generation;
+    cache->index = vcpu - vm->vcpus;
+    cache->vmcx = entry->vmcx;
+    cache->root = entry->root;
+
+    spin_unlock(&vm->lock);
+
+ out:
+    spin_unlock_irqrestore(&vsb_vms_lock, flags);
+
+    if ( is_new || silent )
+        vsb_link_kick(vm, true);
+}
+
+struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags)
+{
+    const struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+    struct vsb_vm *vm = cache->vm;
+
+    if ( !vm )
+        return NULL;
+
+    spin_lock_irqsave(&vm->lock, *flags);
+    if ( vm->generation == cache->generation && vm->state == VSB_RUNNING )
+        return vm;
+    spin_unlock_irqrestore(&vm->lock, *flags);
+
+    return NULL;
+}
+
+/*
+ * SMBIOS reference specification 3.6: entry points (5.2), structure header
+ * (6.1.2), system information with the UUID (7.2). L3 and L2 can change all of
+ * it while it is read: each piece is copied once and checked after that.
+ */
+#define SMBIOS_AREA     0xf0000ul
+#define SMBIOS_AREA_END 0x100000ul
+#define SMBIOS_TABLE    4096u
+#define SMBIOS_STRUCTS  64u
+
+/* Copy from L3's physical memory, within a page. */
+static bool copy_from_l3(struct vcpu *v, void *buf, paddr_t gpa,
+                         unsigned int len)
+{
+    struct npfec npfec = { .read_access = 1 };
+    paddr_t l2_gpa = gpa;
+    unsigned int order;
+    uint8_t access;
+
+    if ( (gpa & ~PAGE_MASK) + len > PAGE_SIZE )
+        return false;
+
+    if ( nestedhvm_paging_mode_hap(v) &&
+         nhvm_hap_walk_L1_p2m(v, gpa, &l2_gpa, &order, &access,
+                              npfec) != NESTEDHVM_PAGEFAULT_DONE )
+        return false;
+
+    return hvm_copy_from_guest_phys(buf, l2_gpa, len) == HVMTRANS_okay;
+}
+
+static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
+{
+    paddr_t gpa;
+
+    for ( gpa = SMBIOS_AREA; gpa < SMBIOS_AREA_END; gpa += 256 )
+    {
+        uint8_t chunk[256];
+        unsigned int i;
+
+        if ( !copy_from_l3(v, chunk, gpa, sizeof(chunk)) )
+        {
+            gpa = (gpa & PAGE_MASK) + PAGE_SIZE - 256;
+            continue;
+        }
+
+        for ( i = 0; i < sizeof(chunk); i += 16 )
+        {
+            uint8_t entry[31];
+
+            if ( memcmp(chunk + i, "_SM_", 4) && memcmp(chunk + i, "_SM3_", 5) )
+                continue;
+
+            if ( !copy_from_l3(v, entry, gpa + i, 24) )
+                continue;
+
+            if ( !memcmp(entry, "_SM3_", 5) )
+            {
+                *len = SMBIOS_TABLE;
+                memcpy(table, entry + 0x10, 8);
+                return true;
+            }
+
+            if ( copy_from_l3(v, entry, gpa + i, sizeof(entry)) &&
+                 !memcmp(entry + 0x10, "_DMI_", 5) )
+            {
+                uint32_t address;
+                uint16_t length;
+
+                memcpy(&length, entry + 0x16, 2);
+                memcpy(&address, entry + 0x18, 4);
+                *len = length;
+                *table = address;
+                return true;
+            }
+        }
+    }
+
+    return false;
+}
+
+/* The end of the strings that follow a structure's formatted part. */
+static bool skip_strings(struct vcpu *v, paddr_t *gpa, paddr_t end)
+{
+    uint8_t last = 1;
+
+    while ( *gpa < end )
+    {
+        uint8_t c;
+
+        if ( !copy_from_l3(v, &c, (*gpa)++, 1) )
+            return false;
+        if ( !c && !last )
+            return true;
+        last = c;
+    }
+
+    return false;
+}
+
+static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
+{
+    paddr_t gpa, end;
+    unsigned int len, i, j;
+
+    if ( !find_smbios(v, &gpa, &len) )
+        return false;
+
+    end = gpa + min(len, SMBIOS_TABLE);
+
+    for ( i = 0; i < SMBIOS_STRUCTS && gpa + 4 <= end; i++ )
+    {
+        uint8_t head[4], raw[16];
+
+        for ( j = 0; j < sizeof(head); j++ )
+            if ( !copy_from_l3(v, &head[j], gpa + j, 1) )
+                return false;
+
+        if ( head[1] < sizeof(head) )
+            return false;
+
+        if ( head[0] == 1 && head[1] >= 0x18 )
+        {
+            /* The first three fields are little endian since SMBIOS 2.6. */
+            static const uint8_t order[16] = {
+                3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15
+            };
+
+            for ( j = 0; j < sizeof(raw); j++ )
+                if ( !copy_from_l3(v, &raw[j], gpa + 8 + j, 1) )
+                    return false;
+            for ( j = 0; j < sizeof(raw); j++ )
+                uuid[j] = raw[order[j]];
+            return true;
+        }
+
+        gpa += head[1];
+        if ( !skip_strings(v, &gpa, end) )
+            return false;
+    }
+
+    return false;
+}
+
+/*
+ * A user VM with this label was started anew: the one that had it before does
+ * not run any more.
+ */
+static void supersede(const struct vsb_vm *vm, const uint8_t uuid[16],
+                      s_time_t now)
+{
+    unsigned int i;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *old = &vsb_vms[i];
+
+        if ( old == vm || !live(old) || old->domid != vm->domid )
+            continue;
+
+        spin_lock(&old->lock);
+        if ( old->uuid_valid && !memcmp(old->uuid, uuid, 16) &&
+             now - old->last_run > SECONDS(1) )
+            set_gone(old);
+        spin_unlock(&old->lock);
+    }
+}
+
+void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
+{
+    uint8_t uuid[16];
+    s_time_t now = NOW();
+    unsigned long flags;
+    bool found;
+
+    if ( likely(vm->label_tries >= VSB_LABEL_TRIES) || now < vm->label_next )
+        return;
+
+    spin_lock_irqsave(&vm->lock, flags);
+    vm->label_next = now + LABEL_PERIOD;
+    vm->label_tries++;
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    found = read_uuid(v, uuid);
+    if ( !found && vm->label_tries < VSB_LABEL_TRIES )
+        return;
+
+    spin_lock_irqsave(&vsb_vms_lock, flags);
+    if ( found )
+        supersede(vm, uuid, now);
+    spin_lock(&vm->lock);
+
+    vm->label_tries = VSB_LABEL_TRIES;
+    if ( vm->uuid_valid && (!found || memcmp(vm->uuid, uuid, sizeof(uuid))) )
+    {
+        /* Another user VM on the same VMCB12: nothing of the old one stays. */
+        vm->generation++;
+        vm->out_acked = vm->out_sent = vm->out_end = 0;
+        vm->in_taken = vm->in_next = 0;
+        vm->ack_due = vm->record_due = true;
+        vm->uuid_valid = false;
+        vcpu_nestedhvm(v).nv_vsb.generation = vm->generation;
+    }
+    if ( found && !vm->uuid_valid )
+    {
+        memcpy(vm->uuid, uuid, sizeof(uuid));
+        vm->uuid_valid = vm->record_due = true;
+    }
+    vsb_com1_update(vm);
+
+    spin_unlock(&vm->lock);
+    spin_unlock_irqrestore(&vsb_vms_lock, flags);
+
+    vsb_link_kick(vm, true);
+}
+
+bool vsb_vm_forget(unsigned int slot, uint16_t generation)
+{
+    struct vsb_vm *vm;
+    unsigned long flags;
+    bool done = false;
+
+    if ( slot >= VSB_MAX_VMS )
+        return false;
+
+    vm = &vsb_vms[slot];
+    spin_lock_irqsave(&vsb_vms_lock, flags);
+    spin_lock(&vm->lock);
+    if ( (uint16_t)vm->generation == generation && vm->state == VSB_SILENT_VM )
+    {
+        set_gone(vm);
+        done = true;
+    }
+    spin_unlock(&vm->lock);
+    spin_unlock_irqrestore(&vsb_vms_lock, flags);
+
+    return done;
+}
+
+void vsb_vm_housekeeping(s_time_t now)
+{
+    unsigned int i, j;
+    unsigned long flags;
+
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+        bool halted = false;
+
+        spin_lock_irqsave(&vm->lock, flags);
+        /* In a captured HLT the VM runs, as far as L2 knows. */
+        for ( j = 0; j < vm->nr_vcpus; j++ )
+            halted |= vm->vcpus[j].halted;
+        if ( vm->state == VSB_RUNNING && !halted &&
+             now - vm->last_run > VSB_SILENT )
+        {
+            vm->state = VSB_SILENT_VM;
+            vm->record_due = true;
+        }
+        spin_unlock_irqrestore(&vm->lock, flags);
+    }
+}
+
+void vsb_domain_relinquish(struct domain *d)
+{
+    unsigned int i;
+    unsigned long flags;
+
+    spin_lock_irqsave(&vsb_vms_lock, flags);
+    for ( i = 0; i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+
+        spin_lock(&vm->lock);
+        if ( live(vm) && vm->domid == d->domain_id )
+            set_gone(vm);
+        spin_unlock(&vm->lock);
+    }
+    spin_unlock_irqrestore(&vsb_vms_lock, flags);
+}

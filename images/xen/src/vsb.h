@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * VSBypass: what its parts share. One file a subject:
+ *
+ *   svm.c        the glue to nested SVM; VMX's would stand beside it
+ *   vm.c         which user VM is it: identification, slots, labels
+ *   com1.c       L3's accesses to COM1, and the streams behind the UART
+ *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
+ *   halt.c       which HLT of L3 is not reflected
+ *   link.c       the port to L0: bytes in and out, interrupts, timers
+ *   protocol.c   what is said on it
+ *   debug.c      the debug key
+ *   uart16550.c, thre_probe.c, frame.c   pure; also tested on the host
+ *
+ * Locks, in this order: the link's lock, vsb_vms_lock (identification),
+ * vm->lock (all else of one user VM). All are taken with interrupts off, since
+ * input arrives in the link's interrupt.
+ *
+ * Everything that comes from L2, L3 or the link is hostile: indices are
+ * checked, loops and tables bounded, and nothing is allocated.
+ */
+
+#ifndef VSB_H
+#define VSB_H
+
+#include <xen/lib.h>
+#include <xen/sched.h>
+#include <xen/spinlock.h>
+#include <xen/time.h>
+#include <xen/types.h>
+
+#include <asm/hvm/vsb.h>
+
+#include "thre_probe.h"
+#include "uart16550.h"
+
+#define VSB_MAX_VMS     32   /* user VMs of all L2 together */
+#define VSB_MAX_VCPUS   16   /* of one user VM */
+#define VSB_MAX_ROOTS   4    /* nested roots remembered of one user VM */
+
+#define VSB_COM1        0x3f8u
+#define VSB_COM1_PORTS  8u
+
+/* Rings: powers of two. Output beyond the mark holds THRE back. */
+#define VSB_OUT_RING    65536u
+#define VSB_OUT_MARK    16384u
+#define VSB_IN_RING     4096u
+
+/* Not run for this long: shown as silent, and its slot can be taken. */
+#define VSB_SILENT      SECONDS(10)
+
+enum vsb_state
+{
+    VSB_FREE = 0,
+    VSB_RUNNING = 1,        /* values as on the link */
+    VSB_SILENT_VM = 2,
+    VSB_GONE = 3,
+};
+
+enum vsb_halt_policy
+{
+    VSB_HALT_NEVER = 0,     /* values as on the link */
+    VSB_HALT_ADAPTIVE = 1,
+    VSB_HALT_ATTACHED = 2,
+    VSB_HALT_ALWAYS = 3,
+};
+
+/* Counters of a user VM, in the order in which the link reports them. */
+struct vsb_vm_counters
+{
+    uint64_t exits_com1;
+    uint64_t exits_hlt;
+    uint64_t exits_other;   /* not serialised between vCPUs: may miss some */
+    uint64_t bytes_out;
+    uint64_t bytes_in;
+    uint64_t rings;         /* IRQ line raised */
+    uint64_t rerings;       /* of these: again, as L3 did not answer */
+    uint64_t doorbell_exits;/* exits presented to L2, raising and lowering */
+    uint64_t irq_asserts;   /* the UART's interrupt went from 0 to 1 */
+    uint64_t halts_captured;
+    uint64_t tx_overruns;   /* bytes lost: L3 ignored THRE for 48 kB */
+    uint64_t rx_overruns;   /* bytes lost: L3 reset its FIFO, or L0 overran */
+    uint64_t refused_wide;  /* byte lanes outside COM1 of a straddling access */
+    uint64_t string_ops;    /* INS/OUTS, emulated */
+    uint64_t probe_answers; /* Linux's THRE tests answered for the heartbeat */
+    uint64_t vcpus;
+};
+
+/* One vCPU of a user VM: its VMCB12. */
+struct vsb_l3_vcpu
+{
+    uint64_t vmcx;          /* address in L2 */
+    struct vcpu *v;         /* L2's vCPU that ran it last */
+    bool halted;            /* its HLT is captured: @v is blocked */
+    bool idle;              /* since its last exit: it has nothing to do */
+
+    /* An exit that L3 did not make is with L2. */
+    bool in_flight;
+    uint64_t rax, rip;      /* L3's */
+    uint64_t shown_rax;     /* what L2 was told */
+};
+
+/* See doorbell.c. */
+struct vsb_doorbell
+{
+    bool raised;            /* the IRQ line of L2's own UART */
+    bool answered;          /* L3 has since read "no interrupt" from IIR */
+    bool asserted;          /* the shadow UART's interrupt, last seen */
+    uint8_t rerings;        /* in a row, without an answer */
+    s_time_t since;         /* raised, or asserted, at */
+};
+
+struct vsb_vm
+{
+    spinlock_t lock;
+
+    /* Identity: written under vsb_vms_lock and @lock, read under either. */
+    enum vsb_state state;
+    bool hooked;
+    bool uuid_valid;
+    uint8_t uuid[16];       /* RFC 4122 order; L2's word, so a label only */
+    uint16_t domid;
+    uint32_t generation;    /* of the slot */
+    unsigned int nr_vcpus;
+    struct vsb_l3_vcpu vcpus[VSB_MAX_VCPUS];
+    uint64_t roots[VSB_MAX_ROOTS]; /* newest first; 0: none */
+    s_time_t last_run;
+    bool at_reset;          /* entered at the reset vector last time */
+
+    /* The label is looked for at COM1 accesses, not before this time. */
+#define VSB_LABEL_TRIES 60
+    s_time_t label_next;
+    unsigned int label_tries;
+
+    /* Shadow device. */
+    struct vsb_uart uart;
+    struct vsb_thre_probe probe;
+    struct vsb_doorbell bell;
+    enum vsb_halt_policy halt_policy;
+    uint16_t sessions;
+    s_time_t last_input;
+
+    /*
+     * Streams. Positions count bytes since the generation began, modulo 2^32;
+     * those of a ring are at most its size apart.
+     */
+    uint32_t out_acked, out_sent, out_end;
+    uint32_t in_taken, in_next;
+    s_time_t out_progress;  /* last ack that moved out_acked, or first send */
+    s_time_t out_timeout;   /* resend after */
+    bool ack_due, record_due, break_due;
+    uint16_t window_told;
+    uint8_t out[VSB_OUT_RING];
+    uint8_t in[VSB_IN_RING];
+
+    struct vsb_vm_counters count;
+};
+
+/* Counters of all, in the order in which the link reports them. */
+struct vsb_counters
+{
+    uint64_t frames_in, frames_bad_crc, frames_oversize, frames_bad_escape;
+    uint64_t frames_stale, frames_unknown, frames_out, resends;
+    uint64_t vms_seen, vms_refused, dom0_refused, uptime_ns;
+};
+
+extern struct vsb_vm vsb_vms[VSB_MAX_VMS];
+extern struct vsb_counters vsb_count;
+extern bool vsb_enabled;
+extern enum vsb_halt_policy vsb_halt_default;
+
+static inline unsigned int vsb_slot(const struct vsb_vm *vm)
+{
+    return vm - vsb_vms;
+}
+
+/* vm.c */
+
+/* What is known of an L3 vCPU when L2 enters it. */
+struct vsb_entry
+{
+    uint64_t vmcx;
+    uint64_t root;          /* 0: L2 does not use nested paging for it */
+    bool at_reset;          /* about to execute the reset vector */
+};
+
+/* Find or make the user VM that @v is about to run; updates v's cache. */
+void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry);
+/* The user VM that @v runs, locked, or NULL. */
+struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags);
+/*
+ * After a reset the slot's label is in doubt until it has been read again:
+ * what was typed for the one user VM must not reach another.
+ */
+static inline bool vsb_vm_label_in_doubt(const struct vsb_vm *vm)
+{
+    return vm->uuid_valid && vm->label_tries < VSB_LABEL_TRIES;
+}
+/* Look for the label, at most now and then. @v runs @vm. Not locked. */
+void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm);
+/* L0 asks for the slot back. Only that of a silent user VM. */
+bool vsb_vm_forget(unsigned int slot, uint16_t generation);
+/* Once a second: who went silent. */
+void vsb_vm_housekeeping(s_time_t now);
+void vsb_vm_init(void);
+
+/* com1.c: with vm->lock held. */
+
+uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg);
+void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val);
+/* Power on, or reset of the user VM. Streams go on. */
+void vsb_com1_reset(struct vsb_vm *vm);
+/* The streams moved: fill the FIFO, set the transmitter's state. */
+void vsb_com1_update(struct vsb_vm *vm);
+/* Console input of L0. Returns the number of bytes taken. */
+unsigned int vsb_com1_input(struct vsb_vm *vm, const uint8_t *data,
+                            unsigned int len);
+static inline unsigned int vsb_com1_window(const struct vsb_vm *vm)
+{
+    return VSB_IN_RING - (vm->in_next - vm->in_taken);
+}
+
+/* doorbell.c: with vm->lock held. */
+
+/* What to write to IER of L2's UART. */
+enum vsb_ring { VSB_RING_NOTHING, VSB_RING_LOWER, VSB_RING_RAISE };
+
+void vsb_doorbell_reset(struct vsb_vm *vm);
+/* Follow the UART's interrupt output after something changed. */
+void vsb_doorbell_update(struct vsb_vm *vm);
+/* L3 read @iir from IIR. */
+void vsb_doorbell_iir_read(struct vsb_vm *vm, uint8_t iir);
+/*
+ * What to do at this opportunity. @idle: L3 has nothing else to do. Nothing
+ * changes before vsb_doorbell_done().
+ */
+enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle);
+void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
+/* Wake a captured HLT if the doorbell has to be rung. */
+void vsb_doorbell_wake(struct vsb_vm *vm);
+
+/* halt.c: with vm->lock held. */
+
+bool vsb_halt_wanted(const struct vsb_vm *vm);
+
+/* link.c */
+
+/* The VM has output, an answer or a record to send. No lock held. */
+void vsb_link_kick(struct vsb_vm *vm, bool urgent);
+
+/* protocol.c: with the link's lock held. */
+
+/* Build the next frame's payload; its length, or 0 if there is none. */
+unsigned int vsb_protocol_next(uint8_t *payload);
+/* A frame arrived. */
+void vsb_protocol_receive(const uint8_t *payload, unsigned int len);
+/* Resend what was not acknowledged in time. True if there is such. */
+bool vsb_protocol_timeouts(s_time_t now);
+void vsb_protocol_init(void);
+
+#endif /* VSB_H */
