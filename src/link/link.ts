@@ -31,7 +31,7 @@ import {
   type VmState,
 } from './messages.js';
 import { SlipDecoder } from './slip.js';
-import { RetryDelay, StreamReceiver, StreamSender } from './stream.js';
+import { distance, RetryDelay, StreamReceiver, StreamSender } from './stream.js';
 
 /** Pause between two HELLOs while L1 does not answer: it may still be booting. */
 const HELLO_INTERVAL_MS = 1000;
@@ -104,6 +104,8 @@ interface Vm {
   acknowledgementDue: boolean;
   /** write() said false and 'drain' is owed. */
   high: boolean;
+  /** L1 has said that it is gone, but not all that it printed has arrived yet. */
+  leaving: VmRecord | undefined;
 }
 
 interface Pending {
@@ -117,8 +119,8 @@ export class Link extends EventEmitter<LinkEvents> {
   readonly #socket: Socket;
   readonly #decoder = new SlipDecoder(MAX_PAYLOAD, (payload) => this.#onPayload(payload));
   readonly #vms = new Map<number, Vm>();
-  /** The generation that was last seen going, by slot: late messages of it are no surprise. */
-  readonly #retired = new Map<number, number>();
+  /** Who was last seen going, by slot, and where its output ended: late messages of it are no surprise. */
+  readonly #retired = new Map<number, { readonly generation: number; readonly outEnd: number }>();
   readonly #pending = new Map<number, Pending>();
   /** The streams of the link before this one. */
   readonly #kept: { readonly bootId: bigint; readonly vms: ReadonlyMap<number, Vm> } | undefined;
@@ -378,7 +380,7 @@ export class Link extends EventEmitter<LinkEvents> {
     }
     const vm = this.#vmOf(record);
     if (record.state === 'gone') {
-      if (vm !== undefined) this.#retire(vm, record);
+      this.#onGone(vm, record);
       return;
     }
     if (vm === undefined) {
@@ -400,6 +402,28 @@ export class Link extends EventEmitter<LinkEvents> {
     }
   }
 
+  /**
+   * L1 keeps a VM's last words until they are acknowledged, and its slot with them: first take all, also
+   * of a VM that went before this program started.
+   */
+  #onGone(known: Vm | undefined, record: VmRecord): void {
+    if (this.#isRetired(record)) return;
+    const vm = known ?? this.#newVm({ ...record, state: 'silent' });
+    vm.leaving = record;
+    const complete = distance(vm.receiver.next, record.outEnd) <= 0;
+    if (known === undefined) {
+      if (complete) return;
+      this.#vms.set(record.slot, vm);
+      this.emit('vm', vm.record, undefined);
+    }
+    this.#acknowledge(vm, !complete);
+    if (complete) this.#retire(vm, record);
+  }
+
+  #isRetired(address: SlotAddress): boolean {
+    return this.#retired.get(address.slot)?.generation === address.generation;
+  }
+
   #newVm(record: VmRecord): Vm {
     const same =
       this.#kept?.bootId === this.hello.bootId ? this.#kept?.vms.get(record.slot) : undefined;
@@ -417,6 +441,7 @@ export class Link extends EventEmitter<LinkEvents> {
       unacknowledged: 0,
       acknowledgementDue: false,
       high: sender.buffered >= INPUT_HIGH,
+      leaving: undefined,
     };
     this.#armRetry(vm);
     return vm;
@@ -426,13 +451,22 @@ export class Link extends EventEmitter<LinkEvents> {
     const previous = vm.record.state;
     clearTimeout(vm.retryTimer);
     this.#vms.delete(record.slot);
-    this.#retired.set(record.slot, record.generation);
+    this.#retired.set(record.slot, { generation: record.generation, outEnd: vm.receiver.next });
     this.emit('vm', record, previous);
   }
 
   #onOutput(address: SlotAddress, offset: number, bytes: Buffer): void {
     const vm = this.#vmOf(address);
-    if (vm === undefined) return this.#onStale(address);
+    if (vm === undefined) {
+      const retired = this.#retired.get(address.slot);
+      if (retired?.generation === address.generation) {
+        // The last acknowledgement was lost, and L1 keeps the slot until it has one.
+        const { slot, generation } = address;
+        const next = retired.outEnd;
+        this.#send({ type: 'outputAck', slot, generation, next, resend: false });
+      }
+      return this.#onStale(address);
+    }
     const received = vm.receiver.receive(offset, bytes);
     switch (received.kind) {
       case 'data':
@@ -441,6 +475,7 @@ export class Link extends EventEmitter<LinkEvents> {
           this.#acknowledge(vm, false);
         } else this.#acknowledgeSoon(vm);
         this.emit('data', address.slot, address.generation, received.bytes);
+        if (vm.leaving !== undefined) this.#onGone(vm, vm.leaving);
         break;
       case 'duplicate':
         this.#stats.duplicates++;
@@ -457,7 +492,7 @@ export class Link extends EventEmitter<LinkEvents> {
   /** A message for a VM unknown here: if it is not just late, its VM message was lost, so ask again. */
   #onStale(address: SlotAddress): void {
     this.#stats.stale++;
-    if (this.#retired.get(address.slot) === address.generation) return;
+    if (this.#isRetired(address)) return;
     if (this.#helloTimer !== undefined) return;
     this.#helloTimer = setTimeout(() => {
       this.#helloTimer = undefined;

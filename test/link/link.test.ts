@@ -67,7 +67,9 @@ test('connect waits for a hypervisor that boots later, repeating HELLO', async (
 
 test('connect fails with a code for each cause', async () => {
   const signal = new AbortController().signal;
-  await expect(Link.connect(`${l1.socketPath}.not`, { signal, timeoutMs: 100 })).rejects.toMatchObject({
+  await expect(
+    Link.connect(`${l1.socketPath}.not`, { signal, timeoutMs: 100 }),
+  ).rejects.toMatchObject({
     code: 'E_LINK_CONNECT',
   });
   l1.awake = false;
@@ -180,7 +182,9 @@ test('a new generation in a slot ends the VM before it and keeps streams apart',
   const link = await connect();
   const collector = new Collector(link);
   const events: string[] = [];
-  link.on('vm', (vm, previous) => events.push(`${vm.generation} ${previous ?? 'new'}->${vm.state}`));
+  link.on('vm', (vm, previous) =>
+    events.push(`${vm.generation} ${previous ?? 'new'}->${vm.state}`),
+  );
   const first = l1.addVm();
   first.print('first');
   await collector.reached(5);
@@ -193,9 +197,48 @@ test('a new generation in a slot ends the VM before it and keeps streams apart',
   await seen(link, (vm) => vm.state === 'silent');
   second.update({ state: 'gone' });
   while (link.vms().length > 0) await once(link, 'vm');
-  expect(events).toEqual(['1 new->running', '1 running->gone', '2 new->running', '2 running->silent', '2 silent->gone']);
+  expect(events).toEqual([
+    '1 new->running',
+    '1 running->gone',
+    '2 new->running',
+    '2 running->silent',
+    '2 silent->gone',
+  ]);
   expect(String(collector.bytes)).toBe('firstSECOND');
-  expect(() => link.write(0, 1, Buffer.from('x'))).toThrow(expect.objectContaining({ code: 'E_VM_GONE' }));
+  expect(() => link.write(0, 1, Buffer.from('x'))).toThrow(
+    expect.objectContaining({ code: 'E_VM_GONE' }),
+  );
+});
+
+test('the last words of a VM arrive before it is gone, and free its slot', async () => {
+  const link = await connect();
+  const collector = new Collector(link);
+  const vm = l1.addVm();
+  vm.print('hello ');
+  await collector.reached(6);
+  // The panic message is lost on the line, the news that the VM is gone is not.
+  l1.spoilOut = () => Buffer.alloc(0);
+  vm.print('panic!');
+  l1.spoilOut = (bytes) => bytes;
+  const gone = once(link, 'vm');
+  vm.update({ state: 'gone' });
+  expect(await gone).toMatchObject([{ state: 'gone' }, 'running']);
+  expect(String(collector.bytes)).toBe('hello panic!');
+  await vi.waitFor(() => expect(l1.slotsInUse).toBe(0));
+});
+
+test('the last words of a VM that went while nobody was there are still delivered', async () => {
+  const vm = l1.addVm();
+  vm.print('panic!');
+  vm.update({ state: 'gone' });
+  const link = await connect();
+  const states: string[] = [];
+  link.on('vm', (record) => states.push(record.state));
+  const collector = new Collector(link);
+  expect(String(await collector.reached(6))).toBe('panic!');
+  await vi.waitFor(() => expect(l1.slotsInUse).toBe(0));
+  expect(states).toEqual(['silent', 'gone']);
+  expect(link.vms()).toEqual([]);
 });
 
 test('requests are answered, refused, timed out and rejected on close', async () => {

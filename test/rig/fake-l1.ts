@@ -66,9 +66,10 @@ export class FakeVm extends EventEmitter<{ input: []; request: [Request] }> {
 
   /** Changes the VM's record and reports it. */
   update(change: Partial<VmRecord>): void {
-    this.record = { ...this.record, ...change };
+    const outEnd = (this.record.outAcked + this.printed) >>> 0;
+    this.record = { ...this.record, outEnd, ...change };
     this.#l1.report(this);
-    if (this.record.state === 'gone') this.#l1.remove(this);
+    if (this.record.state === 'gone' && this.sender.buffered === 0) this.#l1.remove(this);
   }
 
   /** Resolves when the VM has read so much in all. */
@@ -111,6 +112,9 @@ export class FakeL1 {
   spoilOut: (bytes: Buffer) => Buffer = (bytes) => bytes;
   spoilIn: (bytes: Buffer) => Buffer = (bytes) => bytes;
   hellos = 0;
+  get slotsInUse(): number {
+    return this.#vms.size;
+  }
   /** Connections so far. */
   sockets = 0;
   badFrames = 0;
@@ -232,7 +236,9 @@ export class FakeL1 {
       this.hellos++;
       this.send({ type: 'hello', hello: this.hello });
       for (const vm of this.#vms.values()) {
-        vm.record = { ...vm.record, inNext: vm.receiver.next, outAcked: vm.sender.base };
+        const outEnd = (vm.sender.base + vm.sender.buffered) >>> 0;
+        vm.record = { ...vm.record, inNext: vm.receiver.next, outAcked: vm.sender.base, outEnd };
+        vm.printed = vm.sender.buffered;
         this.report(vm);
         this.acknowledge(vm);
         vm.sender.goBack();
@@ -253,6 +259,7 @@ export class FakeL1 {
       }
       if (message.resend) there.sender.goBack();
       this.pump(there);
+      if (there.record.state === 'gone' && there.sender.buffered === 0) this.remove(there);
     } else {
       this.#onRequest(message, there);
     }

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { EscapeParser, type EscapeAction } from '../../src/console/escape.js';
+
+/** The actions as text: data as it is, the others in angle brackets. */
+function play(chunks: readonly string[], escape = '~'): string {
+  const parser = new EscapeParser(escape === 'none' ? undefined : escape);
+  const actions: EscapeAction[] = [];
+  for (const chunk of chunks) {
+    actions.push(...parser.push(Buffer.from(chunk, 'latin1')));
+    if (actions.at(-1)?.type === 'detach') break;
+  }
+  return actions
+    .map((action) =>
+      action.type === 'data' ? action.bytes.toString('latin1') : `<${action.type}>`,
+    )
+    .join('');
+}
+
+test.each([
+  ['~.', '<detach>'],
+  ['ls\r~.never', 'ls\r<detach>'],
+  ['ls\n~?ls', 'ls\n<help>ls'],
+  ['~B~Bx', '<break><break>x'],
+  ['~~.', '~.'],
+  ['~~~.', '~~.'],
+  ['a~.', 'a~.'],
+  ['cd ~/x\r', 'cd ~/x\r'],
+  ['~/x\r~.', '~/x\r<detach>'],
+  ['~\r~.', '~\r<detach>'],
+  ['~b', '~b'],
+  ['\xff~.', '\xff~.'],
+])('EscapeParser turns %j into %j', (input, output) => {
+  expect(play([input])).toBe(output);
+});
+
+test('EscapeParser gives the same however the input is cut', () => {
+  const input = fc.array(fc.constantFrom('~', '.', '?', 'B', '\r', '\n', 'a', '\x00', '\xff'), {
+    maxLength: 40,
+  });
+  fc.assert(
+    fc.property(input, fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 }), (keys, cuts) => {
+      const text = keys.join('');
+      const chunks: string[] = [];
+      for (let at = 0, i = 0; at < text.length; i++) {
+        const length = cuts[i % cuts.length] ?? 1;
+        chunks.push(text.slice(at, at + length));
+        at += length;
+      }
+      expect(play(chunks)).toBe(play([text]));
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('EscapeParser without an escape character passes everything on', () => {
+  expect(play(['~.', '\r~.'], 'none')).toBe('~.\r~.');
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  expect(new EscapeParser(undefined).push(bytes)).toEqual([{ type: 'data', bytes }]);
+});
+
+test('EscapeParser takes another character, even one that is a command', () => {
+  expect(play(['^.'], '^')).toBe('<detach>');
+  expect(play(['..'], '.')).toBe('.');
+  expect(() => new EscapeParser('é')).toThrow(RangeError);
+});
