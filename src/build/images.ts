@@ -1,0 +1,109 @@
+/** Runs images/build, which builds what is missing and says where everything is. */
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { execa } from 'execa';
+
+import { VsbError } from '../errors/index.js';
+
+/** Folders of the images that an instance boots. */
+export interface ImageDirectories {
+  readonly xen: string;
+  readonly l1: string;
+  readonly l1Disk: string;
+}
+
+/** Names as images/build knows them. */
+const needed = { xen: 'xen', l1: 'l1', l1Disk: 'l1-disk' } as const;
+
+/** images/ of this checkout or installation: beside dist/. */
+export const imagesDirectory = fileURLToPath(new URL('../../images', import.meta.url));
+
+/** Lines of the build kept for an error. */
+const keptLines = 20;
+
+export interface BuildOptions {
+  readonly cacheDir: string;
+  readonly signal: AbortSignal;
+  /** Resolve the newest package versions again. */
+  readonly refresh?: boolean;
+  /** Each line that the build says about itself. */
+  onProgress(line: string): void;
+  /** The program, for tests. */
+  readonly program?: string;
+}
+
+/**
+ * Builds what is missing. On abort the whole process group of the build is ended.
+ *
+ * @throws VsbError E_BUILD (exit 3) with the last lines; the signal's reason when it aborts
+ */
+export async function buildImages(options: BuildOptions): Promise<ImageDirectories> {
+  options.signal.throwIfAborted();
+  const program = options.program ?? `${imagesDirectory}/build`;
+  const build = execa(
+    program,
+    [
+      ...Object.values(needed),
+      '--cache',
+      options.cacheDir,
+      ...(options.refresh === true ? ['--refresh'] : []),
+    ],
+    // A group of its own: compilers and package tools below bash are ended with it.
+    { detached: true, stdin: 'ignore', reject: false, cleanup: true },
+  );
+  const last: string[] = [];
+  createInterface({ input: build.stderr }).on('line', (line) => {
+    last.push(line);
+    if (last.length > keptLines) last.shift();
+    options.onProgress(line);
+  });
+  const endGroup = (): void => killGroup(build.pid);
+  options.signal.addEventListener('abort', endGroup, { once: true });
+  const result = await build;
+  options.signal.removeEventListener('abort', endGroup);
+  options.signal.throwIfAborted();
+  if (result.exitCode !== 0) {
+    throw new VsbError('E_BUILD', `building the images failed: ${result.shortMessage ?? ''}`, {
+      layer: 'host',
+      hint: '`vsbypass doctor` lists what building needs; `vsbypass build` tries again.',
+      details: { lastLines: last },
+    });
+  }
+  return parseDirectories(result.stdout);
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGTERM');
+  } catch {
+    // It has ended by itself meanwhile.
+  }
+}
+
+/**
+ * Reads `name<TAB>directory` lines.
+ *
+ * @throws VsbError E_BUILD when one is missing
+ */
+export function parseDirectories(output: string): ImageDirectories {
+  const found = new Map(
+    output.split('\n').map((line): [string, string] => {
+      const [name = '', directory = ''] = line.split('\t');
+      return [name, directory];
+    }),
+  );
+  const directoryOf = (name: string): string => {
+    const directory = found.get(name);
+    if (directory === undefined || directory === '') {
+      throw new VsbError('E_BUILD', `images/build did not say where the image ${name} is`);
+    }
+    return directory;
+  };
+  return {
+    xen: directoryOf(needed.xen),
+    l1: directoryOf(needed.l1),
+    l1Disk: directoryOf(needed.l1Disk),
+  };
+}

@@ -1,0 +1,111 @@
+/**
+ * The daemon of one instance. It was started by flock(1), so it holds the instance's lock for as long
+ * as it lives, however it ends. It listens on the control socket, says so in one line on its standard
+ * output, and ends by itself when nobody asks it to boot, when a boot fails, and after `down`.
+ */
+import { createWriteStream } from 'node:fs';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+
+import { VsbError, messageOf } from '../errors/index.js';
+import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
+import { identifyProcess } from '../testbed/process-identity.js';
+import { writeProcesses } from '../testbed/record.js';
+import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
+import { ControlServer } from './server.js';
+import { Testbed } from './testbed.js';
+
+/** A daemon that is not told to boot within this time has lost its client. */
+const idleLimitMs = 15_000;
+
+/** What the daemon says on its standard output once it can be reached. */
+export interface Greeting {
+  readonly listening: true;
+  /** What was found and cleared away, for people. */
+  readonly recovered?: string;
+}
+
+/** Runs until the instance is down. */
+export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<void> {
+  await createInstanceDirectories(paths, roots);
+  const recovered = await removeLeftovers(paths, await findLeftovers(paths));
+  await createInstanceDirectories(paths, roots);
+  const logFile = createWriteStream(paths.daemonLog, { flags: 'a', mode: 0o600 });
+  logFile.on('error', () => undefined); // A full disk must not end the testbed.
+  const log = (text: string): void => void logFile.write(`${new Date().toISOString()} ${text}\n`);
+  const self = await identifyProcess(process.pid);
+  if (self === undefined) throw new TypeError('a process knows itself');
+  await writeProcesses(paths, { daemon: self });
+  log(`daemon ${process.pid} starts`);
+
+  const testbed = new Testbed(paths, self, log);
+  const over = new EventTarget();
+  const end = (why: string): void => {
+    log(`ending: ${why}`);
+    over.dispatchEvent(new Event('end'));
+  };
+  const ended = once(over, 'end');
+  const idle = setTimeout(() => end('nobody asked for anything'), idleLimitMs);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(
+      signal,
+      () =>
+        void testbed.down().then(
+          () => end(signal),
+          () => end(signal),
+        ),
+    );
+  }
+
+  const server = await ControlServer.listen(paths.controlSocket, {
+    up: async (request, context) => {
+      clearTimeout(idle);
+      try {
+        return await testbed.up(request, context.signal, (event) => context.emit(event));
+      } catch (error) {
+        if (testbed.state === 'stopped') setImmediate(() => end(`no boot: ${messageOf(error)}`));
+        throw error;
+      }
+    },
+    down: async () => {
+      await testbed.down();
+      setImmediate(() => end('down'));
+      return {};
+    },
+    status: () => Promise.resolve(testbed.status()),
+    'vm.start': async ({ vm }, { signal }) => {
+      await testbed.startVm(vm, signal);
+      return {};
+    },
+    'vm.stop': async ({ vm }, { signal }) => {
+      await testbed.stopVm(vm, signal);
+      return {};
+    },
+    'vm.list': async (_, { signal }) => await testbed.listVms(signal),
+    proof: async ({ vm }, { signal }) => await testbed.proof(vm, signal),
+    'vm.operator-log': async ({ vm, bytes }, { signal }) => ({
+      text: await testbed.operatorLog(vm, bytes, signal),
+    }),
+  });
+  const greeting: Greeting = { listening: true, ...(recovered === undefined ? {} : { recovered }) };
+  process.stdout.write(`${JSON.stringify(greeting)}\n`);
+
+  process.on('uncaughtException', (error) => {
+    log(`bug: ${error.stack ?? messageOf(error)}`);
+    void testbed.down().finally(() => process.exit(1));
+  });
+  await ended;
+  clearTimeout(idle);
+  await server.close();
+  await testbed.down().catch((error: unknown) => log(messageOf(error)));
+  await removeRuntimeFiles(paths);
+  await rm(paths.controlSocket, { force: true });
+  log('daemon ends');
+  await new Promise<void>((resolve) => logFile.end(resolve));
+}
+
+/** Guards the hidden command: started by hand it would run beside another daemon. */
+export function assertLocked(env: NodeJS.ProcessEnv): void {
+  if (env['VSBYPASS_DAEMON_LOCKED'] === '1') return;
+  throw new VsbError('E_USAGE', 'the daemon is started by `vsbypass up`');
+}

@@ -1,0 +1,135 @@
+/**
+ * The control protocol between the command line and an instance's daemon: JSON, one document a line,
+ * over a UNIX socket in the instance's private runtime folder. Requests carry an id; the daemon answers
+ * with any number of events and then one result or error of the same id.
+ */
+import { z } from 'zod';
+
+import { configSchema, vmNamePattern, withDefaultVms } from '../config/schema.js';
+import { bootEventSchema } from '../events/boot.js';
+
+const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
+const noParameters = z.strictObject({}).prefault({});
+
+/** Parameters of each method. */
+export const parameterSchemas = {
+  /** Boots; the connection must stay: when it goes before the answer, the boot is undone. */
+  up: z.strictObject({
+    config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
+    accel: z.strictObject({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
+    images: z.strictObject({ xen: z.string(), l1: z.string(), l1Disk: z.string() }),
+  }),
+  /** Ends everything, the daemon too. */
+  down: noParameters,
+  status: noParameters,
+  'vm.start': vmParameters,
+  'vm.stop': vmParameters,
+  /** The state of user VMs as L2's operator sees it. */
+  'vm.list': noParameters,
+  /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
+  proof: vmParameters,
+  /** The end of what L2's own serial device has logged. */
+  'vm.operator-log': vmParameters.extend({ bytes: z.int().min(1).max(1_048_576) }),
+} as const;
+
+export type Method = keyof typeof parameterSchemas;
+export type Parameters<M extends Method> = z.input<(typeof parameterSchemas)[M]>;
+
+const vmStatusSchema = z.object({
+  name: z.string(),
+  uuid: z.string().optional(),
+  /** `absent`: the shadow hypervisor has not seen it (yet). */
+  state: z.enum(['absent', 'running', 'silent', 'gone', 'lost']),
+  slot: z.number().optional(),
+  hooked: z.boolean().optional(),
+  sessions: z.number(),
+  /** Bytes that went through the shadow console. */
+  bytesOut: z.number(),
+  bytesIn: z.number(),
+});
+export type VmStatus = z.output<typeof vmStatusSchema>;
+
+const addressSchema = z.object({ host: z.string(), port: z.number() });
+
+export const statusSchema = z.object({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  state: z.enum(['stopped', 'booting', 'running', 'broken', 'stopping']),
+  /** Why it is broken. */
+  reason: z.string().optional(),
+  /** The phase a boot is in. */
+  phase: z.string().optional(),
+  /** ISO 8601: when the boot was complete. */
+  since: z.string().optional(),
+  accel: z.object({ accel: z.string(), why: z.string() }).optional(),
+  processes: z.object({ daemon: z.number().optional(), qemu: z.number().optional() }),
+  gateway: addressSchema
+    .extend({ hostKeyFingerprint: z.string(), hostKeyLine: z.string(), clientKeyPath: z.string() })
+    .optional(),
+  /** SSH of L1's dom0 and of L2, root, with the instance's management key. */
+  management: z.object({ l1: addressSchema, l2: addressSchema, keyPath: z.string() }).optional(),
+  shadowHypervisor: z
+    .object({
+      version: z.string(),
+      slots: z.number(),
+      /** Frames dropped for a bad checksum, size, escape or content, both sides. */
+      badFrames: z.number(),
+    })
+    .optional(),
+  vms: z.array(vmStatusSchema),
+});
+export type InstanceStatus = z.output<typeof statusSchema>;
+
+const operatorVmSchema = z.object({
+  name: z.string(),
+  state: z.enum(['running', 'stopped']),
+  /** Process id of its QEMU in L2. */
+  pid: z.number().optional(),
+});
+export type OperatorVm = z.output<typeof operatorVmSchema>;
+
+const proofSchema = z.object({
+  vm: z.string(),
+  /** Bytes in the log of L2's own serial device for this VM. */
+  operatorBytes: z.number(),
+  /** Bytes that the shadow console has shown. */
+  shadowBytes: z.number(),
+});
+export type Proof = z.output<typeof proofSchema>;
+
+/** What each method returns. */
+export const resultSchemas = {
+  up: statusSchema,
+  down: z.object({}),
+  status: statusSchema,
+  'vm.start': z.object({}),
+  'vm.stop': z.object({}),
+  'vm.list': z.array(operatorVmSchema),
+  proof: proofSchema,
+  'vm.operator-log': z.object({ text: z.string() }),
+} as const satisfies Record<Method, z.ZodType>;
+
+export type ResultOf<M extends Method> = z.output<(typeof resultSchemas)[M]>;
+
+export const requestSchema = z.object({
+  id: z.int(),
+  method: z.string(),
+  params: z.unknown().optional(),
+});
+
+const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+  layer: z.string().optional(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
+export const replySchema = z.union([
+  z.object({ id: z.int(), event: bootEventSchema }),
+  z.object({ id: z.int(), error: errorSchema }),
+  z.object({ id: z.int(), result: z.unknown() }),
+]);
+
+/** Longest line either side accepts. */
+export const maximumLineBytes = 4 * 1024 * 1024;

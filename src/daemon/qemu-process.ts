@@ -1,0 +1,95 @@
+/**
+ * L0's QEMU as a child of the daemon: starting, running, gone. It is in a process group of its own,
+ * its standard input is closed, and what it complains about goes to qemu.log. If the daemon is killed,
+ * QEMU goes on; the next `up` or `down` finds it by its recorded identity.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { VsbError, messageOf } from '../errors/index.js';
+import type { TestbedPlan } from '../testbed/plan.js';
+import { identifyProcess, type ProcessIdentity } from '../testbed/process-identity.js';
+
+export interface QemuExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class QemuProcess {
+  readonly identity: ProcessIdentity;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly exited: Promise<QemuExit>;
+  readonly #child: ChildProcess;
+  #exit: QemuExit | undefined;
+
+  /**
+   * @throws VsbError E_QEMU_MISSING when it cannot be started, E_QEMU_EXITED when it ends at once
+   */
+  static async start(plan: TestbedPlan['qemu'], logPath: string): Promise<QemuProcess> {
+    const log = await open(logPath, 'a', 0o600);
+    let child: ChildProcess;
+    try {
+      child = spawn(plan.program, plan.arguments, {
+        cwd: plan.workingDirectory,
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+      });
+      await once(child, 'spawn');
+    } catch (error) {
+      throw new VsbError('E_QEMU_MISSING', `cannot start ${plan.program}: ${messageOf(error)}`, {
+        layer: 'L0',
+        hint: 'apt-get install qemu-system-x86',
+        cause: error,
+      });
+    } finally {
+      await log.close();
+    }
+    const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
+    if (identity === undefined) {
+      throw new VsbError('E_QEMU_EXITED', 'QEMU ended at once', {
+        layer: 'L0',
+        hint: '`vsbypass logs qemu` shows what it complained about.',
+      });
+    }
+    return new QemuProcess(child, identity);
+  }
+
+  private constructor(child: ChildProcess, identity: ProcessIdentity) {
+    this.#child = child;
+    this.identity = identity;
+    this.exited = new Promise((resolve) => {
+      const settle = (code: number | null, signal: NodeJS.Signals | null): void => {
+        this.#exit = { code, signal };
+        resolve(this.#exit);
+      };
+      if (child.exitCode !== null || child.signalCode !== null) {
+        settle(child.exitCode, child.signalCode);
+      } else {
+        child.once('exit', settle);
+      }
+    });
+  }
+
+  /** How it ended; undefined while it runs. */
+  get exit(): QemuExit | undefined {
+    return this.#exit;
+  }
+
+  /** Ends it: SIGTERM, after `graceMs` SIGKILL. */
+  async stop(graceMs: number): Promise<void> {
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      if (this.#exit !== undefined) return;
+      this.#child.kill(signal);
+      await Promise.race([this.exited, delay(graceMs, undefined, { ref: false })]);
+    }
+  }
+}
+
+/** "was killed by SIGKILL", "ended with exit code 1". */
+export function describeExit(exit: QemuExit): string {
+  return exit.signal === null
+    ? `ended with exit code ${exit.code ?? 'unknown'}`
+    : `was killed by ${exit.signal}`;
+}

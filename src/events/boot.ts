@@ -1,0 +1,41 @@
+/**
+ * What happens while the testbed comes up, as data. The daemon and the build emit these, reporters
+ * render them; nothing else prints. They travel as JSON between daemon and client.
+ */
+import { z } from 'zod';
+
+export const layers = ['host', 'L0', 'L1', 'L2', 'L3'] as const;
+
+/** A named step of the boot with a limit of its own. */
+const phaseFields = {
+  type: z.literal('phase'),
+  /** `qemu`, `l1-xen`, `link`, `l1-dom0`, `l2`, `vm:<name>`, `login:<name>`. */
+  phase: z.string(),
+  layer: z.enum(layers),
+  /** What is waited for, as in "waiting for ...". */
+  awaited: z.string(),
+  limitMs: z.number(),
+};
+
+export const bootEventSchema = z.discriminatedUnion('reason', [
+  z.object({ ...phaseFields, reason: z.literal('started') }),
+  z.object({
+    ...phaseFields,
+    reason: z.literal('passed'),
+    elapsedMs: z.number(),
+    /** Since the boot began. */
+    totalMs: z.number(),
+  }),
+  z.object({ ...phaseFields, reason: z.literal('failed'), elapsedMs: z.number() }),
+]);
+
+export type BootEvent = z.output<typeof bootEventSchema>;
+
+/** Everything that `up` reports. */
+export type UpEvent =
+  | BootEvent
+  | { readonly type: 'accel'; readonly accel: string; readonly why: string }
+  | { readonly type: 'build'; readonly reason: 'started' }
+  | { readonly type: 'build'; readonly reason: 'progress'; readonly line: string }
+  | { readonly type: 'build'; readonly reason: 'passed'; readonly elapsedMs: number }
+  | { readonly type: 'recovered'; readonly what: string };

@@ -1,0 +1,106 @@
+/** Lays out on disk what QEMU boots: links to the images, and the initrd of L1 with the instance's overlay. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import type { ImageDirectories } from '../build/images.js';
+import type { Config, VmConfig } from '../config/schema.js';
+import { VsbError, errnoOf, messageOf } from '../errors/index.js';
+import { packCpio, type CpioFile } from './cpio.js';
+import { l1Overlay } from './layers/l1.js';
+import { l2Overlay, l2VmPaths, type L2Vm } from './layers/l2.js';
+import { l3Overlay } from './layers/l3.js';
+import { hashPassword } from './passwords.js';
+import type { InstancePaths } from './paths.js';
+import { bootFiles, type TestbedPlan } from './plan.js';
+import type { Secrets } from './secrets.js';
+
+export interface AssembleInputs {
+  readonly paths: InstancePaths;
+  readonly config: Config;
+  readonly plan: TestbedPlan;
+  readonly secrets: Secrets;
+  readonly images: ImageDirectories;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Fills the instance's boot folder.
+ *
+ * @throws VsbError E_FILE, E_NO_SPACE; the signal's reason when it aborts
+ */
+export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
+  const { paths, secrets, plan, images, signal } = inputs;
+  const authorizedKey = secrets.management.publicLine;
+  const vms = await Promise.all(
+    inputs.config.vms.map(async (vm) => await defineVm(vm, plan, secrets, signal)),
+  );
+  const overlay = packCpio(
+    l1Overlay(
+      { authorizedKey, hostKey: secrets.l1Host },
+      plan.l2DomainConfig,
+      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, vms)),
+    ),
+  );
+  try {
+    await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
+    await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
+    await link(join(images.l1Disk, 'l2-kvm.img'), join(paths.bootDir, bootFiles.l2Disk));
+    const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
+    await rm(initrd, { force: true });
+    await pipeline(
+      async function* () {
+        yield* createReadStream(join(images.l1, 'initrd'));
+        yield overlay;
+      },
+      createWriteStream(initrd, { mode: 0o600, flags: 'wx' }),
+      { signal },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = errnoOf(error) === 'ENOSPC' ? 'E_NO_SPACE' : 'E_FILE';
+    throw new VsbError(code, `cannot lay out the boot files: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+async function link(target: string, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await symlink(target, path);
+}
+
+async function defineVm(
+  vm: VmConfig,
+  plan: TestbedPlan,
+  secrets: Secrets,
+  signal: AbortSignal,
+): Promise<L2Vm> {
+  const planned = plan.vms.find((candidate) => candidate.name === vm.name);
+  const password = secrets.passwords[vm.name];
+  if (planned === undefined || password === undefined) throw new TypeError(`${vm.name} is unknown`);
+  const places = l2VmPaths(vm.name);
+  const files: CpioFile[] = [];
+  if (vm.kernel !== undefined) {
+    files.push({ path: places.ownKernel, content: await readUserFile(vm.kernel) });
+  }
+  if (vm.initrd !== undefined) {
+    files.push({ path: places.ownInitrd, content: await readUserFile(vm.initrd) });
+  }
+  return {
+    name: vm.name,
+    command: planned.command,
+    autostart: vm.autostart,
+    overlay: packCpio(l3Overlay(vm.name, await hashPassword(password, { signal }))),
+    files,
+  };
+}
+
+async function readUserFile(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new VsbError('E_FILE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The whole testbed on paper: every command line and domain configuration, without looking at or
+ * touching anything. `up` carries it out, `up --dry-run` prints it.
+ */
+import type { Config } from '../config/schema.js';
+import type { Accel } from '../host/accel.js';
+import { qemuProgram } from '../host/qemu.js';
+import { l0Arguments } from './layers/l0.js';
+import { diskInL2, dom0CommandLine, l2DomainConfig, xenCommandLine } from './layers/l1.js';
+import { l2CommandLine } from './layers/l2.js';
+import { l3Command } from './layers/l3.js';
+import type { InstancePaths } from './paths.js';
+import { vmUuid } from './record.js';
+
+/** Names of what QEMU boots, relative to its working directory (the instance's boot folder). */
+export const bootFiles = {
+  xen: 'xen',
+  dom0Kernel: 'l1.vmlinux',
+  dom0Initrd: 'l1.initrd',
+  l2Disk: 'l2.disk',
+} as const;
+
+export interface VmPlan {
+  readonly name: string;
+  readonly uuid: string;
+  /** QEMU in L2 and its arguments. */
+  readonly command: readonly string[];
+}
+
+export interface TestbedPlan {
+  readonly qemu: {
+    readonly program: string;
+    readonly arguments: readonly string[];
+    readonly workingDirectory: string;
+  };
+  readonly xenCommandLine: string;
+  readonly dom0CommandLine: string;
+  /** In the syntax of xl.cfg(5). */
+  readonly l2DomainConfig: string;
+  readonly l2CommandLine: string;
+  readonly vms: readonly VmPlan[];
+}
+
+export function planTestbed(paths: InstancePaths, config: Config, accel: Accel): TestbedPlan {
+  const xen = xenCommandLine(config, accel);
+  const dom0 = dom0CommandLine();
+  return {
+    qemu: {
+      program: qemuProgram,
+      arguments: l0Arguments({
+        instance: paths.name,
+        accel,
+        config,
+        ...bootFiles,
+        xenCommandLine: xen,
+        dom0CommandLine: dom0,
+        l1Log: paths.l1Log,
+        l2Log: paths.l2Log,
+        qmpSocket: paths.qmpSocket,
+        linkSocket: paths.linkSocket,
+      }),
+      workingDirectory: paths.bootDir,
+    },
+    xenCommandLine: xen,
+    dom0CommandLine: dom0,
+    l2DomainConfig: l2DomainConfig(config),
+    l2CommandLine: l2CommandLine(),
+    vms: config.vms.map((vm) => {
+      const uuid = vmUuid(paths.name, vm.name);
+      return {
+        name: vm.name,
+        uuid,
+        command: l3Command({ vm, uuid, disk: diskInL2(config, vm.name) }),
+      };
+    }),
+  };
+}
