@@ -212,6 +212,7 @@ async function connect(target: ConsoleTarget): Promise<Connection> {
   signal.addEventListener('abort', onAbort, { once: true });
   void closed.then(() => signal.removeEventListener('abort', onAbort));
 
+  let status: number | undefined;
   let channel: ClientChannel;
   try {
     channel = await new Promise<ClientChannel>((resolve, reject) => {
@@ -223,8 +224,19 @@ async function connect(target: ConsoleTarget): Promise<Connection> {
       client.once('ready', () => {
         client.setNoDelay(true);
         client.shell(false, { env: { [HISTORY_VARIABLE]: history } }, (error, opened) => {
-          if (error === undefined) resolve(opened);
-          else reject(error);
+          if (error !== undefined) {
+            reject(error);
+            return;
+          }
+          // At once: the gateway's refusal may be in the same packet as the shell's confirmation.
+          opened.once('exit', (code: unknown) => {
+            status = typeof code === 'number' ? code : undefined;
+          });
+          opened.on('close', () => client.end());
+          opened.on('error', (failure: Error) => {
+            lost = failure;
+          });
+          resolve(opened);
         });
       });
       client.connect(config);
@@ -235,23 +247,14 @@ async function connect(target: ConsoleTarget): Promise<Connection> {
     throw connectError(error, target, offered);
   }
 
-  let status: number | undefined;
   let notices = '';
   let noticeListener: ((text: string) => void) | undefined;
-  channel.once('exit', (code) => {
-    status = typeof code === 'number' ? code : undefined;
-  });
   channel.stderr.on('data', (bytes: Buffer) => {
     const text = bytes.toString('utf8');
     notices = (notices + text).slice(-4096);
     // A refusal becomes the error that the session ends with; a notice is shown where it belongs.
     if (!notices.startsWith(REFUSAL)) noticeListener?.(text);
   });
-  channel.on('close', () => client.end());
-  channel.on('error', (error: Error) => {
-    lost = error;
-  });
-
   return {
     channel,
     closed,

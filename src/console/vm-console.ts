@@ -11,6 +11,8 @@ import { Session, type SessionEnd, type SessionOptions, type SessionTarget } fro
 /** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
 const INPUT_HIGH = 64 * 1024;
 const INPUT_LIMIT = 8 * 1024 * 1024;
+/** Given to the link at once, bytes: it buffers little more than it says "enough" at. */
+const PIECE = 4096;
 
 /** `lost`: the link to the hypervisor is down, the VM may well run. */
 export type VmConsoleState = 'running' | 'silent' | 'gone' | 'lost';
@@ -195,8 +197,10 @@ export class VmConsole implements SessionTarget {
   #flushInput(): void {
     const endpoint = this.#endpoint;
     while (endpoint !== undefined && !this.#blocked) {
-      const bytes = this.#input.shift();
-      if (bytes === undefined) break;
+      const whole = this.#input.shift();
+      if (whole === undefined) break;
+      const bytes = whole.subarray(0, PIECE);
+      if (whole.length > PIECE) this.#input.unshift(whole.subarray(PIECE));
       this.#inputBytes -= bytes.length;
       this.#blocked = !endpoint.link.write(endpoint.vm.slot, endpoint.vm.generation, bytes);
     }
