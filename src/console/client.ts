@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const KEEPALIVE_MS = 15_000;
 const KEEPALIVE_MISSES = 3;
 /** How long detaching may take before the connection is cut; input that the VM does not read holds it up. */
-const DETACH_MS = 2000;
+const DETACH_MS = 1000;
 /** The same at the end of a script, whose last bytes matter. */
 const SCRIPT_END_MS = 10_000;
 

@@ -199,7 +199,7 @@ test('a key that is not authorized is refused, after a fixed number of tries the
     level: 'client-authentication',
   });
   await expect(
-    login({ privateKey: undefined, password: 'x', authHandler: ['password'] } as ConnectConfig),
+    login({ privateKey: undefined, password: 'x', authHandler: ['password'] }),
   ).rejects.toThrow();
   expect(events.filter(({ type }) => type === 'auth-accepted')).toEqual([]);
   const config = { authHandler: Array.from({ length: 20 }, () => 'password'), password: 'guess' };
