@@ -30,9 +30,10 @@ export class LogFollower extends EventEmitter<Events> {
   #again = false;
   #closed = false;
 
-  /** Starts at the beginning of a file that exists. */
-  static async open(path: string): Promise<LogFollower> {
+  /** Starts at the beginning of a file that exists, or at a position in it (bytes). */
+  static async open(path: string, position = 0): Promise<LogFollower> {
     const follower = new LogFollower(path);
+    follower.#position = position;
     follower.#file = await open(path, 'r');
     follower.#watcher = watch(path, () => void follower.#read());
     follower.#timer = setInterval(() => void follower.#read(), safetyIntervalMs).unref();

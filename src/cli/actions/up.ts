@@ -1,0 +1,208 @@
+/** Carries `vsbypass up` out: host, images, daemon, boot. */
+import { readdir } from 'node:fs/promises';
+
+import { buildImages, type ImageDirectories } from '../../build/images.js';
+import { loadConfig } from '../../config/load.js';
+import type { AccelChoice, Config } from '../../config/schema.js';
+import { callDaemon } from '../../daemon/client.js';
+import { inspectInstance } from '../../daemon/inspect.js';
+import type { InstanceStatus } from '../../daemon/protocol.js';
+import { startDaemon } from '../../daemon/start.js';
+import { stopInstance } from '../../daemon/stop.js';
+import { VsbError } from '../../errors/index.js';
+import { decideAccel } from '../../host/accel.js';
+import { assertHost, inspectHost } from '../../host/checks.js';
+import { probeKvm } from '../../host/qemu.js';
+import { createReporter, type Reporter } from '../../reporters/reporter.js';
+import { shellQuote } from '../../ssh/client.js';
+import { findRoots, instancePaths, type InstancePaths, type Roots } from '../../testbed/paths.js';
+import { planTestbed } from '../../testbed/plan.js';
+import { waitUntilGone } from '../../testbed/process-identity.js';
+import { readProcesses } from '../../testbed/record.js';
+import { readPasswords } from '../../testbed/secrets.js';
+import type { CliContext } from '../context.js';
+import { printJson, printLines, statusDocument, statusLines } from '../output.js';
+
+export interface UpOptions {
+  readonly config?: string | undefined;
+  readonly vms?: number | undefined;
+  readonly accel?: AccelChoice | undefined;
+  readonly json: boolean;
+  readonly showPassword: boolean;
+}
+
+/** How long an interrupted `up` waits for the daemon to clean up. */
+const cleanUpLimitMs = 20_000;
+
+/**
+ * @throws VsbError: E_CONFIG, E_INSTANCE_EXISTS, E_BUSY (2); what the host lacks (3); a failed layer (4);
+ *   the signal's reason, when nothing is left running
+ */
+export async function bringUp(context: CliContext, options: UpOptions): Promise<void> {
+  const { signal } = context;
+  const roots = findRoots();
+  const paths = instancePaths(context.global.name, roots);
+  const config = await readConfig(options);
+  const reporter = await createReporter({
+    stream: context.stderr,
+    env: context.env,
+    quiet: context.global.quiet,
+    verbose: context.global.verbose,
+  });
+  try {
+    await makeWay(paths, reporter, signal);
+    const host = await inspectHost({
+      config,
+      cacheDir: roots.cache,
+      stateDir: paths.stateDir,
+      willBuild: !(await imagesLookBuilt(roots.cache)),
+      signal,
+    });
+    const accel = assertHost(host);
+    reporter.report({ type: 'accel', ...accel });
+    const images = await build(roots, reporter, signal);
+    const status = await boot(paths, roots, { config, accel, images }, reporter, signal);
+    reporter.stop();
+    await printResult(context, options, paths, status);
+  } finally {
+    reporter.stop();
+  }
+}
+
+async function readConfig(options: UpOptions): Promise<Config> {
+  return await loadConfig({
+    directory: process.cwd(),
+    path: options.config,
+    vmCount: options.vms,
+    accel: options.accel,
+  });
+}
+
+/** A running instance is an error, a broken one is cleared away. */
+async function makeWay(
+  paths: InstancePaths,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, state, reason } = await inspectInstance(paths, signal);
+  if (state === 'running') {
+    throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already`, {
+      hint: '`vsbypass status` shows it; `vsbypass down` ends it; --name makes another one.',
+    });
+  }
+  if (state === 'booting' || state === 'stopping') {
+    throw new VsbError('E_BUSY', `instance '${name}' is ${state}, by another command`, {
+      hint: 'Wait for it, or `vsbypass down`.',
+    });
+  }
+  if (state === 'broken' && (await stopInstance(paths))) {
+    reporter.report({
+      type: 'recovered',
+      what: `cleared away a broken instance (${reason ?? 'no reason known'})`,
+    });
+  }
+}
+
+/** Whether a build left something of each image; images/build itself knows if it is current. */
+async function imagesLookBuilt(cacheDir: string): Promise<boolean> {
+  const names = await readdir(cacheDir).catch(() => []);
+  return ['xen-', 'l1-', 'l1-disk-'].every((prefix) =>
+    names.some((name) => name.startsWith(prefix)),
+  );
+}
+
+async function build(
+  roots: Roots,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<ImageDirectories> {
+  const start = performance.now();
+  reporter.report({ type: 'build', reason: 'started' });
+  const images = await buildImages({
+    cacheDir: roots.cache,
+    signal,
+    onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
+  });
+  reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
+  return images;
+}
+
+async function boot(
+  paths: InstancePaths,
+  roots: Roots,
+  request: Parameters<typeof callDaemon<'up'>>[2],
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<InstanceStatus> {
+  const recovered = await startDaemon(paths, roots, signal);
+  if (recovered !== undefined) reporter.report({ type: 'recovered', what: recovered });
+  const { daemon } = await readProcesses(paths);
+  try {
+    return await callDaemon(paths.controlSocket, 'up', request, {
+      signal,
+      onEvent: (event) => reporter.report(event),
+    });
+  } catch (error) {
+    // The daemon undoes the boot and ends; the command ends after it, so that nothing is left running.
+    if (daemon !== undefined) await waitUntilGone(daemon, cleanUpLimitMs);
+    throw error;
+  }
+}
+
+async function printResult(
+  context: CliContext,
+  options: UpOptions,
+  paths: InstancePaths,
+  status: InstanceStatus,
+): Promise<void> {
+  const passwords = options.showPassword ? await readPasswords(paths) : undefined;
+  if (options.json) {
+    printJson(context, statusDocument(status, passwords));
+    return;
+  }
+  const instance = status.name === 'default' ? '' : ` --name ${status.name}`;
+  const [first] = status.vms;
+  printLines(context, [
+    ...statusLines(status, passwords),
+    '',
+    ...(first === undefined ? [] : [`secure console:  vsbypass${instance} console ${first.name}`]),
+    ...(options.showPassword
+      ? []
+      : [`root's password: vsbypass${instance} status --show-password`]),
+  ]);
+}
+
+/** Prints the plan; looks at the host for the accelerator only, and starts nothing. */
+export async function dryRun(context: CliContext, options: UpOptions): Promise<void> {
+  const paths = instancePaths(context.global.name, findRoots());
+  const config = await readConfig(options);
+  const kvm = config.accel === 'tcg' ? undefined : await probeKvm({ signal: context.signal });
+  const accel = decideAccel(config.accel, kvm);
+  const plan = planTestbed(paths, config, accel.accel);
+  if (options.json) {
+    printJson(context, { schemaVersion: 1, name: paths.name, accel, ...plan });
+    return;
+  }
+  const commandLine = (words: readonly string[]): string =>
+    words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellQuote(word))).join(' ');
+  printLines(context, [
+    `# accelerator ${accel.accel}: ${accel.why}`,
+    '',
+    '# L0: on this host',
+    `cd ${commandLine([plan.qemu.workingDirectory])}`,
+    commandLine([plan.qemu.program, ...plan.qemu.arguments]),
+    '',
+    '# L1: the shadow hypervisor',
+    plan.xenCommandLine,
+    "# L1: its dom0's kernel",
+    plan.dom0CommandLine,
+    '',
+    '# L2: /etc/vsbypass/l2.cfg in L1, created with xl',
+    plan.l2DomainConfig.trimEnd(),
+    ...plan.vms.flatMap((vm) => [
+      '',
+      `# L3: user VM ${vm.name}, run in L2`,
+      commandLine(vm.command),
+    ]),
+  ]);
+}

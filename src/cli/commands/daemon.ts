@@ -1,0 +1,17 @@
+/** `vsbypass daemon` (hidden): the background process of one instance, started by `up`. */
+import { Command } from '@commander-js/extra-typings';
+
+import type { CliContext } from '../context.js';
+
+export function daemonCommand(context: CliContext): Command {
+  const command = new Command('daemon')
+    .description('run an instance (started by `up`)')
+    .action(async () => {
+      const { assertLocked, runDaemon } = await import('../../daemon/main.js');
+      assertLocked(context.env);
+      const { findRoots, instancePaths } = await import('../../testbed/paths.js');
+      const roots = findRoots();
+      await runDaemon(instancePaths(context.global.name, roots), roots);
+    });
+  return command;
+}

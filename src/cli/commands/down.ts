@@ -1,0 +1,33 @@
+/** `vsbypass down`: ends an instance, in whatever state it is. */
+import { Command } from '@commander-js/extra-typings';
+
+import type { CliContext } from '../context.js';
+
+const examples = `
+Examples:
+  $ vsbypass down
+  $ vsbypass --name second down
+  $ vsbypass down --all          every instance of this user`;
+
+export function downCommand(context: CliContext): Command {
+  const command = new Command('down')
+    .description('end all layers; keys, passwords and logs stay')
+    .option('--all', 'all instances', false)
+    .addHelpText('after', examples)
+    .action(async ({ all }) => {
+      const { listInstances } = await import('../../daemon/inspect.js');
+      const { stopInstance } = await import('../../daemon/stop.js');
+      const { findRoots, instancePaths } = await import('../../testbed/paths.js');
+      const roots = findRoots();
+      const instances = all
+        ? await listInstances(roots)
+        : [instancePaths(context.global.name, roots)];
+      for (const paths of instances) {
+        const stopped = await stopInstance(paths);
+        if (!context.global.quiet) {
+          context.stderr.write(`instance '${paths.name}' ${stopped ? 'is down' : 'was not up'}\n`);
+        }
+      }
+    });
+  return command;
+}

@@ -1,0 +1,40 @@
+/** `vsbypass up`: brings an instance up, from whatever state it is in. */
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+
+import type { CliContext } from '../context.js';
+
+const examples = `
+Examples:
+  $ vsbypass up                          one user VM, the accelerator that this host offers
+  $ vsbypass up --vms 2 --show-password  two user VMs, and root's password in each
+  $ vsbypass --name second up            another instance beside the first
+  $ vsbypass up --dry-run                every command line and configuration, nothing is started`;
+
+export function upCommand(context: CliContext): Command {
+  const command = new Command('up')
+    .description('check the host, build what is missing, boot all layers')
+    .option('--config <file>', 'configuration instead of ./vsbypass.json')
+    .option('--vms <count>', 'so many default user VMs', parseCount)
+    .addOption(
+      new Option('--accel <which>', 'accelerator of the outermost machine').choices([
+        'auto',
+        'kvm',
+        'tcg',
+      ] as const),
+    )
+    .option('--dry-run', 'print what would be run', false)
+    .option('--show-password', "print root's password of each user VM", false)
+    .option('--json', 'print one JSON document', false)
+    .addHelpText('after', examples)
+    .action(async (options) => {
+      const { bringUp, dryRun } = await import('../actions/up.js');
+      await (options.dryRun ? dryRun(context, options) : bringUp(context, options));
+    });
+  return command;
+}
+
+function parseCount(value: string): number {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('A number from 1 on.');
+  return count;
+}

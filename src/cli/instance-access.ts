@@ -1,0 +1,35 @@
+/** What a command needs to know of an instance to talk to its consoles. */
+import { access } from 'node:fs/promises';
+
+import { inspectInstance } from '../daemon/inspect.js';
+import { VsbError } from '../errors/index.js';
+import { findRoots, instancePaths, type InstancePaths } from '../testbed/paths.js';
+import type { InstanceAccess } from './context.js';
+
+/**
+ * @throws VsbError E_INSTANCE_NAME; E_INSTANCE_UNKNOWN when it was never brought up
+ */
+export async function existingInstance(name: string): Promise<InstancePaths> {
+  const paths = instancePaths(name, findRoots());
+  const known = await access(paths.stateDir).then(
+    () => true,
+    () => false,
+  );
+  if (known) return paths;
+  throw new VsbError('E_INSTANCE_UNKNOWN', `there is no instance '${name}'`, {
+    hint: '`vsbypass up` makes it; `vsbypass status --all` lists those that exist.',
+  });
+}
+
+/** @throws VsbError as existingInstance does */
+export async function instanceAccess(name: string, signal: AbortSignal): Promise<InstanceAccess> {
+  const paths = await existingInstance(name);
+  const status = await inspectInstance(paths, signal);
+  return {
+    name,
+    stateDir: paths.stateDir,
+    runtimeDir: paths.runtimeDir,
+    vms: status.vms.map((vm) => vm.name),
+    ...(status.gateway === undefined ? {} : { gateway: status.gateway }),
+  };
+}

@@ -1,0 +1,92 @@
+/** What commands print on stdout: data for people, or one JSON document. */
+import type { InstanceStatus, VmStatus } from '../daemon/protocol.js';
+import type { CliContext } from './context.js';
+
+export function printJson(context: CliContext, document: unknown): void {
+  context.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+export function printLines(context: CliContext, lines: readonly string[]): void {
+  for (const line of lines) context.stdout.write(`${line}\n`);
+}
+
+/** Columns of a table, as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** An instance for people. */
+export function statusLines(
+  status: InstanceStatus,
+  passwords: Readonly<Record<string, string>> | undefined,
+): string[] {
+  const { gateway, accel, processes, shadowHypervisor: hypervisor } = status;
+  const about: string[][] = [
+    ['instance', status.name],
+    ['state', status.reason === undefined ? status.state : `${status.state}: ${status.reason}`],
+  ];
+  if (status.phase !== undefined) about.push(['phase', status.phase]);
+  if (status.since !== undefined) about.push(['since', status.since]);
+  if (accel !== undefined) about.push(['accelerator', `${accel.accel} (${accel.why})`]);
+  const pids = [
+    ...(processes.daemon === undefined ? [] : [`daemon ${processes.daemon}`]),
+    ...(processes.qemu === undefined ? [] : [`QEMU ${processes.qemu}`]),
+  ];
+  if (pids.length > 0) about.push(['processes', pids.join(', ')]);
+  if (hypervisor !== undefined) {
+    about.push([
+      'hypervisor',
+      `Xen ${hypervisor.version}, ${hypervisor.slots} consoles, ${hypervisor.badFrames} bad frames`,
+    ]);
+  }
+  if (gateway !== undefined) {
+    about.push(['console', `${gateway.host}:${gateway.port}, key ${gateway.hostKeyFingerprint}`]);
+  }
+  const lines = table(about);
+  if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
+  return lines;
+}
+
+function vmTable(
+  vms: readonly VmStatus[],
+  passwords: Readonly<Record<string, string>> | undefined,
+): string[] {
+  const header = ['VM', 'STATE', 'SHADOWED', 'SESSIONS', 'BYTES OUT', 'BYTES IN'];
+  if (passwords !== undefined) header.push('ROOT PASSWORD');
+  return table([
+    header,
+    ...vms.map((vm) => [
+      vm.name,
+      vm.state,
+      vm.hooked === undefined ? '-' : vm.hooked ? 'yes' : 'no',
+      String(vm.sessions),
+      String(vm.bytesOut),
+      String(vm.bytesIn),
+      ...(passwords === undefined ? [] : [passwords[vm.name] ?? '-']),
+    ]),
+  ]);
+}
+
+/** A status document, with passwords where they were asked for. */
+export function statusDocument(
+  status: InstanceStatus,
+  passwords: Readonly<Record<string, string>> | undefined,
+): Record<string, unknown> {
+  if (passwords === undefined) return status;
+  return {
+    ...status,
+    vms: status.vms.map((vm) => ({
+      ...vm,
+      ...(passwords[vm.name] === undefined ? {} : { password: passwords[vm.name] }),
+    })),
+  };
+}

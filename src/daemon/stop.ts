@@ -1,0 +1,37 @@
+/** Takes an instance down from outside, whatever state it is in. */
+import { VsbError } from '../errors/index.js';
+import type { InstancePaths } from '../testbed/paths.js';
+import { endProcess, waitUntilGone } from '../testbed/process-identity.js';
+import { callDaemon } from './client.js';
+import { findLeftovers, removeLeftovers } from './leftovers.js';
+
+/** The daemon gives QEMU and its sessions some seconds each. */
+const downLimitMs = 30_000;
+const exitLimitMs = 10_000;
+
+/**
+ * Ends daemon and QEMU; nothing to do is success.
+ *
+ * @returns whether anything was running or left over
+ * @throws VsbError E_DAEMON when a process cannot be ended
+ */
+export async function stopInstance(paths: InstancePaths): Promise<boolean> {
+  const before = await findLeftovers(paths);
+  if (before.daemon !== undefined) {
+    try {
+      await callDaemon(paths.controlSocket, 'down', {}, { timeoutMs: downLimitMs });
+    } catch (error) {
+      // It hangs or is just ending; what counts is whether it is gone in the end.
+      if (!(error instanceof VsbError)) throw error;
+    }
+    if (
+      !(await waitUntilGone(before.daemon, exitLimitMs)) &&
+      !(await endProcess(before.daemon, exitLimitMs))
+    ) {
+      throw new VsbError('E_DAEMON', `the daemon (pid ${before.daemon.pid}) does not end`);
+    }
+  }
+  const after = await findLeftovers(paths);
+  await removeLeftovers(paths, after);
+  return before.recorded;
+}
