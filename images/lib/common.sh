@@ -33,7 +33,7 @@ tree_hash() {
   for path in "$@"; do
     (
       cd "$(dirname "$path")" || exit 1
-      find "$(basename "$path")" -type f -printf '%p %m\n' | sed -E 's/ ([0-7]{3})$/ \1/' | LC_ALL=C sort |
+      find "$(basename "$path")" -type f -printf '%p %m\n' | LC_ALL=C sort |
         while read -r file mode; do
           # Only the execute bit counts: the other bits follow the umask of whoever cloned the sources.
           printf '%s %s %s\n' "$file" "$((0$mode & 0100))" "$(sha256sum <"$file")"

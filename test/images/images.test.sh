@@ -1,0 +1,120 @@
+#!/bin/bash
+# The images as they come out of images/build: what is in them, and that the same inputs give the same bits.
+# Usage: test/images/images.test.sh CACHE (a directory with built images; kept)   Exit codes: 0 ok, 1 failure, 77 skipped.
+set -euo pipefail
+shopt -s inherit_errexit
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+[[ $# -eq 1 ]] || { echo 'usage: images.test.sh CACHE' >&2; exit 2; }
+for program in cpio mksquashfs unsquashfs readelf node; do
+  command -v "$program" >/dev/null || { echo "skipped: no $program on this host"; exit 77; }
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+# check DESCRIPTION COMMAND...
+check() {
+  local description=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "not ok: $description"
+  fi
+}
+
+declare -A directory
+built=$("$repository/images/build" l1 l2-kvm l3 l1-disk --cache "$1")
+while IFS=$'\t' read -r name path; do directory[$name]=$path; done <<<"$built"
+
+# no_line_but PATTERN FILE: the file has no line that does not match.
+no_line_but() { ! grep -vE "$1" "$2"; }
+
+same_names_have_one_entry() { [[ -z $(LC_ALL=C sort "$1" | uniq -d) ]]; }
+
+# Every module of the load order is there, and everything it depends on stands before it (or is built in).
+modules_are_closed() {
+  local root=$1 path dependency seen=' '
+  while read -r path; do
+    [[ -e $root$path ]] || return 1
+    for dependency in $(tr '\0' '\n' <"$root$path" | sed -nE 's/^depends=(.*)$/\1/p' | head -n 1 | tr ',' ' '); do
+      [[ $seen == *" ${dependency//-/_} "* ]] || { echo "$path: $dependency is missing before it"; return 1; }
+    done
+    path=${path##*/}
+    path=${path%.ko}
+    seen+="${path//-/_} "
+  done <"$root/lib/modules/load-order"
+}
+
+# Every library that any ELF file names is in the root.
+libraries_are_closed() {
+  local root=$1 file library
+  while read -r file; do
+    for library in $(readelf -d "$file" 2>/dev/null | sed -nE 's/.*\(NEEDED\).*\[([^]]+)\].*/\1/p'); do
+      [[ -n $(find "$root/lib" "$root/usr/lib" "$root/lib64" -name "$library" -print -quit 2>/dev/null) ]] ||
+        { echo "$file: no $library"; return 1; }
+    done
+  done < <(find "$root" -type f \( -perm -u+x -o -name '*.so*' \) ! -name vmlinux)
+}
+
+scripts_parse() {
+  local root=$1 file
+  while read -r file; do
+    [[ $(head -c 9 "$file" | tr -d '\0') != '#!/bin/sh' ]] || "$root/bin/busybox" sh -n "$file" || return 1
+  done < <(find "$root" -type f -perm -u+x -size -64k)
+}
+
+is_elf_kernel() { readelf -n "$1" 2>/dev/null | grep -q 'Xen'; }
+
+manifest_is_true() {
+  # shellcheck disable=SC2016 # the template literals are JavaScript's
+  node -e '
+    const { readFileSync, statSync } = require("node:fs");
+    const { createHash } = require("node:crypto");
+    const manifest = JSON.parse(readFileSync(`${process.argv[1]}/manifest.json`, "utf8"));
+    if (manifest.schemaVersion !== 1 || manifest.outputs.length === 0) process.exit(1);
+    for (const { file, size, sha256 } of manifest.outputs) {
+      const path = `${process.argv[1]}/${file}`;
+      if (statSync(path).size !== size) process.exit(1);
+      if (createHash("sha256").update(readFileSync(path)).digest("hex") !== sha256) process.exit(1);
+    }
+    for (const { package: name, version, sha256 } of manifest.inputs)
+      if (!name || !/^[0-9]/.test(version) || !/^[0-9a-f]{64}$/.test(sha256)) process.exit(1);' "$1"
+}
+
+for name in l1 l2-kvm l3; do
+  mkdir "$work/$name"
+  (cd "$work/$name" && cpio --quiet -id --no-absolute-filenames <"${directory[$name]}/initrd" 2>/dev/null)
+  cpio --quiet -t <"${directory[$name]}/initrd" >"$work/$name.names"
+  cpio --quiet -tvn <"${directory[$name]}/initrd" >"$work/$name.list"
+  check "$name: /init is there and can be run" test -x "$work/$name/init"
+  check "$name: no name twice" same_names_have_one_entry "$work/$name.names"
+  check "$name: all files belong to root" no_line_but '^[^ ]+ +[0-9]+ 0 +0 ' "$work/$name.list"
+  check "$name: nothing is setuid, setgid or writable by others" no_line_but '^(l|.r.[x-]r.[x-]r.[x-]|.rw[x-]r-[x-]r-[x-])' "$work/$name.list"
+  check "$name: no device nodes" no_line_but '^[-dl]' "$work/$name.list"
+  check "$name: modules closed under their dependencies" modules_are_closed "$work/$name"
+  check "$name: libraries closed under DT_NEEDED" libraries_are_closed "$work/$name"
+  check "$name: scripts parse in the shell of the image" scripts_parse "$work/$name"
+  check "$name: kernel is an ELF image with Xen's notes" is_elf_kernel "${directory[$name]}/vmlinux"
+  check "$name: the manifest describes the files" manifest_is_true "${directory[$name]}"
+done
+check 'l2-kvm carries the initrd of l3' cmp -s "${directory[l3]}/initrd" "$work/l2-kvm/srv/l3/initrd"
+check 'l3 lets nobody in without a password of the overlay' grep -qx 'root:\*:.*' "$work/l3/etc/shadow"
+unsquashfs -quiet -no-progress -d "$work/disk" "${directory[l1-disk]}/l2-kvm.img" >/dev/null
+check 'the disk carries the initrd of l2-kvm' cmp -s "${directory[l2-kvm]}/initrd" "$work/disk/l2/initrd"
+
+# A second build from the same locks and packages, in another directory and with another umask, gives the same bits.
+mkdir "$work/again"
+for part in apt locks pool; do ln -s "$(cd "$1" && pwd)/$part" "$work/again/$part"; done
+built=$(umask 077 && "$repository/images/build" l1 l3 --cache "$work/again")
+while IFS=$'\t' read -r name path; do
+  for file in "$path"/*; do
+    check "$name: ${file##*/} is the same when built again" cmp -s "$file" "${directory[$name]}/${file##*/}"
+  done
+done <<<"$built"
+
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
