@@ -317,6 +317,23 @@ test('sessions are limited, and so is the time to log in', async () => {
   expect(reasons).toContain('too many logins at one time');
 });
 
+test('a client that ignores the flow control window is cut off', async () => {
+  vm.setWindow(0);
+  const client = await login();
+  const channel = await shell(client);
+  const closed = once(client, 'close');
+  const { outgoing } = channel as unknown as { outgoing: { window: number } };
+  outgoing.window = 100_000_000;
+  channel.write(Buffer.alloc(5_000_000));
+  await closed;
+  expect(events).toContainEqual(
+    expect.objectContaining({
+      type: 'connection-dropped',
+      reason: 'more data than the window allows',
+    }),
+  );
+});
+
 test('garbage on the port harms nobody else', async () => {
   const channel = await shell(await login());
   for (const junk of [

@@ -83,18 +83,18 @@ export function consoleCommand(context: CliContext): Command {
       } as const;
       const { runConsole, runConsoleScript } = await import('../../console/client.js');
       const stripAnsi = options.stripAnsi ?? false;
+      const escape = options.escape === 'none' ? undefined : options.escape;
       const code =
         firstStep === undefined
-          ? await runConsole({ ...target, stdin, stdout, stderr, escape: options.escape })
+          ? await runConsole({ ...target, stdin, stdout, stderr, escape })
           : await runConsoleScript({ ...target, stdout, stderr, steps, stripAnsi });
       context.exitWith(code);
     });
   return command as unknown as Command;
 }
 
-function parseEscape(value: string): string | undefined {
-  if (value === 'none') return undefined;
-  if (!/^[\x21-\x7e]$/.test(value)) {
+function parseEscape(value: string): string {
+  if (value !== 'none' && !/^[\x21-\x7e]$/.test(value)) {
     throw new InvalidArgumentError("One printable ASCII character, or 'none'.");
   }
   return value;
