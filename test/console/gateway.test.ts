@@ -321,7 +321,7 @@ test('a client that ignores the flow control window is cut off', async () => {
   vm.setWindow(0);
   const client = await login();
   const channel = await shell(client);
-  const closed = once(client, 'close');
+  const closed = new Promise<void>((resolve) => client.on('error', () => {}).on('close', resolve));
   const { outgoing } = channel as unknown as { outgoing: { window: number } };
   outgoing.window = 100_000_000;
   channel.write(Buffer.alloc(5_000_000));
