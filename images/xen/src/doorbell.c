@@ -136,7 +136,7 @@ void vsb_doorbell_wake(struct vsb_vm *vm)
         return;
 
     for ( i = 0; i < vm->nr_vcpus; i++ )
-        if ( vm->vcpus[i].halted && vm->vcpus[i].v )
+        if ( vsb_halted(vm, &vm->vcpus[i]) )
         {
             vm->vcpus[i].halted = false;
             vcpu_unblock(vm->vcpus[i].v);

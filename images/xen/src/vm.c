@@ -572,7 +572,7 @@ void vsb_vm_housekeeping(s_time_t now)
         spin_lock_irqsave(&vm->lock, flags);
         /* In a captured HLT the VM runs, as far as L2 knows. */
         for ( j = 0; j < vm->nr_vcpus; j++ )
-            halted |= vm->vcpus[j].halted;
+            halted |= vsb_halted(vm, &vm->vcpus[j]);
         if ( vm->state == VSB_RUNNING && !halted &&
              now - vm->last_run > VSB_SILENT )
         {

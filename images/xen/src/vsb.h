@@ -242,6 +242,11 @@ void vsb_doorbell_wake(struct vsb_vm *vm);
 /* halt.c: with vm->lock held. */
 
 bool vsb_halt_wanted(const struct vsb_vm *vm);
+/*
+ * The HLT of this vCPU is captured, and L2's vCPU still is in it: it may have
+ * been woken for an interrupt of L2, and not have run this vCPU since.
+ */
+bool vsb_halted(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu);
 
 /* link.c */
 
