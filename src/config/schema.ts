@@ -45,12 +45,18 @@ export const configSchema = z
         kind: z.literal('kvm').default('kvm'),
         /** Memory of L2 in MiB; by default what its user VMs need and some more. */
         memoryMiB: z.int().min(512).max(262_144).optional(),
-        vcpus: z.int().min(1).max(32).default(2),
+        vcpus: z.int().min(1).max(32).default(1),
+      })
+      .prefault({}),
+    l0: z
+      .strictObject({
+        /** CPUs of the outermost machine, which all layers share. */
+        cpus: z.int().min(1).max(32).default(1),
       })
       .prefault({}),
     l1: z
       .strictObject({
-        dom0MemoryMiB: z.int().min(256).max(16_384).default(768),
+        dom0MemoryMiB: z.int().min(256).max(16_384).default(640),
       })
       .prefault({}),
     accel: z.enum(accelChoices).default('auto'),

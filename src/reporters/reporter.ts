@@ -41,6 +41,9 @@ function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== '';
 }
 
+/** What images/build says itself begins with it. */
+const ownPrefix = 'images: ';
+
 /** One line for an event; undefined where a plain log has nothing to say. */
 export function describeEvent(event: UpEvent, verbose: boolean): string | undefined {
   switch (event.type) {
@@ -49,18 +52,23 @@ export function describeEvent(event: UpEvent, verbose: boolean): string | undefi
     case 'recovered':
       return event.what;
     case 'build':
-      return describeBuild(event);
+      return describeBuild(event, verbose);
     case 'phase':
       return describePhase(event, verbose);
   }
 }
 
-function describeBuild(event: Extract<UpEvent, { type: 'build' }>): string | undefined {
+/** Lines of the package tools are for those who want to know. */
+function describeBuild(
+  event: Extract<UpEvent, { type: 'build' }>,
+  verbose: boolean,
+): string | undefined {
   switch (event.reason) {
     case 'started':
       return 'images: looking for what must be built';
     case 'progress':
-      return `images: ${event.line}`;
+      if (event.line.startsWith(ownPrefix)) return event.line;
+      return verbose ? `${ownPrefix}${event.line}` : undefined;
     case 'passed':
       return `images: ready (${seconds(event.elapsedMs)})`;
   }

@@ -43,7 +43,7 @@ export interface TestbedPlan {
 
 export function planTestbed(paths: InstancePaths, config: Config, accel: Accel): TestbedPlan {
   const xen = xenCommandLine(config, accel);
-  const dom0 = dom0CommandLine();
+  const dom0 = dom0CommandLine(accel);
   return {
     qemu: {
       program: qemuProgram,
@@ -63,14 +63,14 @@ export function planTestbed(paths: InstancePaths, config: Config, accel: Accel):
     },
     xenCommandLine: xen,
     dom0CommandLine: dom0,
-    l2DomainConfig: l2DomainConfig(config),
-    l2CommandLine: l2CommandLine(),
+    l2DomainConfig: l2DomainConfig(config, accel),
+    l2CommandLine: l2CommandLine(accel),
     vms: config.vms.map((vm) => {
       const uuid = vmUuid(paths.name, vm.name);
       return {
         name: vm.name,
         uuid,
-        command: l3Command({ vm, uuid, disk: diskInL2(config, vm.name) }),
+        command: l3Command({ vm, uuid, accel, disk: diskInL2(config, vm.name) }),
       };
     }),
   };

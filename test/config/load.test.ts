@@ -17,8 +17,9 @@ afterEach(async () => {
 describe('parseConfig', () => {
   it('fills an empty file with defaults and one user VM', () => {
     expect(parseConfig('{}', 'f')).toEqual({
-      l2: { kind: 'kvm', vcpus: 2 },
-      l1: { dom0MemoryMiB: 768 },
+      l0: { cpus: 1 },
+      l1: { dom0MemoryMiB: 640 },
+      l2: { kind: 'kvm', vcpus: 1 },
       accel: 'auto',
       hltPolicy: 'adaptive',
       console: { historyBytes: 1_048_576, port: 0, authorizedKeys: [] },

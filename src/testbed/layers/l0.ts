@@ -4,9 +4,6 @@ import type { Config } from '../../config/schema.js';
 import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';
 import { l0MemoryMiB } from './sizes.js';
 
-/** CPUs of L0's machine: L1's dom0 and L2 share them. */
-export const l0Cpus = 2;
-
 /**
  * CPU features that must be off under TCG, with what happens else (QEMU 7.2):
  * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
@@ -83,7 +80,7 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...['-machine', 'q35,usb=off,vmport=off'],
     ...['-accel', inputs.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
     ...['-cpu', cpuModel(inputs.accel)],
-    ...['-smp', String(l0Cpus)],
+    ...['-smp', String(config.l0.cpus)],
     ...['-m', `${l0MemoryMiB(config)}M`],
     ...['-qmp', `unix:${optionValue(inputs.qmpSocket)},server=on,wait=off`],
     ...['-kernel', inputs.xen],

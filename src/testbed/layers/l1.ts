@@ -2,6 +2,7 @@
 import type { Accel } from '../../host/accel.js';
 import type { Config } from '../../config/schema.js';
 import type { CpioFile } from '../cpio.js';
+import { kernelOptions } from './kernel.js';
 import { l2CommandLine } from './l2.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 import { l2MacAddress } from './network.js';
@@ -13,6 +14,8 @@ export function xenCommandLine(config: Config, accel: Accel): string {
   return [
     'console=com1',
     'com1=115200,8n1',
+    // The second serial port of L0's machine is the link; its ports are refused to dom0.
+    'vsb_link=0x2f8,3',
     `dom0_mem=${memory},max:${memory}`,
     // dom0 is idle once L2 runs; a second vCPU would only cost its start.
     'dom0_max_vcpus=1',
@@ -23,14 +26,16 @@ export function xenCommandLine(config: Config, accel: Accel): string {
     'edd=off',
     'vga=none',
     'guest_loglvl=none',
+    // Memory of a fresh machine is zero already.
+    'bootscrub=off',
     // TCG has no speculation to defend against, and pays for each barrier.
     ...(accel === 'tcg' ? ['spec-ctrl=no'] : []),
   ].join(' ');
 }
 
 /** The command line of dom0's kernel; its console is Xen's. */
-export function dom0CommandLine(): string {
-  return 'console=hvc0 loglevel=5 panic=5 net.ifnames=0';
+export function dom0CommandLine(accel: Accel): string {
+  return ['console=hvc0', 'loglevel=5', 'panic=5', ...kernelOptions(accel)].join(' ');
 }
 
 /** Where dom0 mounts the disk with L2's image, and what it makes of image and overlay. */
@@ -38,13 +43,13 @@ const l2KernelInDom0 = '/l2/l2/vmlinux';
 const l2InitrdInDom0 = '/run/l2.initrd';
 
 /** The configuration of the domain L2 in the syntax of xl.cfg(5). */
-export function l2DomainConfig(config: Config): string {
+export function l2DomainConfig(config: Config, accel: Accel): string {
   return [
     'name = "l2"',
     'type = "pvh"',
     `kernel = ${quote(l2KernelInDom0)}`,
     `ramdisk = ${quote(l2InitrdInDom0)}`,
-    `cmdline = ${quote(l2CommandLine())}`,
+    `cmdline = ${quote(l2CommandLine(accel))}`,
     `memory = ${l2MemoryMiB(config)}`,
     `vcpus = ${config.l2.vcpus}`,
     'nestedhvm = 1',

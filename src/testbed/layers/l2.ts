@@ -1,10 +1,12 @@
 /** L2: the virtualized system's command line and overlay. Nothing in it knows of the shadow layer. */
+import type { Accel } from '../../host/accel.js';
 import type { CpioFile } from '../cpio.js';
+import { kernelOptions } from './kernel.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 
 /** The command line of L2's kernel. */
-export function l2CommandLine(): string {
-  return 'console=hvc0 loglevel=5 panic=5 net.ifnames=0';
+export function l2CommandLine(accel: Accel): string {
+  return ['console=hvc0', 'loglevel=5', 'panic=5', ...kernelOptions(accel)].join(' ');
 }
 
 /** A user VM as L2 gets it. */

@@ -114,7 +114,7 @@ describe('optionValue', () => {
 
 describe('xenCommandLine', () => {
   it('fixes the memory of dom0', () => {
-    expect(xenCommandLine(twoVms, 'tcg')).toContain('dom0_mem=768M,max:768M');
+    expect(xenCommandLine(twoVms, 'tcg')).toContain('dom0_mem=640M,max:640M');
   });
   it('leaves the mitigations alone on a real CPU', () => {
     expect(xenCommandLine(twoVms, 'kvm')).not.toContain('spec-ctrl');
@@ -123,7 +123,7 @@ describe('xenCommandLine', () => {
 
 describe('l2DomainConfig', () => {
   it('is a PVH domain with nested HAP and a native TSC', () => {
-    const text = l2DomainConfig(twoVms);
+    const text = l2DomainConfig(twoVms, 'tcg');
     for (const line of [
       'type = "pvh"',
       'nestedhvm = 1',
@@ -138,7 +138,7 @@ describe('l2DomainConfig', () => {
   });
 
   it('hands the disks of user VMs on, in the order in which L0 attaches them', () => {
-    expect(l2DomainConfig(withDisks)).toContain(
+    expect(l2DomainConfig(withDisks, 'tcg')).toContain(
       'disk = [ "format=raw,vdev=xvdb,access=rw,target=/dev/vdb", "format=raw,vdev=xvdc,access=ro,target=/dev/vdc" ]',
     );
     expect(diskInL2(withDisks, 'plain')).toBeUndefined();
@@ -152,7 +152,7 @@ describe('l3Command', () => {
   const commandOf = (name: string): string[] => {
     const vm = withDisks.vms.find((candidate) => candidate.name === name);
     if (vm === undefined) throw new Error(name);
-    return l3Command({ vm, uuid, disk: diskInL2(withDisks, name) });
+    return l3Command({ vm, uuid, accel: 'tcg', disk: diskInL2(withDisks, name) });
   };
 
   it('gives the serial port to a socket and a log file, as an operator has it', () => {
@@ -172,7 +172,9 @@ describe('l3Command', () => {
   it('boots from its disk when there is one and no kernel', () => {
     const command = commandOf('first');
     expect(command).not.toContain('-kernel');
-    expect(valuesOf(command, '-machine')).toEqual(['pc,accel=kvm,usb=off,vmport=off,graphics=off']);
+    expect(valuesOf(command, '-machine')).toEqual([
+      'pc,accel=kvm,usb=off,vmport=off,hpet=off,graphics=off',
+    ]);
     expect(valuesOf(command, '-blockdev')[0]).toContain('file.filename=/dev/xvdb');
   });
 
