@@ -1,5 +1,5 @@
 /** Runs the named phases of a boot one after the other, each with its limit, and says why one failed. */
-import { VsbError, messageOf } from '../errors/index.js';
+import { ExitCode, VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
 
 export interface Phase {
@@ -77,6 +77,8 @@ function phaseError(
   failed: AbortSignal,
 ): VsbError {
   const cause: unknown = failed.aborted ? failed.reason : error;
+  // What the host or the configuration lacks (a port that is taken) is no fault of the layer.
+  if (cause instanceof VsbError && cause.exitCode !== ExitCode.layer && !timedOut) return cause;
   const why = timedOut ? `it did not come within ${phase.limitMs / 1000} s` : messageOf(cause);
   const known = cause instanceof VsbError ? cause : undefined;
   return new VsbError(

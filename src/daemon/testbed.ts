@@ -14,7 +14,7 @@ import type { VmConsole } from '../console/vm-console.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
 import type { AccelDecision } from '../host/accel.js';
-import { GLOBAL_SLOT, Link } from '../link/index.js';
+import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { QmpClient } from '../qmp/client.js';
 import { runRemote, shellQuote, type RunResult, type SshTarget } from '../ssh/client.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
@@ -231,6 +231,10 @@ export class Testbed {
   async startVm(name: string, signal: AbortSignal): Promise<void> {
     const running = this.#mustRun();
     vmConfigOf(running, name);
+    // A VM that ended moments ago still counts as running until L1 misses it; the new one is another.
+    const before = running.hub.vm(name)?.vm;
+    const isNew = (vm: VmRecord | undefined): boolean =>
+      vm?.slot !== before?.slot || vm?.generation !== before?.generation;
     const result = await this.#operator(running, `vm start ${shellQuote(name)}`, { signal });
     if (result.code !== 0) {
       throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
@@ -241,7 +245,7 @@ export class Testbed {
     const limitMs = limitsMs.vm * running.request.config.patience;
     const deadline = AbortSignal.timeout(limitMs);
     try {
-      await consoleRunning(running.hub, name, AbortSignal.any([signal, deadline]));
+      await consoleRunning(running.hub, name, AbortSignal.any([signal, deadline]), isNew);
     } catch (error) {
       signal.throwIfAborted();
       throw new VsbError(
@@ -618,16 +622,17 @@ function vmPhases(
   return [appeared, login];
 }
 
-/** The console of that name, as soon as its VM runs. */
+/** The console of that name, as soon as a VM runs there that is accepted. */
 async function consoleRunning(
   hub: ConsoleHub,
   name: string,
   signal: AbortSignal,
+  accepts: (vm: VmRecord | undefined) => boolean = () => true,
 ): Promise<VmConsole> {
   for (;;) {
     signal.throwIfAborted();
     const console = hub.vm(name);
-    if (console?.state === 'running') return console;
+    if (console?.state === 'running' && accepts(console.vm)) return console;
     await new Promise<void>((resolve, reject) => {
       const done = (): void => {
         hub.off('vm-appeared', changed).off('vm-renamed', changed);

@@ -1,0 +1,150 @@
+/** Runs the real command line on instances of its own: state and sockets in a temporary folder, images shared. */
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string | Buffer;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly timeoutMs?: number;
+}
+
+/** A command that still runs. */
+export interface RunningCommand {
+  readonly child: ChildProcessWithoutNullStreams;
+  /** What it has printed so far. */
+  output(): string;
+  /** Resolves as soon as stdout and stderr together contain the text. */
+  until(text: string, timeoutMs?: number): Promise<void>;
+  readonly finished: Promise<Finished>;
+}
+
+export class CommandLine {
+  readonly directory: string;
+  readonly #env: NodeJS.ProcessEnv;
+
+  static async create(): Promise<CommandLine> {
+    return new CommandLine(await mkdtemp(join(tmpdir(), 'vsb-e2e-')));
+  }
+
+  private constructor(directory: string) {
+    this.directory = directory;
+    this.#env = { ...process.env, XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory };
+  }
+
+  /** Starts `vsbypass` with these arguments. */
+  start(words: readonly string[], options: RunOptions = {}): RunningCommand {
+    return this.startProgram(process.execPath, [executable, ...words], options);
+  }
+
+  startProgram(
+    program: string,
+    words: readonly string[],
+    options: RunOptions = {},
+  ): RunningCommand {
+    const child = spawn(program, words, {
+      cwd: this.directory,
+      env: { ...this.#env, ...options.env },
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stdin.on('error', () => undefined);
+    if (options.input !== undefined) child.stdin.end(options.input);
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+    const text = (parts: Buffer[]): string => Buffer.concat(parts).toString('utf8');
+    const finished = once(child, 'close').then(([code]): Finished => {
+      clearTimeout(timer);
+      return { code: code as number | null, stdout: text(stdout), stderr: text(stderr) };
+    });
+    const output = (): string => text(stdout) + text(stderr);
+    return {
+      child,
+      output,
+      finished,
+      until: async (wanted, timeoutMs = 300_000) =>
+        await new Promise<void>((resolve, reject) => {
+          const fail = (why: string): void => reject(new Error(`${why} "${wanted}":\n${output()}`));
+          const late = setTimeout(() => fail('waited too long for'), timeoutMs);
+          const look = (): void => {
+            if (!output().includes(wanted)) return;
+            clearTimeout(late);
+            resolve();
+          };
+          child.stdout.on('data', look);
+          child.stderr.on('data', look);
+          child.on('close', () => fail('ended without'));
+          look();
+        }),
+    };
+  }
+
+  /** Runs `vsbypass` to its end. */
+  async run(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return await this.start(words, { input: '', ...options }).finished;
+  }
+
+  /** Runs it and expects success. */
+  async must(words: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.run(words, options);
+    if (code !== 0)
+      throw new Error(`vsbypass ${words.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Runs it with --json and expects success. */
+  async json<T>(words: readonly string[], options: RunOptions = {}): Promise<T> {
+    return JSON.parse(await this.must([...words, '--json'], options)) as T;
+  }
+
+  /** Processes whose command line names this test's folder: daemons and QEMUs of its instances. */
+  async processes(): Promise<{ pid: number; command: string }[]> {
+    const found = [];
+    for (const name of await readdir('/proc')) {
+      if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+      const [command, environment] = await Promise.all(
+        ['cmdline', 'environ'].map(async (file) =>
+          (await readFile(`/proc/${name}/${file}`, 'utf8').catch(() => '')).replaceAll('\0', ' '),
+        ),
+      );
+      // Zombies have neither.
+      if (`${command} ${environment}`.includes(this.directory) && command !== '') {
+        found.push({ pid: Number(name), command: command ?? '' });
+      }
+    }
+    return found;
+  }
+
+  /** Ends every instance and forgets the folder. */
+  async dispose(): Promise<void> {
+    await this.run(['-q', 'down', '--all'], { timeoutMs: 120_000 });
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The status document, as far as tests look at it. */
+export interface Status {
+  readonly state: string;
+  readonly reason?: string;
+  readonly processes: { readonly daemon?: number; readonly qemu?: number };
+  readonly gateway?: { readonly host: string; readonly port: number };
+  readonly vms: readonly {
+    readonly name: string;
+    readonly state: string;
+    readonly hooked?: boolean;
+    readonly password?: string;
+    readonly bytesOut: number;
+  }[];
+}
