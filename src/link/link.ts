@@ -38,7 +38,7 @@ const HELLO_INTERVAL_MS = 1000;
 /** How long a request may take. */
 const REQUEST_TIMEOUT_MS = 5000;
 /** Output is acknowledged after this time at the latest, or after so many bytes. */
-const ACK_DELAY_MS = 10;
+const ACK_DELAY_MS = 50;
 const ACK_BYTES = 4096;
 /** Input kept for one VM: write() says "enough" at the first figure and refuses beyond the second. */
 const INPUT_HIGH = 16 * 1024;
