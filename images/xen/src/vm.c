@@ -8,15 +8,15 @@
  * and then, and pages of both kinds are used again after a VM died. So VMCB12s
  * that ever shared a root form a group, and the group is the user VM:
  *
- *  known VMCB12, known root       it
+ *  known VMCB12, known root       it; of two user VMs: see find_vm()
  *  known VMCB12, new root         it, with one more root
  *  new VMCB12, known root         it, with one more vCPU; but a VMCB12 that
  *                                 starts at the reset vector is a boot
  *                                 processor, so a new VM on recycled pages
  *  new VMCB12, new root           a new VM
  *
- * The pages of a new VM cannot be in use by another of the same L2 any more:
- * whoever is known by them is gone.
+ * The pages of a VM cannot be in use by another of the same L2 any more:
+ * whoever else is known by them is gone.
  *
  * The SMBIOS UUID in L3's memory is the name that people know. L2 put it there
  * and could lie: a label, not a proof.
@@ -69,13 +69,17 @@ static bool has_root(const struct vsb_vm *vm, uint64_t root)
     return false;
 }
 
+/* @root is the newest, also if it is known: KVM goes to and fro for SMM. */
 static void add_root(struct vsb_vm *vm, uint64_t root)
 {
-    if ( !root || has_root(vm, root) )
+    unsigned int i;
+
+    if ( !root )
         return;
 
-    memmove(&vm->roots[1], &vm->roots[0],
-            (VSB_MAX_ROOTS - 1) * sizeof(vm->roots[0]));
+    for ( i = 0; i < VSB_MAX_ROOTS - 1 && vm->roots[i] != root; i++ )
+        ;
+    memmove(&vm->roots[1], &vm->roots[0], i * sizeof(vm->roots[0]));
     vm->roots[0] = root;
 }
 
@@ -166,10 +170,16 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
     return vm;
 }
 
-/* Called with vsb_vms_lock held. */
+/*
+ * The VMCB12 and the root can be known of two user VMs: one of them is dead,
+ * and its page used again. A VMCB12 was allocated before the VM that it belongs
+ * to ran, so if the root's VM ran last, the VMCB12 is one more vCPU of it. This
+ * is a guess if L2 reuses pages in other ways; hence the label is looked at.
+ * Called with vsb_vms_lock held.
+ */
 static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry)
 {
-    struct vsb_vm *by_root = NULL;
+    struct vsb_vm *by_vmcx = NULL, *by_root = NULL;
     unsigned int i;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
@@ -180,36 +190,53 @@ static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry)
             continue;
 
         if ( find_vcpu(vm, entry->vmcx) )
-            return vm;
-
-        if ( has_root(vm, entry->root) )
+            by_vmcx = vm;
+        else if ( has_root(vm, entry->root) )
             by_root = vm;
     }
 
-    return entry->at_reset ? NULL : by_root;
+    if ( entry->at_reset || !by_root )
+        return by_vmcx;
+
+    if ( by_vmcx && (by_root->roots[0] != entry->root ||
+                     by_root->last_run < by_vmcx->last_run) )
+        return by_vmcx;
+
+    return by_root;
 }
 
-/* Called with vsb_vms_lock held. */
-static void evict_owners(uint16_t domid, const struct vsb_entry *entry)
+/*
+ * No other than @owner is known by the pages of @entry any more. True if
+ * another was, and is gone. Called with vsb_vms_lock held.
+ */
+static bool evict_others(uint16_t domid, const struct vsb_entry *entry,
+                         const struct vsb_vm *owner)
 {
     unsigned int i;
+    bool evicted = false;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
     {
         struct vsb_vm *vm = &vsb_vms[i];
-        unsigned long flags;
+        bool has_vcpu = find_vcpu(vm, entry->vmcx);
 
-        if ( !live(vm) || vm->domid != domid )
+        if ( vm == owner || !live(vm) || vm->domid != domid ||
+             (!has_vcpu && !has_root(vm, entry->root)) )
             continue;
 
-        spin_lock_irqsave(&vm->lock, flags);
+        spin_lock(&vm->lock);
         /* A root may be an old one of a VM that still runs. */
-        if ( has_root(vm, entry->root) && vm->roots[0] != entry->root )
-            drop_root(vm, entry->root);
-        else if ( find_vcpu(vm, entry->vmcx) || has_root(vm, entry->root) )
+        if ( has_vcpu || vm->roots[0] == entry->root )
+        {
             set_gone(vm);
-        spin_unlock_irqrestore(&vm->lock, flags);
+            evicted = true;
+        }
+        else
+            drop_root(vm, entry->root);
+        spin_unlock(&vm->lock);
     }
+
+    return evicted;
 }
 
 void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
@@ -219,7 +246,7 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     uint16_t domid = v->domain->domain_id;
     struct vsb_l3_vcpu *vcpu;
     s_time_t now = NOW();
-    bool is_new = false, reset = false, silent = false;
+    bool is_new = false, evicted, reset = false, silent = false;
     unsigned long flags;
 
     if ( vm && cache->vmcx == entry->vmcx && cache->root == entry->root )
@@ -240,9 +267,9 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     spin_lock_irqsave(&vsb_vms_lock, flags);
 
     vm = find_vm(domid, entry);
+    evicted = evict_others(domid, entry, vm);
     if ( !vm )
     {
-        evict_owners(domid, entry);
         vm = new_vm(domid, now);
         is_new = vm;
     }
@@ -278,8 +305,9 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     reset = entry->at_reset && !vm->at_reset && !is_new;
     vm->at_reset = entry->at_reset;
     if ( reset )
-    {
         vsb_com1_reset(vm);
+    if ( !is_new && (reset || evicted) )
+    {
         vm->label_next = 0;
         vm->label_tries = 0;
     }
