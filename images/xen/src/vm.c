@@ -601,8 +601,9 @@ void vsb_vm_housekeeping(s_time_t now)
         /* In a captured HLT the VM runs, as far as L2 knows. */
         for ( j = 0; j < vm->nr_vcpus; j++ )
             halted |= vsb_halted(vm, &vm->vcpus[j]);
-        if ( vm->state == VSB_RUNNING && !halted &&
-             now - vm->last_run > VSB_SILENT )
+        if ( halted )
+            vm->last_run = now;
+        if ( vm->state == VSB_RUNNING && now - vm->last_run > VSB_SILENT )
         {
             vm->state = VSB_SILENT_VM;
             vm->record_due = true;
