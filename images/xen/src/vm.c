@@ -129,6 +129,17 @@ static struct vsb_vm *take_slot(s_time_t now)
     return oldest;
 }
 
+/* A new generation: what was said to or by the one before is not its own. */
+static void restart_streams(struct vsb_vm *vm)
+{
+    vm->out_acked = vm->out_sent = vm->out_end = 0;
+    vm->out_timeout = 0;
+    vm->in_taken = vm->in_next = 0;
+    vm->window_told = 0;
+    vm->break_due = false;
+    vm->ack_due = vm->record_due = true;
+}
+
 static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
 {
     struct vsb_vm *vm = take_slot(now);
@@ -158,10 +169,7 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
     vm->halt_policy = vsb_halt_default;
     vm->sessions = 0;
     vm->last_input = 0;
-    vm->out_acked = vm->out_sent = vm->out_end = 0;
-    vm->in_taken = vm->in_next = 0;
-    vm->window_told = 0;
-    vm->ack_due = vm->record_due = true;
+    restart_streams(vm);
     memset(&vm->count, 0, sizeof(vm->count));
     vsb_com1_reset(vm);
 
@@ -545,9 +553,7 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     {
         /* Another user VM on the same VMCB12: nothing of the old one stays. */
         vm->generation++;
-        vm->out_acked = vm->out_sent = vm->out_end = 0;
-        vm->in_taken = vm->in_next = 0;
-        vm->ack_due = vm->record_due = true;
+        restart_streams(vm);
         vm->uuid_valid = false;
         vcpu_nestedhvm(v).nv_vsb.generation = vm->generation;
     }
