@@ -526,6 +526,7 @@ static void supersede(const struct vsb_vm *vm, const uint8_t uuid[16],
 
 void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
 {
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
     uint8_t uuid[16];
     s_time_t now = NOW();
     unsigned long flags;
@@ -544,6 +545,12 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
         return;
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
+    /* Meanwhile the slot may have been given to another user VM. */
+    if ( !live(vm) || vm->generation != cache->generation )
+    {
+        spin_unlock_irqrestore(&vsb_vms_lock, flags);
+        return;
+    }
     if ( found )
         supersede(vm, uuid, now);
     spin_lock(&vm->lock);
@@ -555,7 +562,7 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
         vm->generation++;
         restart_streams(vm);
         vm->uuid_valid = false;
-        vcpu_nestedhvm(v).nv_vsb.generation = vm->generation;
+        cache->generation = vm->generation;
     }
     if ( found && !vm->uuid_valid )
     {
