@@ -366,6 +366,7 @@ struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags)
 #define SMBIOS_AREA_END 0x100000ul
 #define SMBIOS_TABLE    4096u
 #define SMBIOS_STRUCTS  64u
+#define SMBIOS_ANCHORS  16u     /* looked at: each one costs walks of tables */
 
 /* Copy from L3's physical memory, within a page. */
 static bool copy_from_l3(struct vcpu *v, void *buf, paddr_t gpa,
@@ -389,6 +390,7 @@ static bool copy_from_l3(struct vcpu *v, void *buf, paddr_t gpa,
 
 static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
 {
+    unsigned int anchors = 0;
     paddr_t gpa;
 
     for ( gpa = SMBIOS_AREA; gpa < SMBIOS_AREA_END; gpa += 256 )
@@ -408,6 +410,9 @@ static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
 
             if ( memcmp(chunk + i, "_SM_", 4) && memcmp(chunk + i, "_SM3_", 5) )
                 continue;
+
+            if ( ++anchors > SMBIOS_ANCHORS )
+                return false;
 
             if ( !copy_from_l3(v, entry, gpa + i, 24) )
                 continue;
