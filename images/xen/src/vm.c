@@ -312,13 +312,14 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
      */
     reset = entry->at_reset && !vm->at_reset && !is_new;
     vm->at_reset = entry->at_reset;
-    if ( reset )
-        vsb_com1_reset(vm);
     if ( !is_new && (reset || evicted) )
     {
         vm->label_next = 0;
         vm->label_tries = 0;
     }
+    /* With the label in doubt already: no input goes to the new FIFO. */
+    if ( reset )
+        vsb_com1_reset(vm);
 
     silent = vm->state == VSB_SILENT_VM;
     vm->state = VSB_RUNNING;
