@@ -131,8 +131,8 @@ void vsb_doorbell_wake(struct vsb_vm *vm)
 {
     unsigned int i;
 
-    if ( vsb_doorbell_next(vm, true) != VSB_RING_RAISE &&
-         !(vm->bell.raised && vm->bell.answered && vm->bell.asserted) )
+    /* A line that only has to be lowered is not worth it. */
+    if ( !vm->bell.asserted || vsb_doorbell_next(vm, true) == VSB_RING_NOTHING )
         return;
 
     for ( i = 0; i < vm->nr_vcpus; i++ )

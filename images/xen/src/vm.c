@@ -627,6 +627,8 @@ void vsb_vm_housekeeping(s_time_t now)
             vm->state = VSB_SILENT_VM;
             vm->record_due = true;
         }
+        /* A ring that L2 lost: a halted VM has no opportunity of its own. */
+        vsb_doorbell_wake(vm);
         spin_unlock_irqrestore(&vm->lock, flags);
     }
 }
