@@ -13,7 +13,9 @@
  * costs a full trip through L2, its device model included; hence:
  *  - Raise once for a burst: L3's handler reads IIR until it says "no
  *    interrupt", so until then it hears of everything.
- *  - Lower when L3 is idle, off the path of the next interrupt.
+ *  - Lower when L3 is idle, off the path of the next interrupt. L3's handler
+ *    is done then, even if it is one that never asks for more: it is enough
+ *    that it has dealt with what there was.
  *  - A transmitter that became empty is no news to an L3 which is still filling
  *    its buffer (a real one takes 1.4 ms at 115200 Bd for a FIFO): ring when L3
  *    goes idle, which it does when its buffer is full, or after that time.
@@ -57,6 +59,11 @@ void vsb_doorbell_update(struct vsb_vm *vm)
         if ( !bell->raised || bell->answered )
             bell->since = NOW();
     }
+    else if ( !now && bell->asserted && bell->raised )
+    {
+        bell->served = true;
+        bell->rerings = 0;
+    }
     bell->asserted = now;
 }
 
@@ -80,7 +87,7 @@ enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle)
 
     if ( bell->raised )
     {
-        if ( bell->answered && idle )
+        if ( (bell->answered || bell->served) && idle )
             return VSB_RING_LOWER;
 
         if ( !bell->asserted )
@@ -114,12 +121,12 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
         if ( bell->rerings )
             vm->count.rerings++;
         bell->raised = true;
-        bell->answered = false;
+        bell->answered = bell->served = false;
         bell->since = NOW();
         return;
     }
 
-    if ( !bell->answered )
+    if ( !bell->answered && !bell->served )
         bell->rerings = min(bell->rerings + 1, ANSWER_DOUBLED);
     bell->raised = false;
     /* What made it necessary to lower the line has waited already. */

@@ -105,6 +105,7 @@ struct vsb_doorbell
 {
     bool raised;            /* the IRQ line of L2's own UART */
     bool answered;          /* L3 has since read "no interrupt" from IIR */
+    bool served;            /* the shadow UART's interrupt has since been 0 */
     bool asserted;          /* the shadow UART's interrupt, last seen */
     uint8_t rerings;        /* in a row, without an answer */
     s_time_t since;         /* raised, or asserted, at */
