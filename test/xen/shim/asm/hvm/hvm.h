@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The nested page table's walk; the fake memory maps L3 to L2 one to one. */
+
+#ifndef SHIM_ASM_HVM_HVM_H
+#define SHIM_ASM_HVM_HVM_H
+
+#include <xen/sched.h>
+
+struct npfec
+{
+    unsigned int read_access:1;
+};
+
+int nhvm_hap_walk_L1_p2m(struct vcpu *v, paddr_t l2_gpa, paddr_t *l1_gpa,
+                         unsigned int *page_order, uint8_t *p2m_access,
+                         struct npfec npfec);
+
+#endif /* SHIM_ASM_HVM_HVM_H */

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What of Xen's <xen/lib.h> the shadow layer needs: see ../shim.h. */
+
+#ifndef SHIM_XEN_LIB_H
+#define SHIM_XEN_LIB_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include <xen/types.h>
+
+#define __init
+#define likely(x)       __builtin_expect(!!(x), 1)
+#define unlikely(x)     __builtin_expect(!!(x), 0)
+#define ARRAY_SIZE(x)   (sizeof(x) / sizeof((x)[0]))
+#define BUILD_BUG_ON(c) ({ _Static_assert(!(c), "!(" #c ")"); })
+
+/* Both sides must have the same type, as in Xen. */
+#define min(x, y)                           \
+    ({                                      \
+        const typeof(x) x_ = (x);           \
+        const typeof(y) y_ = (y);           \
+        (void)(&x_ == &y_);                 \
+        x_ < y_ ? x_ : y_;                  \
+    })
+
+#define min_t(type, x, y)                   \
+    ({                                      \
+        type x_ = (x);                      \
+        type y_ = (y);                      \
+        x_ < y_ ? x_ : y_;                  \
+    })
+
+#endif /* SHIM_XEN_LIB_H */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What of Xen's <xen/types.h> the shadow layer needs: see ../shim.h. */
+
+#ifndef SHIM_XEN_TYPES_H
+#define SHIM_XEN_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t paddr_t;
+
+#define PAGE_SIZE 4096ul
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+
+#endif /* SHIM_XEN_TYPES_H */
