@@ -47,7 +47,9 @@ export async function runRemote(
 ): Promise<RunResult> {
   options.signal?.throwIfAborted();
   const { default: ssh2 } = await import('ssh2');
+  options.signal?.throwIfAborted();
   const client = new ssh2.Client();
+  const release = new AbortController();
   const timeoutMs = options.timeoutMs ?? 30_000;
   const pinned = target.hostKeyLine.split(' ')[1];
   let otherHostKey = false;
@@ -62,7 +64,8 @@ export async function runRemote(
         const reason: unknown = options.signal?.reason;
         reject(reason instanceof Error ? reason : new VsbError('E_INTERRUPTED', 'interrupted'));
       };
-      options.signal?.addEventListener('abort', onAbort, { once: true });
+      options.signal?.addEventListener('abort', onAbort, { signal: release.signal });
+      release.signal.addEventListener('abort', () => clearTimeout(timer));
       client
         .on('ready', () => {
           client.exec(command, (error, channel) => {
@@ -73,11 +76,7 @@ export async function runRemote(
         .on('error', (error) =>
           fail(otherHostKey ? 'it shows another host key than its own' : messageOf(error), error),
         )
-        .on('close', () => {
-          clearTimeout(timer);
-          options.signal?.removeEventListener('abort', onAbort);
-          fail('the connection was closed');
-        })
+        .on('close', () => fail('the connection was closed'))
         .connect({
           host: target.host,
           port: target.port,
@@ -91,6 +90,7 @@ export async function runRemote(
         });
     });
   } finally {
+    release.abort();
     client.destroy();
   }
 }

@@ -1,0 +1,137 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { table } from '../../src/cli/output.js';
+import { lastLines } from '../../src/cli/actions/logs.js';
+
+// These run the compiled program: `npm run build` comes before `npm test`.
+const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-cli-'));
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(...words: string[]): Promise<Finished> {
+  return await new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [executable, ...words],
+      {
+        cwd: directory,
+        env: { ...process.env, XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory },
+      },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
+  });
+}
+
+describe('vsbypass', () => {
+  it('prints help and version and ends with 0', async () => {
+    expect(await run('--help')).toMatchObject({ code: 0, stderr: '' });
+    expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    ['up'],
+    ['down'],
+    ['status'],
+    ['console'],
+    ['ssh-config'],
+    ['proof'],
+    ['vm'],
+    ['logs'],
+    ['doctor'],
+    ['build'],
+  ])('shows an example in the help of %s', async (command) => {
+    expect((await run(command, '--help')).stdout).toMatch(/\$ .*vsbypass/);
+  });
+
+  it.each([
+    [['nonsense'], 2, 'unknown command'],
+    [['up', '--accel', 'xen'], 2, 'Allowed choices'],
+    [['up', '--vms', 'x'], 2, 'A number from 1 on'],
+    [['--name', 'A B', 'status'], 2, 'E_INSTANCE_NAME'],
+    [['up', '--config', 'missing.json'], 2, 'E_CONFIG'],
+    [['console', 'vm1'], 2, 'E_INSTANCE_UNKNOWN'],
+    [['logs', 'l2'], 2, 'E_INSTANCE_UNKNOWN'],
+    [['daemon'], 2, 'E_USAGE'],
+  ] as const)('%j ends with %d and says why', async (words, code, message) => {
+    const finished = await run(...words);
+    expect(finished.code).toBe(code);
+    expect(finished.stderr).toContain(message);
+  });
+
+  it('reports a failure as a document with --json', async () => {
+    await writeFile(join(directory, 'vsbypass.json'), '{"vms": [{"name": "Ü"}]}');
+    const { code, stdout } = await run('up', '--json');
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      schemaVersion: 1,
+      error: { code: 'E_CONFIG', message: expect.stringContaining('vms[0].name') as string },
+    });
+  });
+
+  it('prints the whole plan with --dry-run and creates nothing', async () => {
+    const { code, stdout } = await run('up', '--dry-run', '--accel', 'tcg', '--vms', '2');
+    expect(code).toBe(0);
+    for (const part of ['qemu-system-x86_64', 'vsb_link=0x2f8,3', 'nestedhvm = 1', '-name vm2']) {
+      expect(stdout).toContain(part);
+    }
+    expect((await run('status', '--all', '--json')).stdout).toBe(
+      `${JSON.stringify({ schemaVersion: 1, instances: [] }, undefined, 2)}\n`,
+    );
+  });
+
+  it('takes down what is not up, twice', async () => {
+    for (let turn = 0; turn < 2; turn++) {
+      expect(await run('down')).toMatchObject({
+        code: 0,
+        stderr: "instance 'default' was not up\n",
+      });
+    }
+  });
+
+  it('knows the state of an instance that never was', async () => {
+    const { code, stdout } = await run('status', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, state: 'stopped', vms: [] });
+  });
+});
+
+describe('table', () => {
+  it('aligns columns', () => {
+    expect(
+      table([
+        ['a', 'bbb', 'c'],
+        ['aaa', 'b', ''],
+      ]),
+    ).toEqual(['a    bbb  c', 'aaa  b']);
+  });
+});
+
+describe('lastLines', () => {
+  it('counts the lines that match', () => {
+    const text = 'a1\nb\r\na2\na3\nunfinished a';
+    expect(lastLines(text, 2, (line) => line.includes('a'))).toEqual(['a3', 'unfinished a']);
+    expect(lastLines('', 5, () => true)).toEqual([]);
+    expect(lastLines(text, 0, () => true)).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { inspectInstance } from '../../src/daemon/inspect.js';
+import { findLeftovers, removeLeftovers } from '../../src/daemon/leftovers.js';
+import { stopInstance } from '../../src/daemon/stop.js';
+import {
+  createInstanceDirectories,
+  findRoots,
+  instancePaths,
+  type InstancePaths,
+} from '../../src/testbed/paths.js';
+import { identifyProcess, type ProcessIdentity } from '../../src/testbed/process-identity.js';
+import { writeProcesses } from '../../src/testbed/record.js';
+
+let directory: string;
+let paths: InstancePaths;
+const children: ChildProcess[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-left-'));
+  const roots = findRoots({
+    XDG_STATE_HOME: directory,
+    XDG_CACHE_HOME: directory,
+    XDG_RUNTIME_DIR: directory,
+  });
+  paths = instancePaths('default', roots);
+  await createInstanceDirectories(paths, roots);
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** A process that looks like a QEMU with these words on its command line. */
+async function fakeQemu(...words: string[]): Promise<ProcessIdentity> {
+  const child = spawn('sh', ['-c', 'echo up; while :; do sleep 1; done', ...words]);
+  children.push(child);
+  await once(child.stdout, 'data');
+  const identity = await identifyProcess(child.pid ?? 0);
+  if (identity === undefined) throw new Error('it lives');
+  return identity;
+}
+const dead: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: '1' };
+
+describe('a daemon that was killed', () => {
+  it('leaves a QEMU that is found, reported and ended', async () => {
+    const qemu = await fakeQemu(`unix:${paths.qmpSocket}`);
+    await writeProcesses(paths, { daemon: dead, qemu });
+    expect(await inspectInstance(paths)).toMatchObject({
+      state: 'broken',
+      reason: `the daemon is gone, QEMU (pid ${qemu.pid}) still runs`,
+      processes: { qemu: qemu.pid },
+    });
+    expect(await stopInstance(paths)).toBe(true);
+    expect((await inspectInstance(paths)).state).toBe('stopped');
+    await expect(access(paths.runtimeDir)).rejects.toThrow();
+    expect(await stopInstance(paths)).toBe(false);
+  });
+
+  it('leaves a pid that another process has got: it is spared', async () => {
+    const other = await fakeQemu(`unix:${paths.qmpSocket}`);
+    await writeProcesses(paths, { daemon: dead, qemu: { ...other, startTime: '1' } });
+    const leftovers = await findLeftovers(paths);
+    expect(leftovers).toEqual({ recorded: true });
+    await removeLeftovers(paths, leftovers);
+    expect(await identifyProcess(other.pid)).toEqual(other);
+  });
+
+  it('leaves a process that does not look like this QEMU: it is spared', async () => {
+    const other = await fakeQemu('something else');
+    await writeProcesses(paths, { daemon: dead, qemu: other });
+    expect(await findLeftovers(paths)).toEqual({ recorded: true });
+    expect(await inspectInstance(paths)).toMatchObject({
+      state: 'broken',
+      reason: 'the daemon and QEMU are gone',
+    });
+  });
+});
+
+describe('inspectInstance', () => {
+  it('says that a daemon does not answer', async () => {
+    const daemon = await fakeQemu('a daemon without a socket');
+    await writeProcesses(paths, { daemon });
+    expect(await inspectInstance(paths)).toMatchObject({
+      state: 'broken',
+      reason: expect.stringContaining('does not answer') as string,
+      processes: { daemon: daemon.pid },
+    });
+  });
+
+  it('does not fail for a damaged record', async () => {
+    await writeFile(join(paths.stateDir, 'processes.json'), '{');
+    expect(await inspectInstance(paths)).toMatchObject({
+      state: 'broken',
+      reason: expect.stringContaining('is damaged') as string,
+    });
+  });
+});
