@@ -127,12 +127,14 @@ static unsigned int put_ack(uint8_t *p, struct vsb_vm *vm)
 static unsigned int put_data(uint8_t *p, struct vsb_vm *vm)
 {
     unsigned int n = head(p, L1_DATA, vm), i;
-    unsigned int len = min(vm->out_end - vm->out_sent, MAX_DATA);
+    unsigned int len = min(vsb_vm_out_limit(vm) - vm->out_sent, MAX_DATA);
 
     vsb_put32(p + n, vm->out_sent);
     n += 4;
     for ( i = 0; i < len; i++ )
         p[n++] = vm->out[vm->out_sent++ % VSB_OUT_RING];
+    if ( vm->out_sent - vm->out_acked > vm->out_known - vm->out_acked )
+        vm->out_known = vm->out_sent;
 
     if ( !vm->out_timeout )
     {
@@ -217,7 +219,7 @@ unsigned int vsb_protocol_next(uint8_t *payload)
 
         spin_lock_irqsave(&vm->lock, flags);
         /* What a VM said before it went comes first. */
-        if ( vm->state != VSB_GONE || vm->out_sent == vm->out_end )
+        if ( vm->state != VSB_GONE || vm->out_sent == vsb_vm_out_limit(vm) )
         {
             vm->record_due = false;
             n = put_record(payload, vm);
@@ -238,7 +240,7 @@ unsigned int vsb_protocol_next(uint8_t *payload)
 
         turn = (turn + 1) % VSB_MAX_VMS;
         vm = &vsb_vms[turn];
-        if ( !vm->ack_due && vm->out_sent == vm->out_end )
+        if ( !vm->ack_due && vm->out_sent == vsb_vm_out_limit(vm) )
             continue;
 
         spin_lock_irqsave(&vm->lock, flags);
@@ -248,7 +250,7 @@ unsigned int vsb_protocol_next(uint8_t *payload)
             if ( vm->state != VSB_FREE && vm->state != VSB_GONE )
                 n = put_ack(payload, vm);
         }
-        else if ( vm->out_sent != vm->out_end )
+        else if ( vm->out_sent != vsb_vm_out_limit(vm) )
             n = put_data(payload, vm);
         spin_unlock_irqrestore(&vm->lock, flags);
         if ( n )
@@ -325,7 +327,7 @@ static void say_hello(void)
 static void receive_ack(struct vsb_vm *vm, uint32_t next, uint8_t flags)
 {
     /* Only what was sent can be acknowledged. */
-    if ( next - vm->out_acked > vm->out_sent - vm->out_acked )
+    if ( next - vm->out_acked > vm->out_known - vm->out_acked )
     {
         vsb_count.frames_stale++;
         return;
@@ -333,13 +335,16 @@ static void receive_ack(struct vsb_vm *vm, uint32_t next, uint8_t flags)
 
     if ( next != vm->out_acked )
     {
+        /* L0 had more than it was thought to have when out_sent went back. */
+        if ( next - vm->out_acked > vm->out_sent - vm->out_acked )
+            vm->out_sent = next;
         vm->out_acked = next;
         vm->out_progress = NOW();
         vm->out_timeout = RESEND_FIRST;
         vsb_com1_update(vm);
     }
 
-    if ( vm->out_acked == vm->out_end )
+    if ( vm->out_acked == vsb_vm_out_limit(vm) )
         vm->out_timeout = 0;
     else if ( flags & ACK_RESEND )
     {

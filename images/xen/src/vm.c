@@ -116,7 +116,7 @@ static struct vsb_vm *take_slot(s_time_t now)
 
         if ( vm->state == VSB_FREE ||
              (vm->state == VSB_GONE && !vm->record_due &&
-              vm->out_acked == vm->out_end) )
+              vm->out_acked == vsb_vm_out_limit(vm)) )
             return vm;
 
         if ( now - vm->last_run < VSB_SILENT )
@@ -129,12 +129,15 @@ static struct vsb_vm *take_slot(s_time_t now)
     return oldest;
 }
 
-/* A new generation: what was said to or by the one before is not its own. */
-static void restart_streams(struct vsb_vm *vm)
+/*
+ * A new generation: what was said to or by the one before is not its own. Its
+ * output is what came since position @start.
+ */
+static void restart_streams(struct vsb_vm *vm, uint32_t start)
 {
-    vm->out_acked = vm->out_sent = vm->out_end = 0;
+    vm->out_acked = vm->out_sent = vm->out_known = start;
     vm->out_timeout = 0;
-    vm->in_taken = vm->in_next = 0;
+    vm->in_taken = vm->in_next;
     vm->window_told = 0;
     vm->break_due = false;
     vm->ack_due = vm->record_due = true;
@@ -169,7 +172,7 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
     vm->halt_policy = vsb_halt_default;
     vm->sessions = 0;
     vm->last_input = 0;
-    restart_streams(vm);
+    restart_streams(vm, vm->out_end);
     memset(&vm->count, 0, sizeof(vm->count));
     vsb_com1_reset(vm);
 
@@ -314,8 +317,13 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     vm->at_reset = entry->at_reset;
     if ( !is_new && (reset || evicted) )
     {
+        if ( !vsb_vm_label_in_doubt(vm) )
+            vm->out_reset = vm->out_end;
         vm->label_next = 0;
         vm->label_tries = 0;
+        /* Nobody could tell whether it still is who this was typed for. */
+        if ( !vm->uuid_valid )
+            vm->in_taken = vm->in_next;
     }
     /* With the label in doubt already: no input goes to the new FIFO. */
     if ( reset )
@@ -351,7 +359,8 @@ struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags)
         return NULL;
 
     spin_lock_irqsave(&vm->lock, *flags);
-    if ( vm->generation == cache->generation && vm->state == VSB_RUNNING )
+    /* Silent, too: L3 may be within one long entry without an exit to L2. */
+    if ( vm->generation == cache->generation && live(vm) )
         return vm;
     spin_unlock_irqrestore(&vm->lock, *flags);
 
@@ -506,6 +515,18 @@ static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
     return false;
 }
 
+/* All zeroes or ones mean that there is none (SMBIOS 7.2.1). */
+static bool is_set(const uint8_t uuid[16])
+{
+    unsigned int i;
+
+    for ( i = 1; i < 16; i++ )
+        if ( uuid[i] != uuid[0] )
+            return true;
+
+    return uuid[0] != 0 && uuid[0] != 0xff;
+}
+
 /*
  * A user VM with this label was started anew: the one that had it before does
  * not run any more.
@@ -546,7 +567,7 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     vm->label_tries++;
     spin_unlock_irqrestore(&vm->lock, flags);
 
-    found = read_uuid(v, uuid);
+    found = read_uuid(v, uuid) && is_set(uuid);
     if ( !found && vm->label_tries < VSB_LABEL_TRIES )
         return;
 
@@ -566,7 +587,7 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     {
         /* Another user VM on the same VMCB12: nothing of the old one stays. */
         vm->generation++;
-        restart_streams(vm);
+        restart_streams(vm, vm->out_reset);
         vm->uuid_valid = false;
         cache->generation = vm->generation;
     }

@@ -79,7 +79,7 @@ struct vsb_vm_counters
     uint64_t irq_asserts;   /* the UART's interrupt went from 0 to 1 */
     uint64_t halts_captured;
     uint64_t tx_overruns;   /* bytes lost: L3 ignored THRE for 48 kB */
-    uint64_t rx_overruns;   /* bytes lost: L3 reset its FIFO, or L0 overran */
+    uint64_t rx_overruns;   /* bytes lost: L3 reset its FIFO */
     uint64_t refused_wide;  /* byte lanes outside COM1 of a straddling access */
     uint64_t string_ops;    /* INS/OUTS, emulated */
     uint64_t probe_answers; /* Linux's THRE tests answered for the heartbeat */
@@ -146,6 +146,8 @@ struct vsb_vm
      * those of a ring are at most its size apart.
      */
     uint32_t out_acked, out_sent, out_end;
+    uint32_t out_known;     /* sent once, if out_sent went back since */
+    uint32_t out_reset;     /* out_end when the label came into doubt */
     uint32_t in_taken, in_next;
     s_time_t out_progress;  /* last ack that moved out_acked, or first send */
     s_time_t out_timeout;   /* resend after */
@@ -191,11 +193,17 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry);
 struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags);
 /*
  * After a reset the slot's label is in doubt until it has been read again:
- * what was typed for the one user VM must not reach another.
+ * what was typed for the one user VM must not reach another, nor what the other
+ * one says be shown to the user of this one.
  */
 static inline bool vsb_vm_label_in_doubt(const struct vsb_vm *vm)
 {
     return vm->uuid_valid && vm->label_tries < VSB_LABEL_TRIES;
+}
+/* How far output may be sent. */
+static inline uint32_t vsb_vm_out_limit(const struct vsb_vm *vm)
+{
+    return vsb_vm_label_in_doubt(vm) ? vm->out_reset : vm->out_end;
 }
 /* Look for the label, at most now and then. @v runs @vm. Not locked. */
 void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm);
