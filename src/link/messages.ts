@@ -355,7 +355,7 @@ const vmCounterNames = [
   'txOverruns',
   'rxOverruns',
   'refusedWide',
-  'refusedString',
+  'stringAccesses',
   'heartbeatQuirks',
   'vcpus',
 ] as const;
@@ -371,7 +371,7 @@ const globalCounterNames = [
   'resends',
   'vmsSeen',
   'vmsRefused',
-  'dom0Refused',
+  'accessesRefused',
   'uptimeNs',
 ] as const;
 

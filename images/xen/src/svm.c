@@ -67,7 +67,10 @@ static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
 static bool_t cf_check string_accept(const struct hvm_io_handler *handler,
                                      const ioreq_t *p)
 {
-    return nestedhvm_vcpu_in_guestmode(current) && is_com1(p->addr, p->size);
+    const struct vsb_vm *vm = vcpu_nestedhvm(current).nv_vsb.vm;
+
+    return nestedhvm_vcpu_in_guestmode(current) && is_com1(p->addr, p->size) &&
+           (!vm || vm->hooked);
 }
 
 static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
@@ -81,7 +84,7 @@ static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
         return X86EMUL_OKAY;
     }
 
-    vm->count.string_ops++;
+    vm->count.string_accesses++;
     *data = access(vm, addr, size, in, *data);
     spin_unlock_irqrestore(&vm->lock, flags);
     if ( !in )
@@ -171,13 +174,17 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
             vsb_link_kick(vm, false);
         vsb_vm_find_label(v, vm);
     }
-    else if ( info & IOIO_STRING )
+    else
     {
-        hvm_inject_hw_exception(TRAP_gp_fault, 0);
-        return true;
+        /* There is no room to track the user VM: a dead port, no leak. */
+        vsb_count.accesses_refused++;
+        if ( info & IOIO_STRING )
+        {
+            hvm_inject_hw_exception(TRAP_gp_fault, 0);
+            return true;
+        }
     }
 
-    /* Without a user VM there is no room to track it: a dead port, no leak. */
     if ( in )
     {
         if ( size == 4 )

@@ -81,7 +81,7 @@ struct vsb_vm_counters
     uint64_t tx_overruns;   /* bytes lost: L3 ignored THRE for 48 kB */
     uint64_t rx_overruns;   /* bytes lost: L3 reset its FIFO */
     uint64_t refused_wide;  /* byte lanes outside COM1 of a straddling access */
-    uint64_t string_ops;    /* INS/OUTS, emulated */
+    uint64_t string_accesses; /* elements of INS and OUTS, emulated */
     uint64_t probe_answers; /* Linux's THRE tests answered for the heartbeat */
     uint64_t vcpus;
 };
@@ -164,7 +164,7 @@ struct vsb_counters
 {
     uint64_t frames_in, frames_bad_crc, frames_oversize, frames_bad_escape;
     uint64_t frames_stale, frames_unknown, frames_out, resends;
-    uint64_t vms_seen, vms_refused, dom0_refused, uptime_ns;
+    uint64_t vms_seen, vms_refused, accesses_refused, uptime_ns;
 };
 
 extern struct vsb_vm vsb_vms[VSB_MAX_VMS];
