@@ -1,4 +1,4 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig } from 'vitest/config';
 
 /**
  * Two projects: `unit` mirrors src/ and runs with fake peers only; `e2e` boots the
@@ -9,16 +9,16 @@ export default defineConfig({
     projects: [
       {
         test: {
-          name: "unit",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**"],
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**'],
           testTimeout: 20_000,
         },
       },
       {
         test: {
-          name: "e2e",
-          include: ["test/e2e/**/*.test.ts"],
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 300_000,
