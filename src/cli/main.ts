@@ -9,6 +9,7 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { ExitCode, VsbError, exitCodeOf } from '../errors/index.js';
 import { buildCommand } from './commands/build.js';
 import { consoleCommand } from './commands/console.js';
+import { countersCommand } from './commands/counters.js';
 import { daemonCommand } from './commands/daemon.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
@@ -27,6 +28,7 @@ const commands: readonly CommandFactory[] = [
   consoleCommand,
   sshConfigCommand,
   proofCommand,
+  countersCommand,
   vmCommand,
   logsCommand,
   doctorCommand,

@@ -83,6 +83,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     'vm.list': async (_, { signal }) => await testbed.listVms(signal),
     proof: async ({ vm }, { signal }) => await testbed.proof(vm, signal),
+    counters: async () => await testbed.counters(),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({
       text: await testbed.operatorLog(vm, bytes, signal),
     }),

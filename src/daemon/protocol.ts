@@ -28,6 +28,8 @@ export const parameterSchemas = {
   'vm.list': noParameters,
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
+  /** What the shadow hypervisor has counted. */
+  counters: noParameters,
   /** The end of what L2's own serial device has logged. */
   'vm.operator-log': vmParameters.extend({ bytes: z.int().min(1).max(1_048_576) }),
 } as const;
@@ -97,6 +99,14 @@ const proofSchema = z.object({
 });
 export type Proof = z.output<typeof proofSchema>;
 
+/** Names as in docs/link-protocol.md. */
+const counterSchema = z.record(z.string(), z.number());
+const countersSchema = z.object({
+  hypervisor: counterSchema,
+  vms: z.array(z.object({ name: z.string(), counters: counterSchema })),
+});
+export type Counters = z.output<typeof countersSchema>;
+
 /** What each method returns. */
 export const resultSchemas = {
   up: statusSchema,
@@ -106,6 +116,7 @@ export const resultSchemas = {
   'vm.stop': z.object({}),
   'vm.list': z.array(operatorVmSchema),
   proof: proofSchema,
+  counters: countersSchema,
   'vm.operator-log': z.object({ text: z.string() }),
 } as const satisfies Record<Method, z.ZodType>;
 

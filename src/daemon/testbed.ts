@@ -30,7 +30,7 @@ import type { ProcessIdentity } from '../testbed/process-identity.js';
 import { forwardedPort } from './forwarded-ports.js';
 import { LogFollower } from './log-follower.js';
 import { runPhases, type Phase } from './phases.js';
-import type { InstanceStatus, OperatorVm, Proof, VmStatus } from './protocol.js';
+import type { Counters, InstanceStatus, OperatorVm, Proof, VmStatus } from './protocol.js';
 import { QemuProcess, describeExit } from './qemu-process.js';
 
 /** How long QEMU may take to end when asked by QMP or by a signal. */
@@ -291,6 +291,26 @@ export class Testbed {
       });
     }
     return { vm: name, operatorBytes, shadowBytes: running.hub.vm(name)?.history.end ?? 0 };
+  }
+
+  /** What the shadow hypervisor has counted, of itself and of each user VM that it knows. */
+  async counters(): Promise<Counters> {
+    const { link, hub } = this.#mustRun();
+    if (link === undefined) {
+      throw new VsbError('E_LINK_CLOSED', 'there is no link to the shadow hypervisor', {
+        layer: 'L1',
+      });
+    }
+    const vms = hub.list().flatMap(({ name, vm }) => (vm === undefined ? [] : [{ name, vm }]));
+    return {
+      hypervisor: await link.globalCounters(),
+      vms: await Promise.all(
+        vms.map(async ({ name, vm }) => ({
+          name,
+          counters: await link.vmCounters(vm.slot, vm.generation),
+        })),
+      ),
+    };
   }
 
   async operatorLog(name: string, bytes: number, signal: AbortSignal): Promise<string> {
