@@ -6,6 +6,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { link, open, readFile, rm } from 'node:fs/promises';
 
 import { errnoOf, VsbError } from '../errors/index.js';
+import { generateEd25519, publicLine } from '../keys/ed25519.js';
+import { openSshPrivateKey } from '../keys/openssh.js';
 
 export interface KeyPair {
   /** OpenSSH private key. */
@@ -51,10 +53,9 @@ export function hostKeyAlias(instance: string): string {
 }
 
 /** Makes a new Ed25519 key. */
-export async function generateKey(comment: string): Promise<KeyPair> {
-  const { default: ssh2 } = await import('ssh2');
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
-  return { privatePem: pair.private, publicLine: withoutComment(pair.public) };
+export function generateKey(comment: string): KeyPair {
+  const key = generateEd25519();
+  return { privatePem: openSshPrivateKey(key, comment), publicLine: publicLine(key.publicKey) };
 }
 
 /**
@@ -88,7 +89,7 @@ export async function ensureKey(path: string, comment: string): Promise<KeyPair>
     const missing = error instanceof VsbError && errnoOf(error.cause) === 'ENOENT';
     if (!missing) throw error;
   }
-  const pair = await generateKey(comment);
+  const pair = generateKey(comment);
   const created = await createPrivateFile(path, pair.privatePem);
   // If another process was faster, its key is the one that counts.
   return created ? pair : readKey(path);
@@ -116,8 +117,4 @@ async function createPrivateFile(path: string, content: string): Promise<boolean
   } finally {
     await rm(temporary, { force: true });
   }
-}
-
-function withoutComment(publicLine: string): string {
-  return publicLine.trim().split(/\s+/).slice(0, 2).join(' ');
 }

@@ -25,12 +25,10 @@ let hub: ConsoleHub;
 let gateway: Gateway;
 let vm: FakeVm;
 
-beforeAll(async () => {
-  [hostKey, clientKey, strangerKey] = await Promise.all([
-    generateKey('host'),
-    generateKey('client'),
-    generateKey('stranger'),
-  ]);
+beforeAll(() => {
+  hostKey = generateKey('host');
+  clientKey = generateKey('client');
+  strangerKey = generateKey('stranger');
 });
 
 beforeEach(async () => {

@@ -35,7 +35,7 @@ beforeEach(async () => {
   const appeared = once(hub, 'vm-appeared');
   vm = l1.addVm();
   await appeared;
-  const host = await generateKey('host');
+  const host = generateKey('host');
   const clientKeyPath = join(directory, 'client');
   const { publicLine } = await ensureKey(clientKeyPath, 'client');
   gateway = await startGateway({

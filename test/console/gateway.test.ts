@@ -37,10 +37,10 @@ let events: GatewayEvent[];
 let gateway: Gateway;
 const clients: ssh2.Client[] = [];
 
-beforeAll(async () => {
-  hostKey = await generateKey('host');
-  clientKey = await generateKey('client');
-  strangerKey = await generateKey('stranger');
+beforeAll(() => {
+  hostKey = generateKey('host');
+  clientKey = generateKey('client');
+  strangerKey = generateKey('stranger');
 });
 
 beforeEach(async () => {

@@ -4,17 +4,18 @@ import type { AddressInfo } from 'node:net';
 import ssh2, { type Server } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { generateKey } from '../../src/console/keys.js';
 import { runRemote, shellQuote, type SshTarget } from '../../src/ssh/client.js';
 
-const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
-const clientKey = ssh2.utils.generateKeyPairSync('ed25519');
+const hostKey = generateKey('test');
+const clientKey = generateKey('test');
 
 let server: Server;
 let target: SshTarget;
 
 /** A server that runs nothing: it answers with the command and what it was sent. */
 beforeEach(async () => {
-  server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
+  server = new ssh2.Server({ hostKeys: [hostKey.privatePem] }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => {
       if (context.method === 'publickey') context.accept();
@@ -41,8 +42,8 @@ beforeEach(async () => {
     layer: 'L2',
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
-    privateKey: clientKey.private,
-    hostKeyLine: hostKey.public.trim(),
+    privateKey: clientKey.privatePem,
+    hostKeyLine: hostKey.publicLine,
   };
 });
 afterEach(() => {
@@ -60,7 +61,7 @@ describe('runRemote', () => {
   });
 
   it('refuses a server with another host key', async () => {
-    const other = ssh2.utils.generateKeyPairSync('ed25519').public.trim();
+    const other = generateKey('test').publicLine;
     await expect(runRemote({ ...target, hostKeyLine: other }, 'x')).rejects.toMatchObject({
       code: 'E_SSH',
       exitCode: 4,
