@@ -43,7 +43,7 @@ export interface CliContext {
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: Readable & { isTTY?: boolean };
   readonly stdout: Writable & { isTTY?: boolean };
-  readonly stderr: Writable & { isTTY?: boolean };
+  readonly stderr: Writable & { isTTY?: boolean; columns?: number };
   /** Aborted by SIGINT, SIGTERM and SIGHUP; its reason is the VsbError to end with (exit 130 or 143). */
   readonly signal: AbortSignal;
   /** The global options; valid from within an action only, after parsing. */

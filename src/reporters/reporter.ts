@@ -10,7 +10,7 @@ export interface Reporter {
 }
 
 export interface ReporterOptions {
-  readonly stream: Writable & { isTTY?: boolean };
+  readonly stream: Writable & { isTTY?: boolean; columns?: number };
   readonly env: NodeJS.ProcessEnv;
   readonly quiet: boolean;
   readonly verbose: boolean;
@@ -19,7 +19,9 @@ export interface ReporterOptions {
 export async function createReporter(options: ReporterOptions): Promise<Reporter> {
   if (options.quiet) return { report: () => undefined, stop: () => undefined };
   const dumb = options.env['TERM'] === 'dumb' || isSet(options.env['CI']);
-  if (options.stream.isTTY === true && !dumb) {
+  // A pseudo terminal that nobody gave a size has 0 columns; ora would clear lines for ever.
+  const sized = (options.stream.columns ?? 0) > 0;
+  if (options.stream.isTTY === true && sized && !dumb) {
     const { createSpinnerReporter } = await import('./spinner.js');
     return createSpinnerReporter(options);
   }

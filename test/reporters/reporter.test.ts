@@ -62,6 +62,16 @@ describe('createReporter without a terminal', () => {
   });
 });
 
+describe('createReporter on a terminal', () => {
+  it('prints plain lines where the terminal has no size', async () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 0 });
+    const reporter = await createReporter({ stream, env: {}, quiet: false, verbose: false });
+    reporter.report({ type: 'build', reason: 'started' });
+    reporter.stop();
+    expect(String(stream.read())).toBe('images: looking for what must be built\n');
+  });
+});
+
 describe('wantsColor', () => {
   it('obeys NO_COLOR and colours terminals only', () => {
     expect(wantsColor({ isTTY: true }, {})).toBe(true);
