@@ -474,6 +474,53 @@ static void schedule(enum handler handler, s_time_t slowest, bool losses,
     tap_ok(quiet, "the line is low in the end");
 }
 
+static void hook(struct machine *m, bool on)
+{
+    unsigned long flags;
+
+    spin_lock_irqsave(&m->vm->lock, flags);
+    vsb_doorbell_hook(m->vm, on);
+    spin_unlock_irqrestore(&m->vm->lock, flags);
+}
+
+/* COM1 is left to L2, and taken back, while L3's driver is idle. */
+static void hooks(void)
+{
+    struct machine m;
+
+    start(&m, LOOPS);
+    open_port(&m);
+    m.vm->vcpus[0].halted = true;
+    hook(&m, false);
+    tap_ok(!m.vm->vcpus[0].halted && cpu.shim_unblocked,
+           "unhooked: a captured HLT is woken");
+    tap_ok(opportunity(&m, false) == VSB_RING_HAND_OVER,
+           "unhooked: L2's UART gets L3's IER at once");
+    tap_ok(m.vm->uart.ier == (VSB_UART_IER_RDA | VSB_UART_IER_RLS),
+           "unhooked: it is that of the shadow UART");
+    type(&m, 1);
+    tap_ok(opportunity(&m, true) == VSB_RING_NOTHING,
+           "unhooked: L2 is left alone from then on");
+
+    vsb_com1_follow(m.vm, VSB_UART_LCR, VSB_UART_LCR_DLAB);
+    vsb_com1_follow(m.vm, VSB_UART_IER, 0xff);
+    vsb_com1_follow(m.vm, VSB_UART_LCR, 3);
+    vsb_com1_follow(m.vm, VSB_UART_IER, VSB_UART_IER_RDA);
+    vsb_com1_follow(m.vm, VSB_UART_THR, 'x');
+    tap_ok(m.vm->uart.ier == VSB_UART_IER_RDA && m.vm->out_end == 0,
+           "unhooked: the shadow UART follows IER, and no character");
+    hook(&m, true);
+    tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
+           "hooked again: what was typed rings");
+
+    start(&m, LOOPS);
+    open_port(&m);
+    hook(&m, false);
+    hook(&m, true);
+    tap_ok(opportunity(&m, true) == VSB_RING_NOTHING,
+           "hooked again before L3 ran: nothing is handed over");
+}
+
 int main(void)
 {
     static const s_time_t steps[] = { MICROSECS(50), MILLISECS(1), MILLISECS(20) };
@@ -483,6 +530,7 @@ int main(void)
     unanswered();
     never_asks();
     halts();
+    hooks();
 
     for ( i = 0; i < ARRAY_SIZE(steps); i++ )
     {

@@ -104,6 +104,14 @@ void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
     vsb_com1_update(vm);
 }
 
+void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val)
+{
+    bool dlab = vm->uart.lcr & VSB_UART_LCR_DLAB;
+
+    if ( reg == VSB_UART_LCR || (reg == VSB_UART_IER && !dlab) )
+        vsb_uart_write(&vm->uart, reg, val);
+}
+
 unsigned int vsb_com1_input(struct vsb_vm *vm, const uint8_t *data,
                             unsigned int len)
 {

@@ -7,7 +7,8 @@
  * idle since all accesses are shadowed, whose line it drives. L1 makes L2 raise
  * that line by an I/O exit that L3 never made: OUT to IER of 0x02, which
  * enables the transmitter's interrupt while the transmitter is idle. OUT of
- * 0x00 lowers it. These constants are all that L2 ever sees.
+ * 0x00 lowers it. These constants are all that L2 ever sees, unless COM1 is left
+ * to it: then the same way brings L3's IER to its UART.
  *
  * IRQ 4 is edge triggered, so an interrupt needs the line to go up. Each change
  * costs a full trip through L2, its device model included; hence:
@@ -85,6 +86,9 @@ enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle)
     const struct vsb_doorbell *bell = &vm->bell;
     s_time_t due = bell->since;
 
+    if ( unlikely(!vm->hooked) )
+        return bell->hand_over ? VSB_RING_HAND_OVER : VSB_RING_NOTHING;
+
     if ( bell->raised )
     {
         if ( (bell->answered || bell->served) && idle )
@@ -115,6 +119,12 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
 
     vm->count.doorbell_exits++;
 
+    if ( ring == VSB_RING_HAND_OVER )
+    {
+        vsb_doorbell_reset(vm);
+        return;
+    }
+
     if ( ring == VSB_RING_RAISE )
     {
         vm->count.rings++;
@@ -134,13 +144,9 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
         bell->since = NOW() - TX_DELAY;
 }
 
-void vsb_doorbell_wake(struct vsb_vm *vm)
+static void wake(struct vsb_vm *vm)
 {
     unsigned int i;
-
-    /* A line that only has to be lowered is not worth it. */
-    if ( !vm->bell.asserted || vsb_doorbell_next(vm, true) == VSB_RING_NOTHING )
-        return;
 
     for ( i = 0; i < vm->nr_vcpus; i++ )
         if ( vsb_halted(vm, &vm->vcpus[i]) )
@@ -149,4 +155,25 @@ void vsb_doorbell_wake(struct vsb_vm *vm)
             vcpu_unblock(vm->vcpus[i].v);
             break;
         }
+}
+
+void vsb_doorbell_wake(struct vsb_vm *vm)
+{
+    /* A line that only has to be lowered is not worth it. */
+    if ( (vm->bell.asserted || vm->bell.hand_over) &&
+         vsb_doorbell_next(vm, true) != VSB_RING_NOTHING )
+        wake(vm);
+}
+
+void vsb_doorbell_hook(struct vsb_vm *vm, bool on)
+{
+    if ( vm->hooked == on )
+        return;
+
+    /* The shadow UART has followed L3's IER meanwhile: see ioio(). */
+    vm->hooked = on;
+    vsb_doorbell_reset(vm);
+    vm->bell.hand_over = !on;
+    vsb_doorbell_update(vm);
+    vsb_doorbell_wake(vm);
 }

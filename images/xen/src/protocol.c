@@ -379,7 +379,7 @@ static int request(struct vsb_vm *vm, uint8_t type, const uint8_t *body,
     case L0_HOOK:
         if ( len < 3 || body[2] > 1 )
             return RESULT_BAD;
-        vm->hooked = body[2];
+        vsb_doorbell_hook(vm, body[2]);
         vm->record_due = true;
         return RESULT_OK;
 

@@ -154,6 +154,8 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
 
         if ( unlikely(!vm->hooked) )
         {
+            if ( !in && size == 1 && !(info & IOIO_STRING) )
+                vsb_com1_follow(vm, port - VSB_COM1, regs->rax);
             spin_unlock_irqrestore(&vm->lock, flags);
             return false;
         }
@@ -210,7 +212,7 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vm->count.exits_hlt++;
-    ring = vm->hooked && (regs->eflags & X86_EFLAGS_IF) &&
+    ring = (regs->eflags & X86_EFLAGS_IF) &&
            vsb_doorbell_next(vm, true) != VSB_RING_NOTHING;
     capture = vm->hooked && (regs->eflags & X86_EFLAGS_IF) &&
               vsb_halt_wanted(vm);
@@ -340,7 +342,7 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vcpu = &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index];
-    ring = vm->hooked ? vsb_doorbell_next(vm, vcpu->idle) : VSB_RING_NOTHING;
+    ring = vsb_doorbell_next(vm, vcpu->idle);
     vcpu->idle = false;
 
     if ( likely(ring == VSB_RING_NOTHING) || !can_present(v, regs) )
@@ -355,7 +357,8 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
     vcpu->rax = regs->rax;
     vcpu->rip = regs->rip;
     regs->rax = (regs->rax & ~0xfful) |
-                (ring == VSB_RING_RAISE ? VSB_UART_IER_THRE : 0);
+                (ring == VSB_RING_RAISE ? VSB_UART_IER_THRE :
+                 ring == VSB_RING_HAND_OVER ? vm->uart.ier : 0);
     vcpu->shown_rax = regs->rax;
 
     spin_unlock_irqrestore(&vm->lock, flags);

@@ -107,6 +107,7 @@ struct vsb_doorbell
     bool answered;          /* L3 has since read "no interrupt" from IIR */
     bool served;            /* the shadow UART's interrupt has since been 0 */
     bool asserted;          /* the shadow UART's interrupt, last seen */
+    bool hand_over;         /* L2's UART has yet to get L3's IER */
     uint8_t rerings;        /* in a row, without an answer */
     s_time_t since;         /* raised, or asserted, at */
 };
@@ -217,6 +218,11 @@ void vsb_vm_init(void);
 
 uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg);
 void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val);
+/*
+ * L3 wrote @val to L2's UART: the shadow UART follows, so that its interrupts
+ * are enabled as L3 wants when it is shadowed again.
+ */
+void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val);
 /* Power on, or reset of the user VM. Streams go on. */
 void vsb_com1_reset(struct vsb_vm *vm);
 /* The streams moved: fill the FIFO, set the transmitter's state. */
@@ -232,7 +238,13 @@ static inline unsigned int vsb_com1_window(const struct vsb_vm *vm)
 /* doorbell.c: with vm->lock held. */
 
 /* What to write to IER of L2's UART. */
-enum vsb_ring { VSB_RING_NOTHING, VSB_RING_LOWER, VSB_RING_RAISE };
+enum vsb_ring
+{
+    VSB_RING_NOTHING,
+    VSB_RING_LOWER,
+    VSB_RING_RAISE,
+    VSB_RING_HAND_OVER,     /* L3's own */
+};
 
 void vsb_doorbell_reset(struct vsb_vm *vm);
 /* Follow the UART's interrupt output after something changed. */
@@ -247,6 +259,11 @@ enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle);
 void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
 /* Wake a captured HLT if the doorbell has to be rung. */
 void vsb_doorbell_wake(struct vsb_vm *vm);
+/*
+ * Shadow COM1, or leave it to L2. L3's driver knows of no change: whichever
+ * UART it talks to from now on has to have its interrupts enabled as it wants.
+ */
+void vsb_doorbell_hook(struct vsb_vm *vm, bool on);
 
 /* halt.c: with vm->lock held. */
 
