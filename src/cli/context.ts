@@ -9,6 +9,8 @@ import type { Readable, Writable } from 'node:stream';
 
 import type { Command } from '@commander-js/extra-typings';
 
+import type { ManagementTargets } from '../testbed/management-targets.js';
+
 /** Where a client finds one instance's console. */
 export interface GatewayAccess {
   readonly host: string;
@@ -29,6 +31,10 @@ export interface InstanceAccess {
   /** Names of its user VMs, in the order of its configuration. */
   readonly vms: readonly string[];
   readonly gateway?: GatewayAccess;
+  /** Those of its user VMs whose COM1 is left to L2. */
+  readonly unhooked?: readonly string[];
+  /** root of L1's dom0 and of L2, while it runs. */
+  readonly management?: ManagementTargets;
 }
 
 /** Process-wide choices that are valid for all commands. */

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 
 import { inspectInstance } from '../daemon/inspect.js';
 import { VsbError } from '../errors/index.js';
+import { managementTargets } from '../testbed/management-targets.js';
 import { findRoots, instancePaths, type InstancePaths } from '../testbed/paths.js';
 import type { InstanceAccess } from './context.js';
 
@@ -31,5 +32,9 @@ export async function instanceAccess(name: string, signal: AbortSignal): Promise
     runtimeDir: paths.runtimeDir,
     vms: status.vms.map((vm) => vm.name),
     ...(status.gateway === undefined ? {} : { gateway: status.gateway }),
+    unhooked: status.vms.filter((vm) => vm.hooked === false).map((vm) => vm.name),
+    ...(status.management === undefined
+      ? {}
+      : { management: await managementTargets(paths, status.management) }),
   };
 }

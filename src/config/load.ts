@@ -13,6 +13,7 @@ import {
   withDefaultVms,
   type AccelChoice,
   type Config,
+  type ConsoleMode,
 } from './schema.js';
 
 export const configFileName = 'vsbypass.json';
@@ -25,6 +26,8 @@ export interface ConfigRequest {
   readonly vmCount?: number | undefined;
   /** `--accel`: wins over the file. */
   readonly accel?: AccelChoice | undefined;
+  /** `--console`: wins over the file. */
+  readonly consoleMode?: ConsoleMode | undefined;
 }
 
 /**
@@ -38,6 +41,7 @@ export async function loadConfig(request: ConfigRequest): Promise<Config> {
   const text = await readText(path, request.path === undefined);
   const config = parseConfig(text ?? '{}', path, request.vmCount);
   if (request.accel !== undefined) config.accel = request.accel;
+  if (request.consoleMode !== undefined) config.console.mode = request.consoleMode;
   return await resolveFiles(config, path);
 }
 

@@ -35,6 +35,8 @@ const vmSchema = z.strictObject({
 
 /** HLT capture of user VMs, see docs/link-protocol.md. */
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
+/** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
+export const consoleModes = ['shadow', 'baseline'] as const;
 export const accelChoices = ['auto', 'kvm', 'tcg'] as const;
 
 export const configSchema = z
@@ -63,6 +65,8 @@ export const configSchema = z
     hltPolicy: z.enum(hltPolicies).default('adaptive'),
     console: z
       .strictObject({
+        /** `baseline` leaves every COM1 to L2, for comparison: nothing of it is protected. */
+        mode: z.enum(consoleModes).default('shadow'),
         /** Console history kept for each user VM, in bytes. */
         historyBytes: z.int().min(4096).max(268_435_456).default(1_048_576),
         /** TCP port of the console on 127.0.0.1; 0 takes a free one. */
@@ -111,6 +115,7 @@ export type VmConfig = z.output<typeof vmSchema>;
 /** A configuration with every default filled in. */
 export type Config = Omit<ParsedConfig, 'vms'> & { vms: VmConfig[] };
 export type HltPolicy = (typeof hltPolicies)[number];
+export type ConsoleMode = (typeof consoleModes)[number];
 export type AccelChoice = (typeof accelChoices)[number];
 
 /** The default user VMs `vm1` to `vm<count>`. */

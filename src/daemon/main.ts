@@ -82,6 +82,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       return {};
     },
     'vm.list': async (_, { signal }) => await testbed.listVms(signal),
+    'vm.hook': async ({ vm, on }, { signal }) => await testbed.setHook(vm, on, signal),
     proof: async ({ vm }, { signal }) => await testbed.proof(vm, signal),
     counters: async () => await testbed.counters(),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({

@@ -26,6 +26,8 @@ export const parameterSchemas = {
   'vm.stop': vmParameters,
   /** The state of user VMs as L2's operator sees it. */
   'vm.list': noParameters,
+  /** Shadows COM1 of a user VM, or leaves it to L2; holds for its later starts too. */
+  'vm.hook': vmParameters.extend({ on: z.boolean() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
   /** What the shadow hypervisor has counted. */
@@ -90,6 +92,13 @@ const operatorVmSchema = z.object({
 });
 export type OperatorVm = z.output<typeof operatorVmSchema>;
 
+const hookResultSchema = z.object({
+  vm: z.string(),
+  /** Whether its COM1 is shadowed now; absent: the VM does not run, and will be as asked when it does. */
+  hooked: z.boolean().optional(),
+});
+export type HookResult = z.output<typeof hookResultSchema>;
+
 const proofSchema = z.object({
   vm: z.string(),
   /** Bytes in the log of L2's own serial device for this VM. */
@@ -115,6 +124,7 @@ export const resultSchemas = {
   'vm.start': z.object({}),
   'vm.stop': z.object({}),
   'vm.list': z.array(operatorVmSchema),
+  'vm.hook': hookResultSchema,
   proof: proofSchema,
   counters: countersSchema,
   'vm.operator-log': z.object({ text: z.string() }),

@@ -30,7 +30,14 @@ import type { ProcessIdentity } from '../testbed/process-identity.js';
 import { forwardedPort } from './forwarded-ports.js';
 import { LogFollower } from './log-follower.js';
 import { runPhases, type Phase } from './phases.js';
-import type { Counters, InstanceStatus, OperatorVm, Proof, VmStatus } from './protocol.js';
+import type {
+  Counters,
+  HookResult,
+  InstanceStatus,
+  OperatorVm,
+  Proof,
+  VmStatus,
+} from './protocol.js';
 import { QemuProcess, describeExit } from './qemu-process.js';
 
 /** How long QEMU may take to end when asked by QMP or by a signal. */
@@ -39,6 +46,8 @@ const quitGraceMs = 3000;
 const relinkDelayMs = 500;
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
 const stopLimitMs = 90_000;
+/** How long L1 may take to report a hook that it has switched. */
+const hookLimitMs = 10_000;
 
 /** Limits of the phases on two cores under TCG, with room to spare; the configuration's `patience` multiplies them. */
 const limitsMs = {
@@ -66,6 +75,8 @@ interface Running {
   readonly l1: LogFollower;
   readonly l2: LogFollower;
   readonly hub: ConsoleHub;
+  /** Whether a VM's COM1 is to be shadowed, where that was asked for; else the configuration says. */
+  readonly hooks: Map<string, boolean>;
   /** Aborted with the reason when the testbed cannot go on. */
   readonly failed: AbortController;
   qmp?: QmpClient;
@@ -277,6 +288,33 @@ export class Testbed {
     return parseVmList(result.stdout.toString());
   }
 
+  /**
+   * Shadows COM1 of a user VM or leaves it to L2, now and whenever it starts again.
+   *
+   * @throws VsbError E_VM_UNKNOWN, E_LINK_CLOSED, E_DEADLINE
+   */
+  async setHook(name: string, on: boolean, signal: AbortSignal): Promise<HookResult> {
+    const running = this.#mustRun();
+    vmConfigOf(running, name);
+    running.hooks.set(name, on);
+    const vm = running.hub.vm(name)?.vm;
+    const { link } = running;
+    if (vm === undefined || vm.state === 'gone' || link === undefined) return { vm: name };
+    if (vm.hooked !== on) {
+      const deadline = AbortSignal.timeout(hookLimitMs);
+      const reported = hookReported(link, vm, on, AbortSignal.any([signal, deadline]));
+      try {
+        await Promise.all([link.setHook(vm.slot, vm.generation, on), reported]);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!deadline.aborted) throw error;
+        const message = `the shadow hypervisor did not switch ${name} within ${hookLimitMs / 1000} s`;
+        throw new VsbError('E_DEADLINE', message, { layer: 'L1' });
+      }
+    }
+    return { vm: name, hooked: on };
+  }
+
   /** The proof: what L2's own serial device has seen of this VM. */
   async proof(name: string, signal: AbortSignal): Promise<Proof> {
     const running = this.#mustRun();
@@ -380,6 +418,7 @@ export class Testbed {
       qemu,
       l1,
       l2,
+      hooks: new Map(),
       failed: new AbortController(),
       hub: new ConsoleHub({
         historyBytes: config.console.historyBytes,
@@ -443,6 +482,12 @@ export class Testbed {
     const { config } = running.request;
     const limit = (key: keyof typeof limitsMs): number => limitsMs[key] * config.patience;
     const { l1, l2 } = running;
+    const loginOf =
+      (name: string) =>
+      async (signal: AbortSignal): Promise<void> =>
+        config.console.mode === 'shadow'
+          ? await loginShown(running.hub, name, signal)
+          : await this.#loginLogged(running, name, signal);
     const qemuLog = { path: this.#paths.qemuLog, lastLines: () => [] };
     const firstXenLine = l1.expect((line) => line.includes('Xen'));
     const dom0Ready = l1.expect((line) => line.includes('vsbypass-l1: ready'));
@@ -493,8 +538,24 @@ export class Testbed {
         log: l2,
         run: async (signal) => void (await l2Ready(signal)),
       },
-      ...config.vms.filter((vm) => vm.autostart).flatMap((vm) => vmPhases(running, vm, limit)),
+      ...config.vms
+        .filter((vm) => vm.autostart)
+        .flatMap((vm) => vmPhases(running, vm, limit, loginOf(vm.name))),
     ];
+  }
+
+  /** Waits for `login:` where the operator sees it: in the log of L2's own serial device. */
+  async #loginLogged(running: Running, name: string, signal: AbortSignal): Promise<void> {
+    const path = shellQuote(l2VmPaths(name).consoleLog);
+    const rounds = Math.ceil(limitsMs.login / 1000);
+    // The boot's limit ends it before; the rounds end it if the connection is cut.
+    const command = `for i in $(seq ${rounds}); do grep -q 'login:' ${path} && exit; sleep 1; done; exit 1`;
+    const result = await this.#operator(running, command, {
+      signal,
+      timeoutMs: limitsMs.login * running.request.config.patience,
+    });
+    if (result.code === 0) return;
+    throw new VsbError('E_VM_GONE', `L2's serial log of ${name} shows no login`, { layer: 'L3' });
   }
 
   async #connectQmp(running: Running, signal: AbortSignal, limitMs: number): Promise<void> {
@@ -562,8 +623,25 @@ export class Testbed {
         this.#log(`the link stays down: ${messageOf(error)}`),
       );
     });
+    // After the hub, which knows by then under which name the VM goes.
     running.hub.attachLink(link);
+    link.on('vm', (vm) => this.#applyHook(running, link, vm));
+    for (const vm of link.vms()) this.#applyHook(running, link, vm);
     await link.setHltPolicy(GLOBAL_SLOT, 0, running.request.config.hltPolicy);
+  }
+
+  /** L1 shadows every VM that appears; some are to be left to L2, once it is known which they are. */
+  #applyHook(running: Running, link: Link, vm: VmRecord): void {
+    if (vm.state === 'gone' || vm.uuid === undefined || running.link !== link) return;
+    const console = running.hub
+      .list()
+      .find((one) => one.vm?.slot === vm.slot && one.vm.generation === vm.generation);
+    const asked = console === undefined ? undefined : running.hooks.get(console.name);
+    const on = asked ?? running.request.config.console.mode === 'shadow';
+    if (vm.hooked === on) return;
+    link
+      .setHook(vm.slot, vm.generation, on)
+      .catch((error: unknown) => this.#log(`hook of slot ${vm.slot}: ${messageOf(error)}`));
   }
 
   /** Connects the link again while QEMU lives; L1 keeps what was not acknowledged. */
@@ -618,6 +696,7 @@ function vmPhases(
   running: Running,
   vm: VmConfig,
   limit: (key: keyof typeof limitsMs) => number,
+  loginShown: (signal: AbortSignal) => Promise<void>,
 ): Phase[] {
   const appeared: Phase = {
     name: `vm:${vm.name}`,
@@ -633,11 +712,11 @@ function vmPhases(
   const login: Phase = {
     name: `login:${vm.name}`,
     layer: 'L3',
-    awaited: `\`login:\` on the shadow console of ${vm.name}`,
+    awaited: `\`login:\` on the console of ${vm.name}`,
     limitMs: limit('login'),
     hint: `\`vsbypass logs xen\` and \`vsbypass logs l2\` show the layers below it.`,
     log: running.l2,
-    run: async (signal) => await loginShown(running.hub, vm.name, signal),
+    run: loginShown,
   };
   return [appeared, login];
 }
@@ -670,6 +749,32 @@ async function consoleRunning(
       signal.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+/** Waits until L1 reports the VM's hook as asked for. */
+async function hookReported(
+  link: Link,
+  vm: VmRecord,
+  on: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const done = (): void => {
+      link.off('vm', onVm);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const onVm = (now: VmRecord): void => {
+      if (now.slot !== vm.slot || now.generation !== vm.generation || now.hooked !== on) return;
+      done();
+      resolve();
+    };
+    const onAbort = (): void => {
+      done();
+      reject(signal.reason as Error);
+    };
+    link.on('vm', onVm);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** Waits for `login:` in the console's output. It is matched in memory; nothing of it is kept. */

@@ -2,7 +2,7 @@
  * Management of L1's dom0 and of L2 by SSH: one connection for one command. The host key is the one
  * that the instance itself put there; ssh2 would accept any without `hostVerifier`.
  */
-import type { ClientChannel } from 'ssh2';
+import type { ClientChannel, ConnectConfig } from 'ssh2';
 
 import { VsbError, messageOf } from '../errors/index.js';
 
@@ -51,7 +51,6 @@ export async function runRemote(
   const client = new ssh2.Client();
   const release = new AbortController();
   const timeoutMs = options.timeoutMs ?? 30_000;
-  const pinned = target.hostKeyLine.split(' ')[1];
   let otherHostKey = false;
   try {
     return await new Promise<RunResult>((resolve, reject) => {
@@ -77,22 +76,100 @@ export async function runRemote(
           fail(otherHostKey ? 'it shows another host key than its own' : messageOf(error), error),
         )
         .on('close', () => fail('the connection was closed'))
-        .connect({
-          host: target.host,
-          port: target.port,
-          username: 'root',
-          privateKey: target.privateKey,
-          readyTimeout: timeoutMs,
-          hostVerifier: (key: Buffer) => {
-            otherHostKey = key.toString('base64') !== pinned;
-            return !otherHostKey;
-          },
-        });
+        .connect(
+          connectConfig(target, timeoutMs, () => {
+            otherHostKey = true;
+          }),
+        );
     });
   } finally {
     release.abort();
     client.destroy();
   }
+}
+
+/** A command that runs on the other side, with its standard input and output. */
+export interface RemoteCommand {
+  readonly channel: ClientChannel;
+  /** Resolves when the connection is over, for whatever reason; with the exit code if there was one. */
+  readonly closed: Promise<number | undefined>;
+  /** Cuts the connection. */
+  readonly destroy: () => void;
+}
+
+/**
+ * Starts one command as root, over a connection of its own, and leaves the talking to the caller.
+ *
+ * @throws VsbError E_SSH, and the signal's reason, as runRemote does; later the signal cuts the connection
+ */
+export async function openRemote(
+  target: SshTarget,
+  command: string,
+  options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
+): Promise<RemoteCommand> {
+  const { signal } = options;
+  signal.throwIfAborted();
+  const { default: ssh2 } = await import('ssh2');
+  signal.throwIfAborted();
+  const client = new ssh2.Client();
+  let otherHostKey = false;
+  let code: number | undefined;
+  const onAbort = (): void => void client.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const closed = new Promise<number | undefined>((resolve) => {
+    client.once('close', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(code);
+    });
+  });
+  try {
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      client
+        .once('ready', () => {
+          client.setNoDelay(true);
+          client.exec(command, (error, opened) => {
+            if (error !== undefined) return reject(error);
+            opened.once('exit', (exitCode: number | null) => (code = exitCode ?? undefined));
+            opened.once('close', () => client.end());
+            opened.on('error', () => undefined); // 'close' follows
+            resolve(opened);
+          });
+        })
+        .on('error', reject)
+        .connect(
+          connectConfig(target, options.timeoutMs ?? 30_000, () => {
+            otherHostKey = true;
+          }),
+        );
+      void closed.then(() => reject(new Error('the connection was closed')));
+    });
+    return { channel, closed, destroy: onAbort };
+  } catch (error) {
+    client.destroy();
+    signal.throwIfAborted();
+    const what = otherHostKey ? 'it shows another host key than its own' : messageOf(error);
+    throw sshError(target, what, error);
+  }
+}
+
+function connectConfig(
+  target: SshTarget,
+  timeoutMs: number,
+  onOtherHostKey: () => void,
+): ConnectConfig {
+  const pinned = target.hostKeyLine.split(' ')[1];
+  return {
+    host: target.host,
+    port: target.port,
+    username: 'root',
+    privateKey: target.privateKey,
+    readyTimeout: timeoutMs,
+    hostVerifier: (key: Buffer) => {
+      const same = key.toString('base64') === pinned;
+      if (!same) onOtherHostKey();
+      return same;
+    },
+  };
 }
 
 function collect(

@@ -22,7 +22,7 @@ describe('parseConfig', () => {
       l2: { kind: 'kvm', vcpus: 1 },
       accel: 'auto',
       hltPolicy: 'adaptive',
-      console: { historyBytes: 1_048_576, port: 0, authorizedKeys: [] },
+      console: { mode: 'shadow', historyBytes: 1_048_576, port: 0, authorizedKeys: [] },
       patience: 1,
       vms: [{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true }],
     });
@@ -37,6 +37,7 @@ describe('parseConfig', () => {
     ['[]', /expected object/],
     ['{"acel": "tcg"}', /acel/],
     ['{"accel": "xen"}', /accel: .*"auto"/],
+    ['{"console": {"mode": "open"}}', /console\.mode: .*"baseline"/],
     ['{"vms": []}', /vms: /],
     ['{"vms": [{"name": "a"}, {"name": "a"}]}', /vms\[1\]\.name: "a" names two user VMs/],
     ['{"vms": [{"name": "../x"}]}', /vms\[0\]\.name: must be/],
@@ -77,6 +78,12 @@ describe('loadConfig', () => {
       code: 'E_CONFIG',
       message: expect.stringContaining('no.json') as string,
     });
+  });
+
+  it('lets --console win over the file', async () => {
+    await writeFile(join(directory, 'vsbypass.json'), '{"console": {"port": 7}}');
+    const { console } = await loadConfig({ directory, consoleMode: 'baseline' });
+    expect(console).toMatchObject({ mode: 'baseline', port: 7 });
   });
 
   it('lets --accel win over the file', async () => {

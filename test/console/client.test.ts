@@ -4,7 +4,8 @@ import { PassThrough } from 'node:stream';
 
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 
-import { runConsole, runConsoleScript, type ConsoleTarget } from '../../src/console/client.js';
+import { runConsole, runConsoleScript } from '../../src/console/client.js';
+import type { ConsoleTarget } from '../../src/console/gateway-client.js';
 import { startGateway, type Gateway } from '../../src/console/gateway.js';
 import { ConsoleHub } from '../../src/console/hub.js';
 import { fingerprintOfLine, generateKey, type KeyPair } from '../../src/console/keys.js';

@@ -48,6 +48,7 @@ async function serve(handlers: Partial<Handlers>): Promise<void> {
     'vm.start': refuse,
     'vm.stop': refuse,
     'vm.list': refuse,
+    'vm.hook': refuse,
     counters: refuse,
     proof: refuse,
     'vm.operator-log': refuse,

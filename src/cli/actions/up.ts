@@ -3,10 +3,10 @@ import { readdir } from 'node:fs/promises';
 
 import { buildImages, type ImageDirectories } from '../../build/images.js';
 import { loadConfig } from '../../config/load.js';
-import type { AccelChoice, Config } from '../../config/schema.js';
+import type { AccelChoice, Config, ConsoleMode } from '../../config/schema.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
-import type { InstanceStatus } from '../../daemon/protocol.js';
+import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
 import { startDaemon } from '../../daemon/start.js';
 import { stopInstance } from '../../daemon/stop.js';
 import { VsbError } from '../../errors/index.js';
@@ -27,6 +27,7 @@ export interface UpOptions {
   readonly config?: string | undefined;
   readonly vms?: number | undefined;
   readonly accel?: AccelChoice | undefined;
+  readonly console?: ConsoleMode | undefined;
   readonly json: boolean;
   readonly showPassword: boolean;
 }
@@ -75,6 +76,7 @@ async function readConfig(options: UpOptions): Promise<Config> {
     path: options.config,
     vmCount: options.vms,
     accel: options.accel,
+    consoleMode: options.console,
   });
 }
 
@@ -165,11 +167,16 @@ async function printResult(
   printLines(context, [
     ...statusLines(status, passwords),
     '',
-    ...(first === undefined ? [] : [`secure console:  vsbypass${instance} console ${first.name}`]),
+    ...(first === undefined ? [] : [consoleLine(first, instance)]),
     ...(options.showPassword
       ? []
       : [`root's password: vsbypass${instance} status --show-password`]),
   ]);
+}
+
+function consoleLine(vm: VmStatus, instance: string): string {
+  const what = vm.hooked === false ? 'console (NOT SECURE):' : 'secure console: ';
+  return `${what} vsbypass${instance} console ${vm.name}`;
 }
 
 /** Prints the plan; looks at the host for the accelerator only, and starts nothing. */

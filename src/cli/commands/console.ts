@@ -1,4 +1,7 @@
-/** `vsbypass console <vm>`: the secure console, on a terminal or as a script. */
+/**
+ * `vsbypass console <vm>`: the secure console, on a terminal or as a script. For a VM whose COM1 is left to
+ * L2 it goes the operator's way instead, and says that this is not secure.
+ */
 import { readFile } from 'node:fs/promises';
 
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
@@ -72,22 +75,36 @@ export function consoleCommand(context: CliContext): Command {
         });
       }
       const { stdin, stdout, stderr, signal } = context;
+      const history = options.replay ?? (firstStep?.type === 'send' ? 'none' : 'all');
+      const stripAnsi = options.stripAnsi ?? false;
+      const escape = options.escape === 'none' ? undefined : options.escape;
+      const client = await import('../../console/client.js');
+      if (access.unhooked?.includes(vm) === true && access.management !== undefined) {
+        const { connectOperator, warnNotSecure } = await import('../../console/operator.js');
+        await warnNotSecure(stderr, context.env, vm);
+        const connection = await connectOperator({ l2: access.management.l2, vm, history, signal });
+        const terminal = { vm, stdin, stdout, stderr, escape, signal };
+        const script = { stdout, stderr, steps, stripAnsi, signal };
+        context.exitWith(
+          firstStep === undefined
+            ? await client.interact(connection, terminal)
+            : await client.interactByScript(connection, script),
+        );
+        return;
+      }
       const target = {
         ...(await credentials(access.gateway, options, context.env)),
         host: access.gateway.host,
         port: access.gateway.port,
         hostKeyFingerprint: access.gateway.hostKeyFingerprint,
         vm,
-        history: options.replay ?? (firstStep?.type === 'send' ? 'none' : 'all'),
+        history,
         signal,
       } as const;
-      const { runConsole, runConsoleScript } = await import('../../console/client.js');
-      const stripAnsi = options.stripAnsi ?? false;
-      const escape = options.escape === 'none' ? undefined : options.escape;
       const code =
         firstStep === undefined
-          ? await runConsole({ ...target, stdin, stdout, stderr, escape })
-          : await runConsoleScript({ ...target, stdout, stderr, steps, stripAnsi });
+          ? await client.runConsole({ ...target, stdin, stdout, stderr, escape })
+          : await client.runConsoleScript({ ...target, stdout, stderr, steps, stripAnsi });
       context.exitWith(code);
     });
   return command as unknown as Command;

@@ -22,6 +22,12 @@ export function upCommand(context: CliContext): Command {
         'tcg',
       ] as const),
     )
+    .addOption(
+      new Option(
+        '--console <where>',
+        'shadow the consoles, or leave them to the virtualized system (baseline, not secure)',
+      ).choices(['shadow', 'baseline'] as const),
+    )
     .option('--dry-run', 'print what would be run', false)
     .option('--show-password', "print root's password of each user VM", false)
     .option('--json', 'print one JSON document', false)

@@ -1,5 +1,5 @@
 /** `vsbypass vm`: starts and stops user VMs, as the operator of the virtualized system would. */
-import { Command } from '@commander-js/extra-typings';
+import { Argument, Command } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
 
@@ -7,11 +7,12 @@ const examples = `
 Examples:
   $ vsbypass vm list
   $ vsbypass vm stop vm1
-  $ vsbypass vm start vm1`;
+  $ vsbypass vm start vm1
+  $ vsbypass vm hook off vm1     its console goes the operator's way: not secure`;
 
 export function vmCommand(context: CliContext): Command {
   const command = new Command('vm')
-    .description('list, start and stop user VMs')
+    .description('list, start and stop user VMs, switch the shadowing of their consoles')
     .addHelpText('after', examples);
   command
     .command('list')
@@ -53,7 +54,25 @@ export function vmCommand(context: CliContext): Command {
       const call = await caller(context);
       await call('vm.stop', { vm });
     });
+  command
+    .command('hook')
+    .description('shadow COM1 of a user VM (on), or leave it to the virtualized system (off)')
+    .addArgument(new Argument('<state>').choices(['on', 'off'] as const))
+    .argument('<vm>')
+    .option('--json', 'print one JSON document', false)
+    .action(async (state, vm, { json }) => {
+      const call = await caller(context);
+      const result = await call('vm.hook', { vm, on: state === 'on' });
+      const { printJson } = await import('../output.js');
+      if (json) printJson(context, { schemaVersion: 1, ...result });
+      else if (!context.global.quiet) context.stderr.write(`${describeHook(result)}\n`);
+    });
   return command;
+}
+
+function describeHook({ vm, hooked }: import('../../daemon/protocol.js').HookResult): string {
+  if (hooked === undefined) return `${vm} does not run; it will be so when it does`;
+  return hooked ? `COM1 of ${vm} is shadowed` : `COM1 of ${vm} is left to L2: NOT SECURE`;
 }
 
 type Protocol = typeof import('../../daemon/protocol.js');

@@ -27,6 +27,7 @@ export function l2VmPaths(name: string): {
   readonly initrd: string;
   readonly consoleSocket: string;
   readonly consoleLog: string;
+  readonly qemuLog: string;
   readonly ownKernel: string;
   readonly ownInitrd: string;
 } {
@@ -35,6 +36,7 @@ export function l2VmPaths(name: string): {
     initrd: `/run/vm/${name}/initrd`,
     consoleSocket: `/run/vm/${name}/console.sock`,
     consoleLog: `/var/log/vm/${name}.console`,
+    qemuLog: `/var/log/vm/${name}.log`,
     ownKernel: `/srv/vms/${name}/kernel`,
     ownInitrd: `/srv/vms/${name}/initrd`,
   };
