@@ -18,6 +18,7 @@ import { proofCommand } from './commands/proof.js';
 import { sshConfigCommand } from './commands/ssh-config.js';
 import { statusCommand } from './commands/status.js';
 import { upCommand } from './commands/up.js';
+import { verifyCommand } from './commands/verify.js';
 import { vmCommand } from './commands/vm.js';
 import type { CliContext, CommandFactory, GlobalOptions } from './context.js';
 
@@ -28,6 +29,7 @@ const commands: readonly CommandFactory[] = [
   consoleCommand,
   sshConfigCommand,
   proofCommand,
+  verifyCommand,
   countersCommand,
   vmCommand,
   logsCommand,
@@ -41,10 +43,11 @@ Examples:
   $ vsbypass up                 bring the testbed up: outer hypervisor, virtualized system, user VM
   $ vsbypass console vm1        the secure console of user VM vm1 (~. leaves it)
   $ vsbypass proof vm1          how much of it the virtualized system has seen
+  $ vsbypass verify vm1         the operator's attack, with and without the shadow layer
   $ vsbypass down
 
 Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
-7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
+5 a leak, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
 
 /**
  * Runs one command line and sets the exit code of the process.

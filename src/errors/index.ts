@@ -67,6 +67,8 @@ const exitCodes = {
   E_LINK_CLOSED: ExitCode.layer,
   E_LINK_REFUSED: ExitCode.layer,
   E_VM_GONE: ExitCode.layer,
+  // `verify` could not be carried out, or its search has not shown that it would find.
+  E_VERIFY: ExitCode.layer,
 
   E_LEAK: ExitCode.leak,
   E_REGRESSION: ExitCode.regression,

@@ -1,0 +1,263 @@
+/**
+ * Carries `vsbypass verify` out on a running testbed: plants canaries on a user VM's console and lets the
+ * attacker search for them, first with the console left to L2, then shadowed.
+ */
+import { randomBytes } from 'node:crypto';
+
+import type { ConsoleConnection } from '../console/connection.js';
+import { connectGateway, type ConsoleTarget } from '../console/gateway-client.js';
+import { connectOperator } from '../console/operator.js';
+import type { ManagementTargets } from '../testbed/management-targets.js';
+import { Attacker } from './attacker.js';
+import { newCanary } from './canary.js';
+import { l1Channels, l2Channels, type Channel } from './channels.js';
+import {
+  canaryKinds,
+  type CanaryKind,
+  type ChannelEvidence,
+  type InjectionEvidence,
+  type PhaseEvidence,
+  type PhaseMode,
+  type SelfTestReport,
+  type VerifyReport,
+} from './evidence.js';
+import { searchBuffers, wantedOf, type Wanted } from './search.js';
+import { Typist } from './typist.js';
+import { judge, missedBy } from './verdict.js';
+
+/** For putting everything back at the end, whatever has happened. */
+const cleanUpLimitMs = 30_000;
+/** What the user VM needs to answer an injection, if it reaches it. */
+const injectionSettleMs = 1500;
+/** Characters that L2's UART takes in without anyone reading them; the rest stays in QEMU's socket. */
+const uartFifo = 16;
+
+export interface VerifyOptions {
+  readonly vm: string;
+  /** root's, in the user VM. */
+  readonly password: string;
+  readonly memoryBytes: number;
+  readonly gateway: Omit<ConsoleTarget, 'vm' | 'history' | 'signal'>;
+  readonly management: ManagementTargets;
+  /** The search program, an executable. */
+  readonly program: Buffer;
+  /** Whether the VM's COM1 is shadowed now; it will be so again at the end. */
+  readonly hooked: boolean;
+  readonly setHook: (on: boolean, signal: AbortSignal) => Promise<void>;
+  /** Told what begins now. */
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The whole comparison.
+ * @throws VsbError E_VERIFY, E_SSH, E_EXPECT_TIMEOUT: it could not be carried out; the signal's reason
+ */
+export async function verify(options: VerifyOptions): Promise<VerifyReport> {
+  const start = performance.now();
+  return await atConsole(options, async (stage) => {
+    const baseline = await runPhase(stage, 'baseline');
+    const shadow = await runPhase(stage, 'shadow');
+    const { vm } = options;
+    const { verdict, reasons } = judge(stage.channels, baseline, shadow);
+    const seconds = secondsSince(start);
+    return { schemaVersion: 1, vm, verdict, reasons, seconds, phases: [baseline, shadow] };
+  });
+}
+
+/**
+ * Whether the search finds anything at all: a canary in every channel, most of them put there on purpose.
+ * @throws as verify does
+ */
+export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> {
+  const start = performance.now();
+  const { vm, signal, progress } = options;
+  return await atConsole(options, async (stage) => {
+    await switchTo(stage, 'baseline');
+    const canaries = new Map<CanaryKind, string>(canaryKinds.map((kind) => [kind, newCanary()]));
+    const planted = newCanary();
+    const attackers = [stage.l2, stage.l1];
+    try {
+      progress('self-test: planting canaries');
+      await stage.l2.startTrace(signal);
+      await stage.current.plant(canaries);
+      for (const attacker of attackers) await attacker.plant(planted, vm, signal);
+      const wanted = wantedOf(new Map([...canaries, ['planted', planted]]));
+      const { channels } = await searchAll(stage, wanted, 'self-test');
+      const missed = missedBy(stage.channels, channels);
+      const passed = missed.length === 0;
+      return { schemaVersion: 1, vm, passed, missed, seconds: secondsSince(start), channels };
+    } finally {
+      const limit = AbortSignal.timeout(cleanUpLimitMs);
+      for (const attacker of attackers) await attacker.unplant(vm, limit).catch(() => undefined);
+    }
+  });
+}
+
+/** Everybody at work. */
+interface Stage {
+  readonly options: VerifyOptions;
+  readonly l1: Attacker;
+  readonly l2: Attacker;
+  readonly channels: readonly Channel[];
+  /** The secure console, and the operator's: one of them is where the VM's console is now. */
+  readonly secure: Typist;
+  readonly operator: Typist;
+  current: Typist;
+  mode: PhaseMode;
+}
+
+/** Sets the stage, plays, and puts everything back as it was, also when interrupted. */
+async function atConsole<T>(
+  options: VerifyOptions,
+  play: (stage: Stage) => Promise<T>,
+): Promise<T> {
+  const { vm, management, signal, progress } = options;
+  // The consoles outlive an interruption: they are needed to clean up.
+  const consoles = new AbortController();
+  const target = { vm, history: 'none', signal: consoles.signal } as const;
+  const connections: ConsoleConnection[] = [];
+  const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
+  const l1 = new Attacker(management.l1, directory);
+  const l2 = new Attacker(management.l2, directory);
+  let stage: Stage | undefined;
+  let loggedIn = false;
+  try {
+    progress('taking the search program to L1 and L2');
+    for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
+    const qemuPid = await l2.qemuPid(vm, signal);
+    progress('opening both consoles, logging in');
+    const gateway = await connectGateway({ ...options.gateway, ...target });
+    connections.push(gateway);
+    const operator = await connectOperator({ l2: management.l2, ...target });
+    connections.push(operator);
+    const secure = new Typist(gateway, signal);
+    const insecure = new Typist(operator, signal);
+    stage = {
+      ...{ options, l1, l2, secure, operator: insecure },
+      channels: [
+        ...l2Channels({ vm, qemuPid, memoryBytes: options.memoryBytes, directory }),
+        ...l1Channels(directory),
+      ],
+      current: options.hooked ? secure : insecure,
+      mode: options.hooked ? 'shadow' : 'baseline',
+    };
+    loggedIn = await stage.current.logIn(options.password);
+    return await play(stage);
+  } finally {
+    progress('putting everything back');
+    const limit = AbortSignal.timeout(cleanUpLimitMs);
+    // One failure must not keep the rest from being put back.
+    const ignore = (): void => undefined;
+    if (stage !== undefined) await goHome(stage, loggedIn, limit).catch(ignore);
+    else await options.setHook(options.hooked, limit).catch(ignore);
+    for (const connection of connections) await connection.close(1000);
+    consoles.abort();
+    await Promise.all([l1, l2].map((attacker) => attacker.leave(limit).catch(ignore)));
+  }
+}
+
+/**
+ * Leaves the shell as it was found, in the mode that it was found in. What the VM prints after the switch
+ * makes its driver write the interrupt enables of the UART that it now has.
+ */
+async function goHome(stage: Stage, loggedIn: boolean, limit: AbortSignal): Promise<void> {
+  const { options, current } = stage;
+  // Whatever an interruption has left running, and a line that was not finished.
+  current.type('\x03');
+  current.type(`\x15stty sane; stty cols 0; sleep 2${loggedIn ? '; exit' : ''}\r`);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await options.setHook(options.hooked, limit);
+}
+
+/** Moves the console, while the VM sleeps; what it prints then goes the other way already. */
+async function switchTo(stage: Stage, mode: PhaseMode): Promise<void> {
+  const { options, current } = stage;
+  if (stage.mode === mode) return;
+  options.progress(`${mode}: ${mode === 'shadow' ? 'hook on' : 'hook off'}`);
+  const next = mode === 'shadow' ? stage.secure : stage.operator;
+  await current.start('sleep 3', async () => {
+    await options.setHook(mode === 'shadow', options.signal);
+    return next;
+  });
+  stage.current = next;
+  stage.mode = mode;
+  // Characters that an earlier injection has left in L2's UART.
+  next.type('\x15');
+  await next.run(':');
+}
+
+async function runPhase(stage: Stage, mode: PhaseMode): Promise<PhaseEvidence> {
+  const start = performance.now();
+  const { signal, progress } = stage.options;
+  await switchTo(stage, mode);
+  const canaries = new Map<CanaryKind, string>(canaryKinds.map((kind) => [kind, newCanary()]));
+  stage.operator.forget();
+  await stage.l2.startTrace(signal);
+  progress(`${mode}: typing and printing canaries`);
+  await stage.current.plant(canaries);
+  const evidence = await searchAll(stage, wantedOf(canaries), mode);
+  progress(`${mode}: injecting into L2's serial backend`);
+  const injection = await inject(stage);
+  return { mode, ...evidence, injection, seconds: secondsSince(start) };
+}
+
+/** Every channel, L2's and L1's. */
+async function searchAll(
+  { options, channels, l1, l2, operator }: Stage,
+  wanted: readonly Wanted[],
+  name: string,
+): Promise<Pick<PhaseEvidence, 'channels' | 'com1Accesses'>> {
+  const { signal, progress } = options;
+  const traced = await l2.stopTrace(signal);
+  const parts: Record<string, ReadonlyMap<string, Buffer>> = {
+    'serial-socket': new Map([['received', operator.heard()]]),
+    'kvm-trace': new Map([
+      ['written by the user VM', traced.written],
+      ['read by the user VM', traced.read],
+    ]),
+  };
+  progress(`${name}: searching L2`);
+  const found = await l2.search(wanted, channels, signal);
+  progress(`${name}: searching L1's dom0`);
+  found.push(...(await l1.search(wanted, channels, signal)));
+  const data = traced.written.length + traced.read.length;
+  return {
+    com1Accesses: { data, others: traced.others },
+    channels: channels.flatMap((channel): ChannelEvidence[] => {
+      const own = parts[channel.name];
+      if (own !== undefined) return [searchBuffers(channel, own, wanted)];
+      const there = found.find((one) => isOf(one, channel));
+      const absent = channel.optional === true && there?.bytesSearched === 0;
+      return there === undefined || absent ? [] : [there];
+    }),
+  };
+}
+
+function isOf(evidence: ChannelEvidence, { layer, name }: Channel): boolean {
+  return evidence.layer === layer && evidence.channel === name;
+}
+
+/** Types a command into L2's end of the serial port, and looks whether the user VM answers it. */
+async function inject({ options, current, operator }: Stage): Promise<InjectionEvidence> {
+  const { signal } = options;
+  const canary = newCanary();
+  // The first characters stay in the UART if nobody reads it, and are typed when it is switched: harmless ones.
+  const payload = `${'\x15'.repeat(uartFifo)}echo ${canary}\r`;
+  current.forget();
+  operator.type(payload);
+  await new Promise((resolve) => setTimeout(resolve, injectionSettleMs));
+  const consoleAnswers = await current.run(':').then(
+    () => true,
+    () => {
+      signal.throwIfAborted();
+      return false;
+    },
+  );
+  const reached = current.heard().toString('latin1').split(canary).length - 1;
+  return { bytes: payload.length, reached, consoleAnswers };
+}
+
+function secondsSince(start: number): number {
+  return Math.round((performance.now() - start) / 100) / 10;
+}

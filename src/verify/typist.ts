@@ -1,0 +1,162 @@
+/** Someone at a console of the user VM: types, reads, logs in. Keeps what has come, to be searched. */
+import type { ConsoleConnection } from '../console/connection.js';
+import { ExpectBuffer } from '../console/expect.js';
+import { VsbError } from '../errors/index.js';
+import { octal } from './canary.js';
+import type { CanaryKind } from './evidence.js';
+
+/** How long a shell in the user VM may take for something small, milliseconds. */
+const answerMs = 20_000;
+/** A login waits two seconds and more for a password's check under TCG. */
+const loginMs = 60_000;
+/** How often a prompt is asked for, and how long it may take each time. */
+const wakeUps = 4;
+const wakeUpMs = 5000;
+
+const prompt = /[#$] $/;
+const loginPrompt = /login: $/;
+
+export class Typist {
+  readonly #connection: ConsoleConnection;
+  readonly #signal: AbortSignal;
+  readonly #buffer = new ExpectBuffer({ stripAnsi: true });
+  #heard: Buffer[] = [];
+  #ended = false;
+  #changed: () => void = () => {};
+  #turn = 0;
+
+  /** @param signal ends every wait */
+  constructor(connection: ConsoleConnection, signal: AbortSignal) {
+    this.#connection = connection;
+    this.#signal = signal;
+    connection.channel.on('data', (bytes: Buffer) => {
+      this.#heard.push(bytes);
+      this.#buffer.push(bytes);
+      this.#changed();
+    });
+    void connection.closed.then(() => {
+      this.#ended = true;
+      this.#changed();
+    });
+  }
+
+  /** All output since the last call of forget(). */
+  heard(): Buffer {
+    return Buffer.concat(this.#heard);
+  }
+
+  forget(): void {
+    this.#heard = [];
+  }
+
+  type(text: string): void {
+    this.#connection.channel.write(Buffer.from(text, 'latin1'));
+  }
+
+  /**
+   * Waits for output that matches, after what matched before.
+   * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the signal's reason
+   */
+  async expect(pattern: RegExp, timeoutMs = answerMs): Promise<RegExpExecArray> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#changed();
+    }, timeoutMs);
+    const onAbort = (): void => this.#changed();
+    this.#signal.addEventListener('abort', onAbort);
+    try {
+      for (;;) {
+        const match = this.#buffer.find(pattern);
+        if (match !== undefined) return match;
+        this.#signal.throwIfAborted();
+        if (this.#ended) this.#connection.checkEnd();
+        if (this.#ended || late) throw this.#silence(pattern, timeoutMs);
+        await new Promise<void>((resolve) => {
+          this.#changed = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(timer);
+      this.#signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #silence(pattern: RegExp, timeoutMs: number): VsbError {
+    const what = `the user VM did not show /${pattern.source}/`;
+    return new VsbError('E_EXPECT_TIMEOUT', `${what} within ${timeoutMs / 1000} s`, {
+      layer: 'console',
+      details: { lastLines: this.#buffer.tail(10) },
+    });
+  }
+
+  /**
+   * Gets to a shell prompt, by logging root in if need be.
+   * @returns whether it had to log in
+   * @throws VsbError E_VERIFY when there is neither a login nor a shell
+   */
+  async logIn(password: string): Promise<boolean> {
+    const greeting = await this.#wakeUp();
+    const shown = loginPrompt.test(greeting);
+    if (shown) {
+      this.type('root\r');
+      await this.expect(/Password: $/);
+      this.type(`${password}\r`);
+      await this.expect(prompt, loginMs);
+    }
+    // A shell that wraps its lines would write something into what is typed.
+    await this.run('stty sane; stty cols 200');
+    return shown;
+  }
+
+  async #wakeUp(): Promise<string> {
+    for (let turn = 0; turn < wakeUps; turn++) {
+      // What somebody has left on the line is not ours to run.
+      this.type('\x15\r');
+      try {
+        return (await this.expect(/(login|[#$]):? $/, wakeUpMs))[0];
+      } catch (error) {
+        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      }
+    }
+    throw new VsbError('E_VERIFY', 'the console shows neither a login nor a shell', {
+      layer: 'L3',
+      hint: 'Leave what runs there: `vsbypass console`.',
+    });
+  }
+
+  /** Runs a command in the shell there and waits for its end. */
+  async run(command: string): Promise<void> {
+    await this.start(command);
+  }
+
+  /**
+   * Types a command followed by a mark that only its end prints, calls back once the line is echoed (the
+   * command runs), and waits for the mark, by default here.
+   */
+  async start(
+    command: string,
+    meanwhile: () => Promise<Typist> = () => Promise.resolve(this),
+  ): Promise<void> {
+    const turn = ++this.#turn;
+    this.type(`${command}; echo do''ne-${turn}\r`);
+    await this.expect(new RegExp(`do''ne-${turn}\\r+\\n`));
+    const where = await meanwhile();
+    await where.expect(new RegExp(`done-${turn}\\r+\\n`));
+    await where.expect(prompt);
+  }
+
+  /** Puts a canary of each kind on the console. */
+  async plant(canaries: ReadonlyMap<CanaryKind, string>): Promise<void> {
+    const { echoed, hidden, printed } = Object.fromEntries(canaries);
+    if (echoed !== undefined) await this.run(`: ${echoed}`);
+    if (hidden !== undefined) {
+      await this.start("stty -echo; echo rea''dy; read -r x; stty echo", async () => {
+        await this.expect(/ready\r+\n/);
+        this.type(`${hidden}\r`);
+        return this;
+      });
+    }
+    if (printed !== undefined) await this.run(`printf '${octal(printed)}\\n'`);
+  }
+}
