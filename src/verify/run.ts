@@ -3,6 +3,7 @@
  * attacker search for them, first with the console left to L2, then shadowed.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import type { ConsoleConnection } from '../console/connection.js';
 import { connectGateway, type ConsoleTarget } from '../console/gateway-client.js';
@@ -31,6 +32,11 @@ const cleanUpLimitMs = 30_000;
 const injectionSettleMs = 1500;
 /** Characters that L2's UART takes in without anyone reading them; the rest stays in QEMU's socket. */
 const uartFifo = 16;
+/** What the user VM needs to echo a line. */
+const echoMs = 700;
+/** What tells at the end that the console is where it was, and how often it is looked for. */
+const prompts = /(?:login:|[#$]) $/;
+const promptPollMs = 100;
 
 export interface VerifyOptions {
   readonly vm: string;
@@ -166,8 +172,13 @@ async function goHome(stage: Stage, loggedIn: boolean, limit: AbortSignal): Prom
   // Whatever an interruption has left running, and a line that was not finished.
   current.type('\x03');
   current.type(`\x15stty sane; stty cols 0; sleep 2${loggedIn ? '; exit' : ''}\r`);
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  await delay(echoMs, undefined, { signal: limit });
+  const home = options.hooked ? stage.secure : stage.operator;
+  home.forget();
   await options.setHook(options.hooked, limit);
+  while (!prompts.test(home.heard().toString('latin1'))) {
+    await delay(promptPollMs, undefined, { signal: limit });
+  }
 }
 
 /** Moves the console, while the VM sleeps; what it prints then goes the other way already. */
@@ -246,7 +257,7 @@ async function inject({ options, current, operator }: Stage): Promise<InjectionE
   const payload = `${'\x15'.repeat(uartFifo)}echo ${canary}\r`;
   current.forget();
   operator.type(payload);
-  await new Promise((resolve) => setTimeout(resolve, injectionSettleMs));
+  await delay(injectionSettleMs, undefined, { signal });
   const consoleAnswers = await current.run(':').then(
     () => true,
     () => {
