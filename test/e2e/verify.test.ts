@@ -86,7 +86,7 @@ describe('vm hook', () => {
     expect(await hooked()).toBe(false);
     const { code, stdout, stderr } = await cli.run([
       ...['console', 'vm1', '--replay', 'none', '--timeout', '30'],
-      ...['--send', '\\r', '--expect', '# $'],
+      ...['--send', '\\r', '--expect', '# '],
       ...['--send', 'echo by-the-operat""or\\r', '--expect', 'by-the-operator\\r\\n'],
     ]);
     expect(code, stdout + stderr).toBe(0);
@@ -109,4 +109,12 @@ describe('vm hook', () => {
     const login = ['--timeout', '120', '--expect', 'login: $'];
     await cli.must(['console', 'vm1', ...login], { timeoutMs: 150_000 });
   });
+
+  it("shadows a VM that has set its UART up while it was L2's", async () => {
+    const { verdict, reasons } = await cli.json<VerifyReport>(['verify'], {
+      timeoutMs: verifyLimitMs,
+    });
+    expect({ verdict, reasons }).toEqual({ verdict: 'protected', reasons: [] });
+    expect(await hooked()).toBe(false);
+  }, 500_000);
 });

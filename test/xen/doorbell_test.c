@@ -508,10 +508,22 @@ static void hooks(void)
     vsb_com1_follow(m.vm, VSB_UART_IER, VSB_UART_IER_RDA);
     vsb_com1_follow(m.vm, VSB_UART_THR, 'x');
     tap_ok(m.vm->uart.ier == VSB_UART_IER_RDA && m.vm->out_end == 0,
-           "unhooked: the shadow UART follows IER, and no character");
+           "unhooked: the shadow UART follows settings, and no character");
     hook(&m, true);
     tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
            "hooked again: what was typed rings");
+
+    /* L3 opens the port while it is L2's. */
+    start(&m, LOOPS);
+    hook(&m, false);
+    vsb_com1_follow(m.vm, VSB_UART_FCR, VSB_UART_FCR_ENABLE);
+    vsb_com1_follow(m.vm, VSB_UART_MCR, VSB_UART_MCR_OUT2);
+    vsb_com1_follow(m.vm, VSB_UART_IER, VSB_UART_IER_RDA);
+    opportunity(&m, true);
+    hook(&m, true);
+    type(&m, 1);
+    tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
+           "hooked after L3 opened the port: it is set up");
 
     start(&m, LOOPS);
     open_port(&m);

@@ -108,7 +108,7 @@ void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val)
 {
     bool dlab = vm->uart.lcr & VSB_UART_LCR_DLAB;
 
-    if ( reg == VSB_UART_LCR || (reg == VSB_UART_IER && !dlab) )
+    if ( reg != VSB_UART_THR || dlab )
         vsb_uart_write(&vm->uart, reg, val);
 }
 

@@ -170,7 +170,7 @@ void vsb_doorbell_hook(struct vsb_vm *vm, bool on)
     if ( vm->hooked == on )
         return;
 
-    /* The shadow UART has followed L3's IER meanwhile: see ioio(). */
+    /* The shadow UART has followed L3's settings meanwhile: see ioio(). */
     vm->hooked = on;
     vsb_doorbell_reset(vm);
     vm->bell.hand_over = !on;

@@ -219,8 +219,8 @@ void vsb_vm_init(void);
 uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg);
 void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val);
 /*
- * L3 wrote @val to L2's UART: the shadow UART follows, so that its interrupts
- * are enabled as L3 wants when it is shadowed again.
+ * L3 wrote @val to L2's UART: unless it is a character the shadow UART follows,
+ * so that it is set up as L3 wants when it is shadowed again.
  */
 void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val);
 /* Power on, or reset of the user VM. Streams go on. */
