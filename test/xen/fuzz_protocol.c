@@ -152,15 +152,23 @@ static void access(uint8_t which, uint8_t reg, uint8_t val)
         return;
 
     if ( reg < 128 )
-        vsb_com1_write(vm, reg % 8, val);
+    {
+        if ( vm->hooked )
+            vsb_com1_write(vm, reg % 8, val);
+        else
+            vsb_com1_follow(vm, reg % 8, val);
+    }
     else if ( reg < 224 )
-        vsb_com1_read(vm, reg % 8);
+    {
+        if ( vm->hooked )
+            vsb_com1_read(vm, reg % 8);
+    }
     else
     {
         ring = vsb_doorbell_next(vm, reg & 1);
         if ( ring != VSB_RING_NOTHING )
             vsb_doorbell_done(vm, ring);
-        else if ( vsb_halt_wanted(vm) )
+        else if ( vm->hooked && vsb_halt_wanted(vm) )
             vm->vcpus[v->arch.hvm.nvcpu.nv_vsb.index].halted = true;
     }
     spin_unlock_irqrestore(&vm->lock, flags);

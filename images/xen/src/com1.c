@@ -109,7 +109,10 @@ void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val)
     bool dlab = vm->uart.lcr & VSB_UART_LCR_DLAB;
 
     if ( reg != VSB_UART_THR || dlab )
+    {
         vsb_uart_write(&vm->uart, reg, val);
+        vsb_com1_update(vm);
+    }
 }
 
 unsigned int vsb_com1_input(struct vsb_vm *vm, const uint8_t *data,

@@ -121,7 +121,7 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
 
     if ( ring == VSB_RING_HAND_OVER )
     {
-        vsb_doorbell_reset(vm);
+        bell->hand_over = false;
         return;
     }
 
