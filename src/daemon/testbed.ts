@@ -10,6 +10,7 @@ import type { Config, VmConfig } from '../config/schema.js';
 import { startGateway, type Gateway } from '../console/gateway.js';
 import { ConsoleHub } from '../console/hub.js';
 import { fingerprintOfLine } from '../console/keys.js';
+import type { Session } from '../console/session.js';
 import type { VmConsole } from '../console/vm-console.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
@@ -242,28 +243,48 @@ export class Testbed {
   async startVm(name: string, signal: AbortSignal): Promise<void> {
     const running = this.#mustRun();
     vmConfigOf(running, name);
-    // A VM that ended moments ago still counts as running until L1 misses it; the new one is another.
-    const before = running.hub.vm(name)?.vm;
+    // A VM that ended moments ago still counts as running until L1 misses it. The new one is another for L1, unless L2
+    // gives it the same pages: then the old one was reset, and what tells is that the console speaks again.
+    const known = running.hub.vm(name);
+    const before = known?.vm;
+    const listener = known?.openSession({
+      mode: 'ro',
+      label: 'start',
+      from: 'now',
+      counted: false,
+    });
     const isNew = (vm: VmRecord | undefined): boolean =>
       vm?.slot !== before?.slot || vm?.generation !== before?.generation;
+    const limitMs = limitsMs.vm * running.request.config.patience;
+    const seen = new AbortController();
+    const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
+    try {
+      await this.#startInL2(running, name, signal);
+      await Promise.any([
+        consoleRunning(running.hub, name, until, isNew),
+        ...(listener === undefined ? [] : [spoken(listener, until)]),
+      ]);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof VsbError) throw error;
+      throw new VsbError(
+        'E_VM_START',
+        `${name} runs in L2, but the shadow hypervisor has not seen it within ${limitMs / 1000} s`,
+        { layer: 'L1', cause: error },
+      );
+    } finally {
+      seen.abort();
+      listener?.close();
+    }
+  }
+
+  async #startInL2(running: Running, name: string, signal: AbortSignal): Promise<void> {
     const result = await this.#operator(running, `vm start ${shellQuote(name)}`, { signal });
     if (result.code !== 0) {
       throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
         layer: 'L2',
         hint: '`vsbypass vm list` shows what runs.',
       });
-    }
-    const limitMs = limitsMs.vm * running.request.config.patience;
-    const deadline = AbortSignal.timeout(limitMs);
-    try {
-      await consoleRunning(running.hub, name, AbortSignal.any([signal, deadline]), isNew);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw new VsbError(
-        'E_VM_START',
-        `${name} runs in L2, but the shadow hypervisor has not seen it within ${limitMs / 1000} s`,
-        { layer: 'L1', cause: error },
-      );
     }
   }
 
@@ -775,6 +796,12 @@ async function hookReported(
     link.on('vm', onVm);
     signal.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/** Waits for output. */
+async function spoken(session: Session, signal: AbortSignal): Promise<void> {
+  for await (const { bytes } of session.chunks(signal)) if (bytes.length > 0) return;
+  throw new VsbError('E_VM_GONE', 'the console has ended', { layer: 'L3' });
 }
 
 /** Waits for `login:` in the console's output. It is matched in memory; nothing of it is kept. */
