@@ -4,6 +4,7 @@
  */
 import type { Frame } from './frame.js';
 import { MAX_BODY } from './frame.js';
+import { uuidText } from '../uuid/text.js';
 
 /** The only version there is so far. */
 export const PROTOCOL_VERSION = 1;
@@ -127,18 +128,6 @@ function body(
 
 function frame(frameType: number, to: SlotAddress, content: Buffer): Frame {
   return { type: frameType, slot: to.slot, generation: to.generation, body: content };
-}
-
-/** RFC 4122 text of 16 bytes. */
-function uuidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex');
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join('-');
 }
 
 function dataBody(offset: number, bytes: Buffer): Buffer {

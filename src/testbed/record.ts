@@ -8,6 +8,7 @@ import type { AccelDecision } from '../host/accel.js';
 import { readJson, writePrivateJson } from './files.js';
 import type { InstancePaths } from './paths.js';
 import { processIdentitySchema } from './process-identity.js';
+import { uuidText } from '../uuid/text.js';
 
 const recordSchema = z.object({
   schemaVersion: z.literal(1),
@@ -61,12 +62,5 @@ export function vmUuid(instance: string, vm: string): string {
   const bytes = hash.subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  const hex = bytes.toString('hex');
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    hex.slice(12, 16),
-    hex.slice(16, 20),
-    hex.slice(20),
-  ].join('-');
+  return uuidText(bytes);
 }
