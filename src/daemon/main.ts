@@ -14,6 +14,15 @@ import { writeProcesses } from '../testbed/record.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
+import {
+  countersOf,
+  listVms,
+  operatorLog,
+  proofOf,
+  setHook,
+  startVm,
+  stopVm,
+} from './vm-management.js';
 
 /** A daemon that is not told to boot within this time has lost its client. */
 const idleLimitMs = 15_000;
@@ -74,19 +83,19 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     status: () => Promise.resolve(testbed.status()),
     'vm.start': async ({ vm }, { signal }) => {
-      await testbed.startVm(vm, signal);
+      await startVm(testbed.mustRun(), vm, signal);
       return {};
     },
     'vm.stop': async ({ vm }, { signal }) => {
-      await testbed.stopVm(vm, signal);
+      await stopVm(testbed.mustRun(), vm, signal);
       return {};
     },
-    'vm.list': async (_, { signal }) => await testbed.listVms(signal),
-    'vm.hook': async ({ vm, on }, { signal }) => await testbed.setHook(vm, on, signal),
-    proof: async ({ vm }, { signal }) => await testbed.proof(vm, signal),
-    counters: async () => await testbed.counters(),
+    'vm.list': async (_, { signal }) => await listVms(testbed.mustRun(), signal),
+    'vm.hook': async ({ vm, on }, { signal }) => await setHook(testbed.mustRun(), vm, on, signal),
+    proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
+    counters: async () => await countersOf(testbed.mustRun()),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({
-      text: await testbed.operatorLog(vm, bytes, signal),
+      text: await operatorLog(testbed.mustRun(), vm, bytes, signal),
     }),
   });
   const greeting: Greeting = { listening: true, ...(recovered === undefined ? {} : { recovered }) };

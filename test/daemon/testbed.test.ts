@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../src/config/load.js';
-import { parseVmList, Testbed } from '../../src/daemon/testbed.js';
+import { Testbed } from '../../src/daemon/testbed.js';
 import { VsbError } from '../../src/errors/index.js';
 import {
   createInstanceDirectories,
@@ -127,20 +127,10 @@ describe('Testbed.up', () => {
   });
 });
 
-describe('Testbed.startVm', () => {
-  it('says that nothing runs', async () => {
-    await expect(testbed.startVm('vm1', AbortSignal.timeout(1000))).rejects.toMatchObject({
-      code: 'E_INSTANCE_NOT_RUNNING',
-      exitCode: 2,
-    });
-  });
-});
-
-describe('parseVmList', () => {
-  it('reads names, states and pids', () => {
-    expect(parseVmList('vm1\trunning\t120\nvm2\tstopped\t-\n')).toEqual([
-      { name: 'vm1', state: 'running', pid: 120 },
-      { name: 'vm2', state: 'stopped' },
-    ]);
+describe('Testbed.mustRun', () => {
+  it('says that nothing runs', () => {
+    expect(() => testbed.mustRun()).toThrow(
+      expect.objectContaining({ code: 'E_INSTANCE_NOT_RUNNING', exitCode: 2 }),
+    );
   });
 });

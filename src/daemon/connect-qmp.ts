@@ -1,0 +1,51 @@
+/** The connection to QEMU: its machine protocol, and the ports that it forwards. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { QmpClient } from '../qmp/client.js';
+import type { SshTarget } from '../ssh/client.js';
+import { publicLineOf } from '../testbed/dropbear-key.js';
+import { l1Address, l2Address } from '../testbed/layers/network.js';
+import { forwardedPort } from './forwarded-ports.js';
+import { loopback, type Running } from './running.js';
+
+/** Waits for QMP, and asks QEMU by which ports L1 and L2 can be managed. */
+export async function connectQmp(
+  running: Running,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<void> {
+  // QEMU makes the socket some milliseconds after it was started.
+  for (;;) {
+    try {
+      running.qmp = await QmpClient.connect(running.paths.qmpSocket, {
+        signal,
+        timeoutMs: limitMs,
+      });
+      break;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (running.qemu.exit !== undefined) throw error;
+      await delay(20, undefined, { signal });
+    }
+  }
+  running.qmp.on('event', (event) =>
+    running.log(`QMP ${event.name} ${JSON.stringify(event.data)}`),
+  );
+  const usernet = await running.qmp.execute(
+    'human-monitor-command',
+    { 'command-line': 'info usernet' },
+    { signal },
+  );
+  const { secrets } = running;
+  const target = (layer: 'L1' | 'L2', address: string, hostKey: Buffer): SshTarget => ({
+    layer,
+    host: loopback,
+    port: forwardedPort(String(usernet), address),
+    privateKey: secrets.management.privatePem,
+    hostKeyLine: publicLineOf(hostKey),
+  });
+  running.management = {
+    l1: target('L1', l1Address, secrets.l1Host),
+    l2: target('L2', l2Address, secrets.l2Host),
+  };
+}

@@ -1,0 +1,68 @@
+/** What `status` tells of a testbed, as data. */
+import type { ConsoleHub } from '../console/hub.js';
+import { fingerprintOfLine } from '../console/keys.js';
+import type { VmConsole } from '../console/vm-console.js';
+import type { Link } from '../link/index.js';
+import type { TestbedPlan } from '../testbed/plan.js';
+import type { InstanceStatus, VmStatus } from './protocol.js';
+import { loopback, type Running } from './running.js';
+
+/** The parts of a status that come from a QEMU that runs. */
+export function describeRunning(
+  running: Running,
+): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor'> {
+  const { gateway, management, link, paths, secrets } = running;
+  return {
+    ...(gateway === undefined
+      ? {}
+      : {
+          gateway: {
+            host: loopback,
+            port: gateway.port,
+            hostKeyLine: secrets.consoleHost.publicLine,
+            hostKeyFingerprint: fingerprintOfLine(secrets.consoleHost.publicLine),
+            clientKeyPath: paths.clientKey,
+          },
+        }),
+    ...(management === undefined
+      ? {}
+      : {
+          management: {
+            l1: { host: management.l1.host, port: management.l1.port },
+            l2: { host: management.l2.host, port: management.l2.port },
+            keyPath: paths.managementKey,
+          },
+        }),
+    ...(link === undefined ? {} : { shadowHypervisor: describeLink(link) }),
+  };
+}
+
+function describeLink(link: Link): NonNullable<InstanceStatus['shadowHypervisor']> {
+  const { xenVersion, slots } = link.hello;
+  const { badCrc, oversize, badEscape, unknown } = link.stats();
+  return { version: xenVersion, slots, badFrames: badCrc + oversize + badEscape + unknown };
+}
+
+export function describeVms(plan: TestbedPlan, hub: ConsoleHub | undefined): VmStatus[] {
+  const planned = plan.vms.map((vm): VmStatus => {
+    const console = hub?.vm(vm.name);
+    return console === undefined
+      ? { name: vm.name, uuid: vm.uuid, state: 'absent', sessions: 0, bytesOut: 0, bytesIn: 0 }
+      : { ...describeConsole(console), uuid: vm.uuid };
+  });
+  const known = new Set(planned.map((vm) => vm.name));
+  const others = (hub?.list() ?? []).filter((console) => !known.has(console.name));
+  return [...planned, ...others.map(describeConsole)];
+}
+
+function describeConsole(console: VmConsole): VmStatus {
+  const { name, state, vm, sessions, bytesOut, bytesIn } = console.info();
+  return {
+    name,
+    state,
+    ...(vm === undefined ? {} : { slot: vm.slot, hooked: vm.hooked }),
+    sessions: sessions.length,
+    bytesOut,
+    bytesIn,
+  };
+}

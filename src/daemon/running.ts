@@ -1,0 +1,91 @@
+/** What exists only while QEMU runs, and the limits of what is waited for. */
+import type { ImageDirectories } from '../build/images.js';
+import type { Config, VmConfig } from '../config/schema.js';
+import type { Gateway } from '../console/gateway.js';
+import type { ConsoleHub } from '../console/hub.js';
+import { VsbError } from '../errors/index.js';
+import type { AccelDecision } from '../host/accel.js';
+import type { Link } from '../link/index.js';
+import type { QmpClient } from '../qmp/client.js';
+import { runRemote, type RunResult, type SshTarget } from '../ssh/client.js';
+import type { InstancePaths } from '../testbed/paths.js';
+import type { TestbedPlan } from '../testbed/plan.js';
+import type { Secrets } from '../testbed/secrets.js';
+import type { LogFollower } from './log-follower.js';
+import type { QemuProcess } from './qemu-process.js';
+
+export const loopback = '127.0.0.1';
+
+/** Limits of the phases on two cores under TCG, with room to spare; the configuration's `patience` multiplies them. */
+export const limitsMs = {
+  qemu: 20_000,
+  'l1-xen': 60_000,
+  link: 60_000,
+  'l1-dom0': 150_000,
+  l2: 240_000,
+  vm: 120_000,
+  login: 240_000,
+} as const;
+
+export type LimitName = keyof typeof limitsMs;
+
+/** The limit of a phase, milliseconds, as the configuration's patience stretches it. */
+export function limitOf(config: Config, name: LimitName): number {
+  return limitsMs[name] * config.patience;
+}
+
+export interface UpRequest {
+  readonly config: Config;
+  readonly accel: AccelDecision;
+  readonly images: ImageDirectories;
+}
+
+/** All that exists only while QEMU runs. */
+export interface Running {
+  readonly paths: InstancePaths;
+  readonly request: UpRequest;
+  readonly plan: TestbedPlan;
+  readonly secrets: Secrets;
+  readonly qemu: QemuProcess;
+  readonly l1: LogFollower;
+  readonly l2: LogFollower;
+  readonly hub: ConsoleHub;
+  /** Whether a VM's COM1 is to be shadowed, where that was asked for; else the configuration says. */
+  readonly hooks: Map<string, boolean>;
+  /** Aborted with the reason when the testbed cannot go on, or is being taken down. */
+  readonly failed: AbortController;
+  /** Writes to the log of the daemon. */
+  readonly log: (text: string) => void;
+  qmp?: QmpClient;
+  link?: Link;
+  gateway?: Gateway;
+  management?: { readonly l1: SshTarget; readonly l2: SshTarget };
+}
+
+/** @throws VsbError E_VM_UNKNOWN */
+export function vmConfigOf(running: Running, name: string): VmConfig {
+  const vm = running.request.config.vms.find((candidate) => candidate.name === name);
+  if (vm !== undefined) return vm;
+  const known = running.request.config.vms.map((candidate) => candidate.name).join(', ');
+  throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${name}'`, {
+    hint: `There are: ${known}.`,
+  });
+}
+
+/**
+ * Runs a command of L2's operator, as root of L2.
+ *
+ * @throws VsbError E_SSH; the signal's reason
+ */
+export async function runAsOperator(
+  running: Running,
+  command: string,
+  options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
+): Promise<RunResult> {
+  if (running.management === undefined) throw new TypeError('a running testbed can be managed');
+  return await runRemote(
+    running.management.l2,
+    `PATH=/usr/lib/vsbypass:$PATH; ${command}`,
+    options,
+  );
+}

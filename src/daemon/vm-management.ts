@@ -1,0 +1,171 @@
+/** What a running testbed can be asked to do with its user VMs, and asked about them. */
+import { VsbError } from '../errors/index.js';
+import type { VmRecord } from '../link/index.js';
+import { shellQuote } from '../ssh/client.js';
+import { l2VmPaths } from '../testbed/layers/l2.js';
+import { consoleRunning, hookReported, spoken } from './console-waits.js';
+import type { Counters, HookResult, OperatorVm, Proof } from './protocol.js';
+import { limitOf, runAsOperator, vmConfigOf, type Running } from './running.js';
+
+/** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
+const stopLimitMs = 90_000;
+/** How long L1 may take to report a hook that it has switched. */
+const hookLimitMs = 10_000;
+
+/** @throws VsbError E_VM_START, E_SSH; E_VM_UNKNOWN */
+export async function startVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
+  vmConfigOf(running, name);
+  // A VM that ended moments ago still counts as running until L1 misses it. The new one is another for L1, unless L2
+  // gives it the same pages: then the old one was reset, and what tells is that the console speaks again.
+  const known = running.hub.vm(name);
+  const before = known?.vm;
+  const listener = known?.openSession({
+    mode: 'ro',
+    label: 'start',
+    from: 'now',
+    counted: false,
+  });
+  const isNew = (vm: VmRecord | undefined): boolean =>
+    vm?.slot !== before?.slot || vm?.generation !== before?.generation;
+  const limitMs = limitOf(running.request.config, 'vm');
+  const seen = new AbortController();
+  const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
+  try {
+    await startInL2(running, name, signal);
+    await Promise.any([
+      consoleRunning(running.hub, name, until, isNew),
+      ...(listener === undefined ? [] : [spoken(listener, until)]),
+    ]);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof VsbError) throw error;
+    throw new VsbError(
+      'E_VM_START',
+      `${name} runs in L2, but the shadow hypervisor has not seen it within ${limitMs / 1000} s`,
+      { layer: 'L1', cause: error },
+    );
+  } finally {
+    seen.abort();
+    listener?.close();
+  }
+}
+
+async function startInL2(running: Running, name: string, signal: AbortSignal): Promise<void> {
+  const result = await runAsOperator(running, `vm start ${shellQuote(name)}`, { signal });
+  if (result.code !== 0) {
+    throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
+      layer: 'L2',
+      hint: '`vsbypass vm list` shows what runs.',
+    });
+  }
+}
+
+/** @throws VsbError E_VM_STOP, E_SSH; E_VM_UNKNOWN */
+export async function stopVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
+  vmConfigOf(running, name);
+  const result = await runAsOperator(running, `vm stop ${shellQuote(name)}`, {
+    signal,
+    timeoutMs: stopLimitMs,
+  });
+  if (result.code !== 0) {
+    throw new VsbError('E_VM_STOP', `L2 cannot stop ${name}: ${result.stderr.trim()}`, {
+      layer: 'L2',
+    });
+  }
+}
+
+/** What L2's operator sees. */
+export async function listVms(running: Running, signal: AbortSignal): Promise<OperatorVm[]> {
+  const result = await runAsOperator(running, 'vm list', { signal });
+  return parseVmList(result.stdout.toString());
+}
+
+/**
+ * Shadows COM1 of a user VM or leaves it to L2, now and whenever it starts again.
+ *
+ * @throws VsbError E_VM_UNKNOWN, E_LINK_CLOSED, E_DEADLINE
+ */
+export async function setHook(
+  running: Running,
+  name: string,
+  on: boolean,
+  signal: AbortSignal,
+): Promise<HookResult> {
+  vmConfigOf(running, name);
+  running.hooks.set(name, on);
+  const vm = running.hub.vm(name)?.vm;
+  const { link } = running;
+  if (vm === undefined || vm.state === 'gone' || link === undefined) return { vm: name };
+  if (vm.hooked !== on) {
+    const deadline = AbortSignal.timeout(hookLimitMs);
+    const reported = hookReported(link, vm, on, AbortSignal.any([signal, deadline]));
+    try {
+      await Promise.all([link.setHook(vm.slot, vm.generation, on), reported]);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!deadline.aborted) throw error;
+      const message = `the shadow hypervisor did not switch ${name} within ${hookLimitMs / 1000} s`;
+      throw new VsbError('E_DEADLINE', message, { layer: 'L1' });
+    }
+  }
+  return { vm: name, hooked: on };
+}
+
+/** The proof: what L2's own serial device has seen of this VM. */
+export async function proofOf(running: Running, name: string, signal: AbortSignal): Promise<Proof> {
+  vmConfigOf(running, name);
+  const path = shellQuote(l2VmPaths(name).consoleLog);
+  const result = await runAsOperator(running, `stat -c %s ${path}`, { signal });
+  const operatorBytes = Number(result.stdout.toString().trim());
+  if (result.code !== 0 || !Number.isInteger(operatorBytes)) {
+    throw new VsbError('E_SSH', `L2 has no serial log of ${name}: ${result.stderr.trim()}`, {
+      layer: 'L2',
+      hint: 'The VM may never have been started: `vsbypass vm start`.',
+    });
+  }
+  return { vm: name, operatorBytes, shadowBytes: running.hub.vm(name)?.history.end ?? 0 };
+}
+
+/** What the shadow hypervisor has counted, of itself and of each user VM that it knows. */
+export async function countersOf({ link, hub }: Running): Promise<Counters> {
+  if (link === undefined) {
+    throw new VsbError('E_LINK_CLOSED', 'there is no link to the shadow hypervisor', {
+      layer: 'L1',
+    });
+  }
+  const vms = hub.list().flatMap(({ name, vm }) => (vm === undefined ? [] : [{ name, vm }]));
+  return {
+    hypervisor: await link.globalCounters(),
+    vms: await Promise.all(
+      vms.map(async ({ name, vm }) => ({
+        name,
+        counters: await link.vmCounters(vm.slot, vm.generation),
+      })),
+    ),
+  };
+}
+
+export async function operatorLog(
+  running: Running,
+  name: string,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<string> {
+  vmConfigOf(running, name);
+  const path = shellQuote(l2VmPaths(name).consoleLog);
+  const result = await runAsOperator(running, `tail -c ${bytes} ${path}`, { signal });
+  return result.stdout.toString();
+}
+
+/** `name<TAB>running|stopped<TAB>pid` lines of L2's `vm list`. */
+export function parseVmList(output: string): OperatorVm[] {
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [name = '', state, pid] = line.split('\t');
+      return state === 'running'
+        ? { name, state, pid: Number(pid) }
+        : { name, state: 'stopped' as const };
+    });
+}
