@@ -5,7 +5,6 @@
 import { ExitCode, VsbError } from '../errors/index.js';
 import type { ConsoleConnection } from './connection.js';
 import { EscapeParser, escapeHelp } from './escape.js';
-import { connectGateway, type ConsoleTarget } from './gateway-client.js';
 import { runScript, type ScriptPeer, type ScriptStep } from './script.js';
 import { RawTerminal, type TerminalInput, type TerminalOutput } from './terminal.js';
 
@@ -33,26 +32,8 @@ export interface ScriptOptions {
 }
 
 /**
- * The secure console on a terminal, until the user detaches.
+ * A console on a terminal, until the user detaches.
  * @returns the exit code, 0
- * @throws VsbError E_CONSOLE_UNREACHABLE, E_CONSOLE_AUTH, E_CONSOLE_HOST_KEY, E_VM_UNKNOWN,
- *   E_CONSOLE_CLOSED; the signal's reason when it is aborted
- */
-export async function runConsole(options: InteractiveOptions & ConsoleTarget): Promise<ExitCode> {
-  return await interact(await connectGateway(options), options);
-}
-
-/**
- * The secure console for a script: runs the steps.
- * @returns the exit code, 0
- * @throws as {@link runConsole}, and VsbError E_EXPECT_TIMEOUT
- */
-export async function runConsoleScript(options: ScriptOptions & ConsoleTarget): Promise<ExitCode> {
-  return await interactByScript(await connectGateway(options), options);
-}
-
-/**
- * Any console on a terminal, until the user detaches.
  * @throws VsbError E_CONSOLE_CLOSED, E_VM_UNKNOWN; the signal's reason when it is aborted
  */
 export async function interact(
@@ -116,7 +97,7 @@ export async function interact(
 }
 
 /**
- * Runs the steps at any console; the VM's output goes to stdout as it comes, on failure its last 20
+ * Runs the steps at a console; the VM's output goes to stdout as it comes, on failure its last 20
  * lines to stderr.
  * @throws as {@link interact}, and VsbError E_EXPECT_TIMEOUT
  */

@@ -4,8 +4,8 @@ import { PassThrough } from 'node:stream';
 
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 
-import { runConsole, runConsoleScript } from '../../src/console/client.js';
-import type { ConsoleTarget } from '../../src/console/gateway-client.js';
+import { interact, interactByScript, type ScriptOptions } from '../../src/console/client.js';
+import { connectGateway, type ConsoleTarget } from '../../src/console/gateway-client.js';
 import { startGateway, type Gateway } from '../../src/console/gateway.js';
 import { ConsoleHub } from '../../src/console/hub.js';
 import { fingerprintOfLine, generateKey, type KeyPair } from '../../src/console/keys.js';
@@ -97,13 +97,16 @@ function interactive(change: Partial<ConsoleTarget> = {}) {
   const stdin = new FakeTerminal();
   const stdout = new Sink();
   const stderr = new Sink();
-  const done = runConsole({ ...target(change), stdin, stdout, stderr, escape: '~' });
+  const to = target(change);
+  const done = connectGateway(to).then((connection) =>
+    interact(connection, { ...to, stdin, stdout, stderr, escape: '~' }),
+  );
   // Failures are looked at when the test awaits them.
   done.catch(() => {});
   return { stdin, stdout, stderr, done };
 }
 
-test('runConsole shows the history, types, sends a BREAK, explains itself and detaches', async () => {
+test('interact shows the history, types, sends a BREAK, explains itself and detaches', async () => {
   vm.print('login: ');
   await vi.waitFor(() => expect(hub.vm('vm1')?.history.end).toBe(7));
   const { stdin, stdout, stderr, done } = interactive();
@@ -123,7 +126,7 @@ test('runConsole shows the history, types, sends a BREAK, explains itself and de
   await vi.waitFor(() => expect(gateway.sessions()).toEqual([]));
 });
 
-test('runConsole detaches soon even when the VM reads nothing', async () => {
+test('interact detaches soon even when the VM reads nothing', async () => {
   vm.setWindow(0);
   const { stdin, stdout, done } = interactive();
   vm.print('x');
@@ -135,7 +138,7 @@ test('runConsole detaches soon even when the VM reads nothing', async () => {
   expect(stdin.modes).toEqual([true, false]);
 });
 
-test('runConsole gives the terminal back when the VM goes, the gateway goes, or it is told to stop', async () => {
+test('interact gives the terminal back when the VM goes, the gateway goes, or it is told to stop', async () => {
   const first = interactive();
   await vi.waitFor(() => expect(gateway.sessions()).toHaveLength(1));
   vm.update({ state: 'gone' });
@@ -160,7 +163,7 @@ test('runConsole gives the terminal back when the VM goes, the gateway goes, or 
   expect(third.stdin.modes).toEqual([true, false]);
 });
 
-test('runConsole fails closed on another host key, before the terminal is touched', async () => {
+test('interact fails closed on another host key, before the terminal is touched', async () => {
   const { stdin, done } = interactive({
     hostKeyFingerprint: fingerprintOfLine(strangerKey.publicLine),
   });
@@ -168,7 +171,7 @@ test('runConsole fails closed on another host key, before the terminal is touche
   expect(stdin.modes).toEqual([]);
 });
 
-test('runConsole says what is wrong: key, VM, nobody there, no SSH there', async () => {
+test('interact says what is wrong: key, VM, nobody there, no SSH there', async () => {
   const wrongKey = interactive({ privateKeyPem: strangerKey.privatePem });
   await expect(wrongKey.done).rejects.toMatchObject({ code: 'E_CONSOLE_AUTH', exitCode: 7 });
   await expect(interactive({ vm: 'vm9' }).done).rejects.toMatchObject({
@@ -189,6 +192,14 @@ test('runConsole says what is wrong: key, VM, nobody there, no SSH there', async
     exitCode: 4,
   });
 });
+
+async function script(
+  options: Omit<ScriptOptions, 'signal'>,
+  change: Partial<ConsoleTarget> = {},
+): Promise<number> {
+  const to = target(change);
+  return await interactByScript(await connectGateway(to), { ...options, signal: to.signal });
+}
 
 /** A login, as a VM's getty plays it. */
 function playLogin(): void {
@@ -213,7 +224,7 @@ const wait = (source: string, timeoutMs = 5000): ScriptStep => ({
 });
 const send = (text: string): ScriptStep => ({ type: 'send', bytes: parseSendText(text) });
 
-test('runConsoleScript logs in and leaves the output on stdout', async () => {
+test('interactByScript logs in and leaves the output on stdout', async () => {
   playLogin();
   const stdout = new Sink();
   const stderr = new Sink();
@@ -225,13 +236,13 @@ test('runConsoleScript logs in and leaves the output on stdout', async () => {
     wait('^# $'),
     send('last'),
   ];
-  expect(await runConsoleScript({ ...target(), stdout, stderr, steps, stripAnsi: true })).toBe(0);
+  expect(await script({ stdout, stderr, steps, stripAnsi: true })).toBe(0);
   expect(stdout.text).toContain('boot messages\r\nlogin: root\r\nPassword: \r\n\x1b[1m# ');
   expect(stderr.text).toBe('');
   expect(String(await vm.inputReached(17))).toBe('root\rse\\cret\rlast');
 });
 
-test('runConsoleScript reports the last lines when it does not get what it waits for', async () => {
+test('interactByScript reports the last lines when it does not get what it waits for', async () => {
   playLogin();
   const stdout = new Sink();
   const stderr = new Sink();
@@ -242,7 +253,7 @@ test('runConsoleScript reports the last lines when it does not get what it waits
     send('wrong\\r'),
     wait('^# $', 300),
   ];
-  const failed = runConsoleScript({ ...target(), stdout, stderr, steps, stripAnsi: true });
+  const failed = script({ stdout, stderr, steps, stripAnsi: true });
   await expect(failed).rejects.toMatchObject({
     code: 'E_EXPECT_TIMEOUT',
     exitCode: 124,
@@ -251,16 +262,10 @@ test('runConsoleScript reports the last lines when it does not get what it waits
   expect(stderr.text).toContain('  Login incorrect\n  login: \n');
 });
 
-test('runConsoleScript of an unknown VM says so', async () => {
+test('interactByScript of an unknown VM says so', async () => {
   const stdout = new Sink();
   const stderr = new Sink();
-  const run = runConsoleScript({
-    ...target({ vm: 'vm9' }),
-    stdout,
-    stderr,
-    steps: [wait('x')],
-    stripAnsi: false,
-  });
+  const run = script({ stdout, stderr, steps: [wait('x')], stripAnsi: false }, { vm: 'vm9' });
   await expect(run).rejects.toMatchObject({ code: 'E_VM_UNKNOWN', exitCode: 2 });
 });
 

@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 
 import type { ScriptStep } from '../../console/script.js';
 import { errnoOf, VsbError } from '../../errors/index.js';
-import type { CliContext, GatewayAccess } from '../context.js';
+import type { CliContext } from '../context.js';
 
 const DEFAULT_TIMEOUT_S = 30;
 
@@ -62,11 +62,8 @@ export function consoleCommand(context: CliContext): Command {
     .addHelpText('after', examples)
     .action(async (vm, options) => {
       const access = await context.instance();
-      if (access.gateway === undefined) {
-        throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${access.name}' is not running`, {
-          hint: 'start it with `vsbypass up`',
-        });
-      }
+      const { isShadowed, openConsole, runningGateway } = await import('../../console/open.js');
+      runningGateway(access);
       const steps = await prepareSteps(raw, context.env);
       const firstStep = steps[0];
       if (firstStep === undefined && context.stdin.isTTY !== true) {
@@ -79,33 +76,22 @@ export function consoleCommand(context: CliContext): Command {
       const stripAnsi = options.stripAnsi ?? false;
       const escape = options.escape === 'none' ? undefined : options.escape;
       const client = await import('../../console/client.js');
-      if (access.unhooked?.includes(vm) === true && access.management !== undefined) {
-        const { connectOperator, warnNotSecure } = await import('../../console/operator.js');
+      if (!isShadowed(access, vm)) {
+        const { warnNotSecure } = await import('../../console/operator.js');
         await warnNotSecure(stderr, context.env, vm);
-        const connection = await connectOperator({ l2: access.management.l2, vm, history, signal });
-        const terminal = { vm, stdin, stdout, stderr, escape, signal };
-        const script = { stdout, stderr, steps, stripAnsi, signal };
-        context.exitWith(
-          firstStep === undefined
-            ? await client.interact(connection, terminal)
-            : await client.interactByScript(connection, script),
-        );
-        return;
       }
-      const target = {
-        ...(await credentials(access.gateway, options, context.env)),
-        host: access.gateway.host,
-        port: access.gateway.port,
-        hostKeyFingerprint: access.gateway.hostKeyFingerprint,
+      const connection = await openConsole({
+        access,
         vm,
         history,
+        credentials: { ...options, agentSocket: context.env['SSH_AUTH_SOCK'] },
         signal,
-      } as const;
-      const code =
+      });
+      context.exitWith(
         firstStep === undefined
-          ? await client.runConsole({ ...target, stdin, stdout, stderr, escape })
-          : await client.runConsoleScript({ ...target, stdout, stderr, steps, stripAnsi });
-      context.exitWith(code);
+          ? await client.interact(connection, { vm, stdin, stdout, stderr, escape, signal })
+          : await client.interactByScript(connection, { stdout, stderr, steps, stripAnsi, signal }),
+      );
     });
   return command as unknown as Command;
 }
@@ -123,22 +109,6 @@ function parseSeconds(value: string): number {
     throw new InvalidArgumentError('Seconds, more than 0 and at most 86400.');
   }
   return seconds;
-}
-
-/** Which key to log in with. */
-async function credentials(
-  gateway: GatewayAccess,
-  options: { identity?: string | undefined; agent?: true | undefined },
-  env: NodeJS.ProcessEnv,
-): Promise<{ privateKeyPem: string } | { agent: string }> {
-  if (options.agent === true) {
-    const agent = env['SSH_AUTH_SOCK'];
-    if (agent === undefined) throw new VsbError('E_USAGE', '--agent: SSH_AUTH_SOCK is not set');
-    return { agent };
-  }
-  const { readKey } = await import('../../console/keys.js');
-  const { privatePem } = await readKey(options.identity ?? gateway.clientKeyPath);
-  return { privateKeyPem: privatePem };
 }
 
 /** Checks the steps of a script before anything is sent, and reads their files and variables. */

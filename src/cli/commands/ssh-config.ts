@@ -5,7 +5,6 @@ import { join } from 'node:path';
 
 import { Command } from '@commander-js/extra-typings';
 
-import { VsbError } from '../../errors/index.js';
 import type { CliContext, InstanceAccess } from '../context.js';
 
 export function sshConfigCommand(context: CliContext): Command {
@@ -25,12 +24,9 @@ export function sshConfigCommand(context: CliContext): Command {
  * @throws VsbError E_INSTANCE_NOT_RUNNING
  */
 async function writeSshConfig(access: InstanceAccess): Promise<{ path: string; text: string }> {
-  const { name, runtimeDir, gateway, vms } = access;
-  if (gateway === undefined) {
-    throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${name}' is not running`, {
-      hint: 'start it with `vsbypass up`',
-    });
-  }
+  const { name, runtimeDir, vms } = access;
+  const { runningGateway } = await import('../../console/open.js');
+  const gateway = runningGateway(access);
   const { knownHostsLine } = await import('../../console/keys.js');
   const { renderSshConfig } = await import('../../console/ssh-config.js');
   const knownHostsFile = join(runtimeDir, 'known_hosts');
