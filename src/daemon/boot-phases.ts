@@ -13,14 +13,13 @@ import { limitOf, limitsMs, runAsOperator, type LimitName, type Running } from '
 export function bootPhases(running: Running): Phase[] {
   const { config } = running.request;
   const limit = (name: LimitName): number => limitOf(config, name);
-  const { l1, l2 } = running;
+  const { l0, l1, l2 } = running;
   const loginOf =
     (name: string) =>
     async (signal: AbortSignal): Promise<void> =>
       config.console.mode === 'shadow'
         ? await loginShown(running.hub, name, signal)
         : await loginLogged(running, name, signal);
-  const qemuLog = { path: running.paths.qemuLog, lastLines: () => [] };
   const firstXenLine = l1.expect((line) => line.includes('Xen'));
   const dom0Ready = l1.expect((line) => line.includes('vsbypass-l1: ready'));
   const l2Ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
@@ -31,7 +30,7 @@ export function bootPhases(running: Running): Phase[] {
       awaited: "QEMU's QMP greeting",
       limitMs: limit('qemu'),
       hint: '`vsbypass logs qemu` shows what QEMU complained about.',
-      log: qemuLog,
+      log: l0,
       run: async (signal) => await connectQmp(running, signal, limit('qemu')),
     },
     {

@@ -1,10 +1,11 @@
-/** The connection to QEMU: its machine protocol, and the ports that it forwards. */
+/** The connection to QEMU: its machine protocol, the consoles of L1 and L2, and the ports that it forwards. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { QmpClient } from '../qmp/client.js';
 import type { SshTarget } from '../ssh/client.js';
 import { publicLineOf } from '../testbed/dropbear-key.js';
 import { l1Address, l2Address } from '../testbed/layers/network.js';
+import { connectConsoles } from './connect-consoles.js';
 import { forwardedPort } from './forwarded-ports.js';
 import { loopback, type Running } from './running.js';
 
@@ -28,6 +29,9 @@ export async function connectQmp(
       await delay(20, undefined, { signal });
     }
   }
+  await connectConsoles(running, signal);
+  // QEMU waits with its guest until all that it prints is kept.
+  await running.qmp.execute('cont', {}, { signal });
   running.qmp.on('event', (event) =>
     running.log(`QMP ${event.name} ${JSON.stringify(event.data)}`),
   );

@@ -3,11 +3,11 @@
  * as it lives, however it ends. It listens on the control socket, says so in one line on its standard
  * output, and ends by itself when nobody asks it to boot, when a boot fails, and after `down`.
  */
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../errors/index.js';
+import { RotatingLog } from '../logs/rotating-log.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
 import { identifyProcess } from '../testbed/process-identity.js';
 import { writeProcesses } from '../testbed/record.js';
@@ -39,9 +39,8 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   await createInstanceDirectories(paths, roots);
   const recovered = await removeLeftovers(paths, await findLeftovers(paths));
   await createInstanceDirectories(paths, roots);
-  const logFile = createWriteStream(paths.daemonLog, { flags: 'a', mode: 0o600 });
-  logFile.on('error', () => undefined); // A full disk must not end the testbed.
-  const log = (text: string): void => void logFile.write(`${new Date().toISOString()} ${text}\n`);
+  const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
+  const log = (text: string): void => logFile.write(text.split('\n'));
   const self = await identifyProcess(process.pid);
   if (self === undefined) throw new TypeError('a process knows itself');
   await writeProcesses(paths, { daemon: self });
@@ -112,7 +111,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   await removeRuntimeFiles(paths);
   await rm(paths.controlSocket, { force: true });
   log('daemon ends');
-  await new Promise<void>((resolve) => logFile.end(resolve));
+  logFile.close();
 }
 
 /** Guards the hidden command: started by hand it would run beside another daemon. */

@@ -1,16 +1,16 @@
 /**
  * L0's QEMU as a child of the daemon: starting, running, gone. It is in a process group of its own,
- * its standard input is closed, and what it complains about goes to qemu.log. If the daemon is killed,
- * QEMU goes on; the next `up` or `down` finds it by its recorded identity.
+ * its standard input is closed, and what it complains about goes to its log. If the daemon is killed,
+ * QEMU goes on (it ignores SIGPIPE); the next `up` or `down` finds it by its recorded identity.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { VsbError, messageOf } from '../errors/index.js';
 import type { TestbedPlan } from '../testbed/plan.js';
 import { identifyProcess, type ProcessIdentity } from '../testbed/process-identity.js';
+import type { LayerLog } from './layer-log.js';
 
 export interface QemuExit {
   readonly code: number | null;
@@ -27,15 +27,15 @@ export class QemuProcess {
   /**
    * @throws VsbError E_QEMU_MISSING when it cannot be started, E_QEMU_EXITED when it ends at once
    */
-  static async start(plan: TestbedPlan['qemu'], logPath: string): Promise<QemuProcess> {
-    const log = await open(logPath, 'a', 0o600);
+  static async start(plan: TestbedPlan['qemu'], log: LayerLog): Promise<QemuProcess> {
     let child: ChildProcess;
     try {
       child = spawn(plan.program, plan.arguments, {
         cwd: plan.workingDirectory,
         detached: true,
-        stdio: ['ignore', log.fd, log.fd],
+        stdio: ['ignore', 'pipe', 'pipe'],
       });
+      for (const stream of [child.stdout, child.stderr]) if (stream !== null) log.readFrom(stream);
       await once(child, 'spawn');
     } catch (error) {
       throw new VsbError('E_QEMU_MISSING', `cannot start ${plan.program}: ${messageOf(error)}`, {
@@ -43,8 +43,6 @@ export class QemuProcess {
         hint: 'apt-get install qemu-system-x86',
         cause: error,
       });
-    } finally {
-      await log.close();
     }
     const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
     if (identity === undefined) {
@@ -67,7 +65,8 @@ export class QemuProcess {
       if (child.exitCode !== null || child.signalCode !== null) {
         settle(child.exitCode, child.signalCode);
       } else {
-        child.once('exit', settle);
+        // Not 'exit': what it said last is read by then.
+        child.once('close', settle);
       }
     });
   }

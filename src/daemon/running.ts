@@ -11,7 +11,7 @@ import { runRemote, type RunResult, type SshTarget } from '../ssh/client.js';
 import type { InstancePaths } from '../testbed/paths.js';
 import type { TestbedPlan } from '../testbed/plan.js';
 import type { Secrets } from '../testbed/secrets.js';
-import type { LogFollower } from './log-follower.js';
+import type { LayerLog } from './layer-log.js';
 import type { QemuProcess } from './qemu-process.js';
 
 export const loopback = '127.0.0.1';
@@ -47,8 +47,10 @@ export interface Running {
   readonly plan: TestbedPlan;
   readonly secrets: Secrets;
   readonly qemu: QemuProcess;
-  readonly l1: LogFollower;
-  readonly l2: LogFollower;
+  /** What QEMU itself complains about. */
+  readonly l0: LayerLog;
+  readonly l1: LayerLog;
+  readonly l2: LayerLog;
   readonly hub: ConsoleHub;
   /** Whether a VM's COM1 is to be shadowed, where that was asked for; else the configuration says. */
   readonly hooks: Map<string, boolean>;

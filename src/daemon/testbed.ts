@@ -2,12 +2,13 @@
  * The running testbed of one instance: QEMU, its QMP connection, the link, the hub of consoles, the
  * SSH gateway. Boots it in phases, notices when QEMU dies, takes everything down in order.
  */
-import { open, rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { ConsoleHub } from '../console/hub.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
+import { RotatingLog } from '../logs/rotating-log.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
 import type { InstancePaths } from '../testbed/paths.js';
 import { planTestbed } from '../testbed/plan.js';
@@ -16,7 +17,7 @@ import { writeProcesses, writeRecord } from '../testbed/record.js';
 import { ensureSecrets } from '../testbed/secrets.js';
 import { bootPhases } from './boot-phases.js';
 import { describeRunning, describeVms } from './describe.js';
-import { LogFollower } from './log-follower.js';
+import { LayerLog } from './layer-log.js';
 import { runPhases } from './phases.js';
 import type { InstanceStatus } from './protocol.js';
 import { QemuProcess, describeExit } from './qemu-process.js';
@@ -120,11 +121,9 @@ export class Testbed {
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
       await this.#release(running);
       await endQemu(running);
-      await Promise.all([running.l1.close(), running.l2.close()]);
+      closeLogs(running);
     }
-    for (const socket of [this.#paths.qmpSocket, this.#paths.linkSocket]) {
-      await rm(socket, { force: true });
-    }
+    for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
     // Holds dom0's host key and the password hashes.
     await rm(this.#paths.bootDir, { recursive: true, force: true });
     await writeProcesses(this.#paths, { daemon: this.#self });
@@ -186,16 +185,16 @@ export class Testbed {
       config,
     });
     await assembleBootFiles({ paths, config, plan, secrets, images, signal });
-    for (const path of [paths.qemuLog, paths.l1Log, paths.l2Log]) await startLog(path);
-    for (const socket of [paths.qmpSocket, paths.linkSocket]) await rm(socket, { force: true });
-    const l1 = await LogFollower.open(paths.l1Log);
-    const l2 = await LogFollower.open(paths.l2Log);
+    for (const socket of qemuSockets(paths)) await rm(socket, { force: true });
+    signal.throwIfAborted();
+    const l0 = freshLog(paths.qemuLog);
+    const l1 = freshLog(paths.l1Log);
+    const l2 = freshLog(paths.l2Log);
     let qemu: QemuProcess;
     try {
-      signal.throwIfAborted();
-      qemu = await QemuProcess.start(plan.qemu, paths.qemuLog);
+      qemu = await QemuProcess.start(plan.qemu, l0);
     } catch (error) {
-      await Promise.all([l1.close(), l2.close()]);
+      for (const log of [l0, l1, l2]) log.close();
       throw error;
     }
     const names = new Map(plan.vms.map((vm) => [vm.uuid, vm.name]));
@@ -205,6 +204,7 @@ export class Testbed {
       plan,
       secrets,
       qemu,
+      l0,
       l1,
       l2,
       hooks: new Map(),
@@ -242,7 +242,6 @@ export class Testbed {
   /** QEMU ended although nobody asked it to. */
   async #onQemuExit(running: Running): Promise<void> {
     if (this.#running !== running || running.qemu.exit === undefined) return;
-    await Promise.all([running.l1.catchUp(), running.l2.catchUp()]);
     const reason = `QEMU ${describeExit(running.qemu.exit)}`;
     this.#log(reason);
     running.failed.abort(
@@ -257,7 +256,7 @@ export class Testbed {
     this.#reason = reason;
     this.#running = undefined;
     await this.#release(running);
-    await Promise.all([running.l1.close(), running.l2.close()]);
+    closeLogs(running);
     await writeProcesses(this.#paths, { daemon: this.#self });
   }
 
@@ -288,8 +287,15 @@ async function endQemu(running: Running): Promise<void> {
   await running.qemu.stop(quitGraceMs);
 }
 
-/** A fresh, private log; the one of the boot before stays as `.1`. */
-async function startLog(path: string): Promise<void> {
-  await rename(path, `${path}.1`).catch(() => undefined);
-  await (await open(path, 'w', 0o600)).close();
+/** What a layer printed at the boot before stays as `.1`. */
+function freshLog(path: string): LayerLog {
+  return new LayerLog(new RotatingLog(path, { encoding: 'latin1', fresh: true }));
+}
+
+function closeLogs({ l0, l1, l2 }: Running): void {
+  for (const log of [l0, l1, l2]) log.close();
+}
+
+function qemuSockets(paths: InstancePaths): string[] {
+  return [paths.qmpSocket, paths.linkSocket, paths.l1Socket, paths.l2Socket];
 }

@@ -119,6 +119,9 @@ export interface InstancePaths {
   readonly controlSocket: string;
   readonly qmpSocket: string;
   readonly linkSocket: string;
+  /** Where QEMU gives the console of L1 (Xen and dom0), and that of L2. */
+  readonly l1Socket: string;
+  readonly l2Socket: string;
 }
 
 /**
@@ -154,6 +157,8 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     controlSocket: socketPath(runtimeDir, 'control.sock'),
     qmpSocket: socketPath(runtimeDir, 'qmp.sock'),
     linkSocket: socketPath(runtimeDir, 'link.sock'),
+    l1Socket: socketPath(runtimeDir, 'l1.sock'),
+    l2Socket: socketPath(runtimeDir, 'l2.sock'),
   };
 }
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { table } from '../../src/cli/output.js';
-import { lastLines } from '../../src/cli/actions/logs.js';
+import { selectLines } from '../../src/cli/actions/logs.js';
 
 // These run the compiled program: `npm run build` comes before `npm test`.
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
@@ -127,11 +127,26 @@ describe('table', () => {
   });
 });
 
-describe('lastLines', () => {
+describe('selectLines', () => {
+  const lines = [
+    { time: 100, text: 'a1' },
+    { time: 200, text: 'b' },
+    { time: undefined, text: 'a2' },
+    { time: 300, text: 'a3' },
+  ];
+  const isA = (text: string): boolean => text.startsWith('a');
+  const texts = (count: number | undefined, since: number | undefined): string[] =>
+    selectLines(lines, isA, count, since).map(({ text }) => text);
+
   it('counts the lines that match', () => {
-    const text = 'a1\nb\r\na2\na3\nunfinished a';
-    expect(lastLines(text, 2, (line) => line.includes('a'))).toEqual(['a3', 'unfinished a']);
-    expect(lastLines('', 5, () => true)).toEqual([]);
-    expect(lastLines(text, 0, () => true)).toEqual([]);
+    expect(texts(2, undefined)).toEqual(['a2', 'a3']);
+    expect(texts(undefined, undefined)).toEqual(['a1', 'a2', 'a3']);
+    expect(texts(0, undefined)).toEqual([]);
+  });
+
+  it('takes all since a moment; a line without a time is as old as the one before it', () => {
+    expect(texts(undefined, 200)).toEqual(['a2', 'a3']);
+    expect(texts(1, 200)).toEqual(['a3']);
+    expect(texts(undefined, 301)).toEqual([]);
   });
 });

@@ -1,77 +1,88 @@
 /** Carries `vsbypass logs` out. */
+import { stat } from 'node:fs/promises';
+
 import { printableText } from '../../console/ansi.js';
 import { callDaemon } from '../../daemon/client.js';
-import { LogFollower } from '../../daemon/log-follower.js';
 import { VsbError } from '../../errors/index.js';
-import { readIfThere } from '../../testbed/files.js';
+import { readLog, stampLine, type LogLine } from '../../logs/files.js';
+import { followLog } from '../../logs/follow.js';
+import { layerNames, logOfLayer } from '../../logs/layers.js';
+import { parseSince } from '../../logs/since.js';
+import { openRemote, shellQuote } from '../../ssh/client.js';
+import { BoundedLines } from '../../streams/bounded-lines.js';
+import { l2VmPaths } from '../../testbed/layers/l2.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { existingInstance } from '../instance-access.js';
 import type { CliContext } from '../context.js';
+import { printJson } from '../output.js';
 
 interface LogOptions {
   readonly follow: boolean;
-  readonly lines: number;
+  /** Last lines; without it 50, or all that are new enough. */
+  readonly lines?: number | undefined;
+  readonly since?: string | undefined;
+  readonly json: boolean;
 }
 
-interface LayerLog {
-  readonly path: string;
-  /** Which lines of the file are the layer's. */
-  matches(line: string): boolean;
-}
-
-/** dom0's console goes through Xen, which marks its own lines. */
-const isXen = (line: string): boolean => line.startsWith('(XEN)');
+const defaultLines = 50;
 const operatorLogBytes = 65_536;
 
-function layerLog(paths: InstancePaths, layer: string): LayerLog | undefined {
-  const whole = (path: string): LayerLog => ({ path, matches: () => true });
-  switch (layer) {
-    case 'xen':
-      return { path: paths.l1Log, matches: isXen };
-    case 'l1':
-      return { path: paths.l1Log, matches: (line) => !isXen(line) };
-    case 'l2':
-      return whole(paths.l2Log);
-    case 'qemu':
-      return whole(paths.qemuLog);
-    case 'daemon':
-      return whole(paths.daemonLog);
-    default:
-      return undefined;
-  }
-}
-
-/** @throws VsbError E_LAYER_UNKNOWN, E_INSTANCE_UNKNOWN; for `vm:` also E_DAEMON_GONE, E_VM_UNKNOWN, E_SSH */
+/** @throws VsbError E_LAYER_UNKNOWN, E_INSTANCE_UNKNOWN, E_USAGE; for `vm:` also E_DAEMON_GONE, E_VM_UNKNOWN, E_SSH */
 export async function showLog(
   context: CliContext,
   layer: string,
   options: LogOptions,
 ): Promise<void> {
   const paths = await existingInstance(context.global.name);
+  const since = options.since === undefined ? undefined : moment(options.since);
+  if (options.follow && options.json) throw new VsbError('E_USAGE', '--json ends, -f does not');
   if (layer.startsWith('vm:')) {
+    if (since !== undefined) throw new VsbError('E_USAGE', "L2's log of a VM carries no times");
     await showOperatorLog(context, paths, layer.slice(3), options);
     return;
   }
-  const log = layerLog(paths, layer);
+  const log = logOfLayer(paths, layer);
   if (log === undefined) {
     throw new VsbError('E_LAYER_UNKNOWN', `there is no layer '${layer}'`, {
-      hint: 'Layers: xen, l1, l2, qemu, daemon, vm:<name>.',
+      hint: `Layers: ${layerNames.join(', ')}, vm:<name>.`,
     });
   }
-  const content = (await readIfThere(log.path)) ?? Buffer.alloc(0);
+  const end = await stat(log.path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+  const lines = selectLines(await readLog(log.path), log.matches, options.lines, since);
+  if (options.json) return printDocument(context, layer, lines);
   const print = lineWriter(context);
-  lastLines(content.toString('latin1'), options.lines, (line) => log.matches(line)).forEach(print);
+  lines.forEach(print);
   if (!options.follow) return;
-  const end = content.lastIndexOf(0x0a) + 1;
-  const follower = await LogFollower.open(log.path, end);
-  follower.on('line', (line) => {
-    if (log.matches(line)) print(line);
+  for await (const line of followLog(log.path, end, context.signal)) {
+    if (log.matches(line.text)) print(line);
+  }
+}
+
+function moment(text: string): number {
+  const since = parseSince(text, Date.now());
+  if (since !== undefined) return since;
+  throw new VsbError('E_USAGE', `--since cannot be '${text}'`, {
+    hint: 'Such as 90s, 10m, 2h, 1d, or 2026-01-31T12:00:00Z.',
   });
-  await new Promise<void>((resolve) => {
-    context.signal.addEventListener('abort', () => resolve(), { once: true });
+}
+
+/** The last lines that match and are new enough. A line without a time is as old as the one before it. */
+export function selectLines(
+  lines: readonly LogLine[],
+  matches: (text: string) => boolean,
+  count: number | undefined,
+  since: number | undefined,
+): LogLine[] {
+  let time = Number.NEGATIVE_INFINITY;
+  const own = lines.filter((line) => {
+    time = line.time ?? time;
+    return (since === undefined || time >= since) && matches(line.text);
   });
-  await follower.close();
-  context.signal.throwIfAborted();
+  const limit = count ?? (since === undefined ? defaultLines : own.length);
+  return own.slice(Math.max(0, own.length - limit));
 }
 
 async function showOperatorLog(
@@ -80,29 +91,61 @@ async function showOperatorLog(
   vm: string,
   options: LogOptions,
 ): Promise<void> {
-  if (options.follow)
-    throw new VsbError('E_USAGE', '-f works for the layers xen, l1, l2, qemu and daemon');
-  const params = { vm, bytes: operatorLogBytes };
-  const { text } = await callDaemon(paths.controlSocket, 'vm.operator-log', params, {
-    signal: context.signal,
+  const count = options.lines ?? defaultLines;
+  if (options.follow) return await followOperatorLog(context, vm, count);
+  const { text } = await callDaemon(
+    paths.controlSocket,
+    'vm.operator-log',
+    { vm, bytes: operatorLogBytes },
+    { signal: context.signal },
+  );
+  const lines = linesOf(text).map((line): LogLine => ({ time: undefined, text: line }));
+  const selected = selectLines(lines, () => true, count, undefined);
+  if (options.json) printDocument(context, `vm:${vm}`, selected);
+  else selected.forEach(lineWriter(context));
+}
+
+async function followOperatorLog(context: CliContext, vm: string, count: number): Promise<void> {
+  const { vms, management } = await context.instance();
+  if (management === undefined || !vms.includes(vm)) {
+    throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${vm}' whose log could be followed`);
+  }
+  const path = shellQuote(l2VmPaths(vm).consoleLog);
+  const { signal } = context;
+  const tail = await openRemote(management.l2, `exec tail -n ${count} -F ${path}`, { signal });
+  const print = lineWriter(context);
+  const lines = new BoundedLines();
+  tail.channel.on('data', (chunk: Buffer) => {
+    for (const text of lines.push(chunk.toString('latin1'))) print({ time: undefined, text });
   });
-  lastLines(text, options.lines, () => true).forEach(lineWriter(context));
+  await tail.closed;
+  signal.throwIfAborted();
+  throw new VsbError('E_SSH', 'the connection to L2 has ended', { layer: 'L2' });
+}
+
+function linesOf(text: string): string[] {
+  const lines = new BoundedLines();
+  const complete = lines.push(text);
+  return lines.partial === '' ? complete : [...complete, lines.partial];
+}
+
+function printDocument(context: CliContext, layer: string, lines: readonly LogLine[]): void {
+  printJson(context, {
+    schemaVersion: 1,
+    layer,
+    lines: lines.map(({ time, text }) => ({
+      ...(time === undefined ? {} : { time: new Date(time).toISOString() }),
+      text,
+    })),
+  });
 }
 
 /** Layers print what they like; on a terminal control sequences of theirs are left out. */
-function lineWriter(context: CliContext): (line: string) => void {
-  const clean = context.stdout.isTTY === true ? printableText : (line: string) => line;
-  return (line) => void context.stdout.write(`${clean(line)}\n`, 'latin1');
-}
-
-/** The last complete lines that match; an unfinished one at the end counts. */
-export function lastLines(
-  text: string,
-  count: number,
-  matches: (line: string) => boolean,
-): string[] {
-  const lines = text.split('\n').map((line) => line.replace(/\r+$/, ''));
-  if (lines.at(-1) === '') lines.pop();
-  const own = lines.filter(matches);
-  return own.slice(Math.max(0, own.length - count));
+function lineWriter(context: CliContext): (line: LogLine) => void {
+  const clean = context.stdout.isTTY === true ? printableText : (text: string) => text;
+  return ({ time, text }) => {
+    const line = clean(text);
+    const stamped = time === undefined ? line : stampLine(line, new Date(time));
+    context.stdout.write(`${stamped}\n`, 'latin1');
+  };
 }

@@ -10,6 +10,7 @@ vm:<name> (what L2's own serial device of that VM has logged: the operator's vie
 Examples:
   $ vsbypass logs xen
   $ vsbypass logs l2 -f
+  $ vsbypass logs daemon --since 10m
   $ vsbypass logs vm:vm1`;
 
 export function logsCommand(context: CliContext): Command {
@@ -17,7 +18,9 @@ export function logsCommand(context: CliContext): Command {
     .description("show a layer's log")
     .argument('<layer>', 'xen, l1, l2, qemu, daemon or vm:<name>')
     .option('-f, --follow', 'go on with what comes', false)
-    .option('-n, --lines <count>', 'so many last lines', parseCount, 50)
+    .option('-n, --lines <count>', 'so many last lines (default 50, or all since)', parseCount)
+    .option('--since <when>', 'only what came later: 90s, 10m, 2h, 1d ago, or an ISO 8601 time')
+    .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
     .action(async (layer, options) => {
       const { showLog } = await import('../actions/logs.js');

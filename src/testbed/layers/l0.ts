@@ -55,8 +55,8 @@ export interface L0Inputs {
   readonly xenCommandLine: string;
   readonly dom0CommandLine: string;
   readonly l2Disk: string;
-  readonly l1Log: string;
-  readonly l2Log: string;
+  readonly l1Socket: string;
+  readonly l2Socket: string;
   readonly qmpSocket: string;
   readonly linkSocket: string;
 }
@@ -75,7 +75,8 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     // A guest that resets itself has crashed: QEMU ends and the daemon says so.
     '-no-reboot',
     ...['-display', 'none'],
-    ...['-msg', 'timestamp=on'],
+    // The daemon lets it run when it reads all that is printed.
+    '-S',
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...['-machine', 'q35,usb=off,vmport=off'],
     ...['-accel', inputs.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
@@ -91,9 +92,9 @@ export function l0Arguments(inputs: L0Inputs): string[] {
         .map(optionValue)
         .join(','),
     ],
-    ...['-chardev', `file,id=l1,path=${optionValue(inputs.l1Log)},append=on`],
+    ...['-chardev', serverSocket('l1', inputs.l1Socket)],
     ...['-device', 'isa-serial,chardev=l1,iobase=0x3f8,irq=4'],
-    ...['-chardev', `socket,id=link,path=${optionValue(inputs.linkSocket)},server=on,wait=off`],
+    ...['-chardev', serverSocket('link', inputs.linkSocket)],
     ...['-device', 'isa-serial,chardev=link,iobase=0x2f8,irq=3'],
     // restrict: nothing in the testbed reaches this host or its network; only the forwarded ports come in.
     ...['-netdev', `user,id=net0,restrict=on,ipv6=off,${forward(l1Address)},${forward(l2Address)}`],
@@ -105,9 +106,13 @@ export function l0Arguments(inputs: L0Inputs): string[] {
         : disk(`vm-${vm.name}`, vm.disk.path, vm.disk.format, vm.disk.readOnly),
     ),
     ...['-device', 'virtio-serial-pci,id=ports'],
-    ...['-chardev', `file,id=l2,path=${optionValue(inputs.l2Log)},append=on`],
+    ...['-chardev', serverSocket('l2', inputs.l2Socket)],
     ...['-device', 'virtserialport,bus=ports.0,chardev=l2,name=l2.console'],
   ];
+}
+
+function serverSocket(id: string, path: string): string {
+  return `socket,id=${id},path=${optionValue(path)},server=on,wait=off`;
 }
 
 function disk(id: string, path: string, format: 'raw' | 'qcow2', readOnly: boolean): string[] {

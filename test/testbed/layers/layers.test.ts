@@ -39,8 +39,8 @@ const inputs: L0Inputs = {
   xenCommandLine: 'console=com1',
   dom0CommandLine: 'console=hvc0 a=b,c',
   l2Disk: '/cache/l2.img',
-  l1Log: '/s/l1.log',
-  l2Log: '/s/l2.log',
+  l1Socket: '/r/l1.sock',
+  l2Socket: '/r/l2.sock',
   qmpSocket: '/r/qmp.sock',
   linkSocket: '/r/link.sock',
 };
