@@ -1,5 +1,6 @@
 /** What commands print on stdout: data for people, or one JSON document. */
 import type { InstanceStatus, VmStatus } from '../daemon/protocol.js';
+import type { LayerHealth } from '../health/layers.js';
 import type { CliContext } from './context.js';
 
 export function printJson(context: CliContext, document: unknown): void {
@@ -42,6 +43,11 @@ export function statusLines(
     ...(processes.qemu === undefined ? [] : [`QEMU ${processes.qemu}`]),
   ];
   if (pids.length > 0) about.push(['processes', pids.join(', ')]);
+  if (status.layers !== undefined) about.push(['layers', describeLayers(status.layers)]);
+  if (status.clockJump !== undefined) {
+    const { seconds, at } = status.clockJump;
+    about.push(['clock', `this host's clock jumped by ${seconds} s, to ${at}`]);
+  }
   if (hypervisor !== undefined) {
     about.push([
       'hypervisor',
@@ -54,6 +60,10 @@ export function statusLines(
   const lines = table(about);
   if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
   return lines;
+}
+
+function describeLayers(layers: readonly LayerHealth[]): string {
+  return layers.map(({ layer, state }) => `${layer} ${state}`).join(', ');
 }
 
 function vmTable(

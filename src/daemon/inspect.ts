@@ -1,5 +1,5 @@
 /** The state of an instance as it really is: from its daemon if it lives, else from living processes. */
-import { readdir } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../errors/index.js';
 import {
@@ -8,12 +8,14 @@ import {
   type InstancePaths,
   type Roots,
 } from '../testbed/paths.js';
+import { processState } from '../testbed/process-identity.js';
 import { readRecord } from '../testbed/record.js';
 import { callDaemon } from './client.js';
 import { findLeftovers } from './leftovers.js';
 import type { InstanceStatus } from './protocol.js';
 
-const answerLimitMs = 5000;
+/** The daemon asks its layers first, for some seconds at most. */
+const answerLimitMs = 8000;
 
 /** Never throws for a bad instance: what is wrong becomes its state and reason. */
 export async function inspectInstance(
@@ -23,6 +25,11 @@ export async function inspectInstance(
   try {
     const leftovers = await findLeftovers(paths);
     const { daemon, qemu } = leftovers;
+    if (daemon !== undefined && (await processState(daemon)) === 'T') {
+      const { pid } = daemon;
+      const reason = `the daemon is stopped by a signal; \`kill -CONT ${pid}\` lets it go on`;
+      return await withoutDaemon(paths, 'broken', reason, { daemon: pid });
+    }
     if (daemon !== undefined) {
       try {
         return await callDaemon(
@@ -41,9 +48,13 @@ export async function inspectInstance(
       const reason = `the daemon is gone, QEMU (pid ${qemu.pid}) still runs`;
       return await withoutDaemon(paths, 'broken', reason, { qemu: qemu.pid });
     }
-    return leftovers.recorded
-      ? await withoutDaemon(paths, 'broken', 'the daemon and QEMU are gone', {})
-      : await withoutDaemon(paths, 'stopped', undefined, {});
+    if (leftovers.recorded) {
+      const reason = leftovers.damage ?? 'the daemon and QEMU are gone';
+      return await withoutDaemon(paths, 'broken', reason, {});
+    }
+    return (await exists(paths.stateDir))
+      ? await withoutDaemon(paths, 'stopped', undefined, {})
+      : emptyStatus(paths.name, 'absent', undefined, {});
   } catch (error) {
     signal?.throwIfAborted();
     return emptyStatus(paths.name, 'broken', messageOf(error), {});
@@ -84,6 +95,13 @@ function emptyStatus(
     processes,
     vms: [],
   };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** All instances that have a state folder, by name. */

@@ -1,14 +1,18 @@
 /**
  * What a daemon that was killed left behind: QEMU goes on without it. It is found by its recorded pid
- * and start time, and must also still look like this instance's QEMU before it is ended.
+ * and start time, and must also still look like this instance's QEMU before it is ended. Where the
+ * record is missing or damaged, a QEMU is known by its QMP socket, and a daemon by the lock that it holds.
  */
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 
-import { VsbError } from '../errors/index.js';
+import { VsbError, messageOf } from '../errors/index.js';
 import type { InstancePaths } from '../testbed/paths.js';
 import {
   commandLineOf,
   endProcess,
+  findProcesses,
+  hasOpen,
   isAlive,
   type ProcessIdentity,
 } from '../testbed/process-identity.js';
@@ -22,22 +26,46 @@ export interface Leftovers {
   readonly daemon?: ProcessIdentity;
   /** This instance's QEMU, still running. */
   readonly qemu?: ProcessIdentity;
-  /** Whether there is a record of processes at all: the instance was not taken down. */
+  /** Whether there is a trace of processes at all: the instance was not taken down. */
   readonly recorded: boolean;
+  /** Why the record of the processes cannot be read. */
+  readonly damage?: string;
 }
 
 export async function findLeftovers(paths: InstancePaths): Promise<Leftovers> {
-  const { daemon, qemu } = await readProcesses(paths);
+  const record = await readProcesses(paths).catch((error: unknown) => messageOf(error));
+  const damage = typeof record === 'string' ? record : undefined;
+  const { daemon, qemu } = typeof record === 'string' ? {} : record;
   const daemonLives = daemon !== undefined && (await isAlive(daemon));
   const qemuLives =
     qemu !== undefined &&
     (await isAlive(qemu)) &&
     (await commandLineOf(qemu.pid)).includes(paths.qmpSocket);
-  return {
-    recorded: daemon !== undefined || qemu !== undefined,
+  const others = daemonLives ? {} : await findUnrecorded(paths);
+  const living: Pick<Leftovers, 'daemon' | 'qemu'> = {
+    ...others,
     ...(daemonLives ? { daemon } : {}),
     ...(qemuLives ? { qemu } : {}),
   };
+  return {
+    recorded: [daemon, qemu, damage, living.daemon, living.qemu].some((one) => one !== undefined),
+    ...living,
+    ...(damage === undefined ? {} : { damage }),
+  };
+}
+
+async function findUnrecorded(paths: InstancePaths): Promise<Pick<Leftovers, 'daemon' | 'qemu'>> {
+  const [qemu] = await findProcesses(
+    (program, words) =>
+      basename(program).startsWith('qemu-system-') &&
+      words.some((word) => word.startsWith(`unix:${paths.qmpSocket},`)),
+  );
+  // flock(1) itself, on its way to become a daemon or to be refused, is another program.
+  const [daemon] = await findProcesses(
+    async (program, words, pid) =>
+      program === process.execPath && words.includes('daemon') && (await hasOpen(pid, paths.lock)),
+  );
+  return { ...(daemon === undefined ? {} : { daemon }), ...(qemu === undefined ? {} : { qemu }) };
 }
 
 /**

@@ -80,7 +80,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       setImmediate(() => end('down'));
       return {};
     },
-    status: () => Promise.resolve(testbed.status()),
+    status: async () => await testbed.freshStatus(),
     'vm.start': async ({ vm }, { signal }) => {
       await startVm(testbed.mustRun(), vm, signal);
       return {};

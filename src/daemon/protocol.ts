@@ -7,6 +7,7 @@ import { z } from 'zod';
 
 import { configSchema, vmNamePattern, withDefaultVms } from '../config/schema.js';
 import { bootEventSchema } from '../events/boot.js';
+import { layerHealthSchema } from '../health/layers.js';
 
 const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
 const noParameters = z.strictObject({}).prefault({});
@@ -55,17 +56,41 @@ export type VmStatus = z.output<typeof vmStatusSchema>;
 
 const addressSchema = z.object({ host: z.string(), port: z.number() });
 
+/**
+ * `absent`: never brought up. `degraded`: it runs, but a layer does not do its part. `broken`: only a
+ * new `up`, or `down`, helps.
+ */
+export const instanceStates = [
+  'absent',
+  'stopped',
+  'starting',
+  'running',
+  'degraded',
+  'broken',
+  'stopping',
+] as const;
+export type InstanceState = (typeof instanceStates)[number];
+
+/** Whether its consoles can be used. */
+export function isUp(state: InstanceState): boolean {
+  return state === 'running' || state === 'degraded';
+}
+
 export const statusSchema = z.object({
   schemaVersion: z.literal(1),
   name: z.string(),
-  state: z.enum(['stopped', 'booting', 'running', 'broken', 'stopping']),
-  /** Why it is broken. */
+  state: z.enum(instanceStates),
+  /** Why it is broken or degraded. */
   reason: z.string().optional(),
   /** The phase a boot is in. */
   phase: z.string().optional(),
   /** ISO 8601: when the boot was complete. */
   since: z.string().optional(),
   accel: z.object({ accel: z.string(), why: z.string() }).optional(),
+  /** The layers, each with a sign of life that is at most some seconds old; absent unless it is up. */
+  layers: z.array(layerHealthSchema).optional(),
+  /** The last time that the clock of this host was set while the instance was up. */
+  clockJump: z.object({ seconds: z.number(), at: z.string() }).optional(),
   processes: z.object({ daemon: z.number().optional(), qemu: z.number().optional() }),
   gateway: addressSchema
     .extend({ hostKeyFingerprint: z.string(), hostKeyLine: z.string(), clientKeyPath: z.string() })

@@ -54,6 +54,8 @@ export interface Running {
   readonly hub: ConsoleHub;
   /** Whether a VM's COM1 is to be shadowed, where that was asked for; else the configuration says. */
   readonly hooks: Map<string, boolean>;
+  /** User VMs that are to run: those that start by themselves, and as `vm start` and `vm stop` said since. */
+  readonly wanted: Set<string>;
   /** Aborted with the reason when the testbed cannot go on, or is being taken down. */
   readonly failed: AbortController;
   /** Writes to the log of the daemon. */

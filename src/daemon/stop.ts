@@ -1,7 +1,12 @@
 /** Takes an instance down from outside, whatever state it is in. */
 import { VsbError } from '../errors/index.js';
 import type { InstancePaths } from '../testbed/paths.js';
-import { endProcess, waitUntilGone } from '../testbed/process-identity.js';
+import {
+  endProcess,
+  processState,
+  waitUntilGone,
+  type ProcessIdentity,
+} from '../testbed/process-identity.js';
 import { callDaemon } from './client.js';
 import { findLeftovers, removeLeftovers } from './leftovers.js';
 
@@ -18,14 +23,9 @@ const exitLimitMs = 10_000;
 export async function stopInstance(paths: InstancePaths): Promise<boolean> {
   const before = await findLeftovers(paths);
   if (before.daemon !== undefined) {
-    try {
-      await callDaemon(paths.controlSocket, 'down', {}, { timeoutMs: downLimitMs });
-    } catch (error) {
-      // It hangs or is just ending; what counts is whether it is gone in the end.
-      if (!(error instanceof VsbError)) throw error;
-    }
+    const asked = await askToEnd(paths, before.daemon);
     if (
-      !(await waitUntilGone(before.daemon, exitLimitMs)) &&
+      !(asked && (await waitUntilGone(before.daemon, exitLimitMs))) &&
       !(await endProcess(before.daemon, exitLimitMs))
     ) {
       throw new VsbError('E_DAEMON', `the daemon (pid ${before.daemon.pid}) does not end`);
@@ -34,4 +34,17 @@ export async function stopInstance(paths: InstancePaths): Promise<boolean> {
   const after = await findLeftovers(paths);
   await removeLeftovers(paths, after);
   return before.recorded;
+}
+
+/** Whether the daemon has heard it. One that was stopped by a signal cannot. */
+async function askToEnd(paths: InstancePaths, daemon: ProcessIdentity): Promise<boolean> {
+  if ((await processState(daemon)) === 'T') return false;
+  try {
+    await callDaemon(paths.controlSocket, 'down', {}, { timeoutMs: downLimitMs });
+    return true;
+  } catch (error) {
+    // It hangs or is just ending; what counts is whether it is gone in the end.
+    if (error instanceof VsbError) return error.code === 'E_DAEMON_GONE';
+    throw error;
+  }
 }

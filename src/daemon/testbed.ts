@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ConsoleHub } from '../console/hub.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
+import { PanicWatch } from '../health/panic.js';
 import { RotatingLog } from '../logs/rotating-log.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
 import type { InstancePaths } from '../testbed/paths.js';
@@ -19,14 +20,17 @@ import { bootPhases } from './boot-phases.js';
 import { describeRunning, describeVms } from './describe.js';
 import { LayerLog } from './layer-log.js';
 import { runPhases } from './phases.js';
-import type { InstanceStatus } from './protocol.js';
+import { Monitor } from './monitor.js';
+import { probeLayers } from './probe.js';
+import type { InstanceState, InstanceStatus } from './protocol.js';
 import { QemuProcess, describeExit } from './qemu-process.js';
 import type { Running, UpRequest } from './running.js';
 
 /** How long QEMU may take to end when asked by QMP or by a signal. */
 const quitGraceMs = 3000;
 
-export type TestbedState = InstanceStatus['state'];
+/** Where it is in its life. How well it runs is found out by asking its layers. */
+export type TestbedState = Exclude<InstanceState, 'absent' | 'degraded'>;
 
 export class Testbed {
   readonly #paths: InstancePaths;
@@ -37,6 +41,8 @@ export class Testbed {
   #phase: string | undefined;
   #since: string | undefined;
   #running: Running | undefined;
+  /** While it is up. */
+  #monitor: Monitor | undefined;
   /** What is still known of a testbed that broke. */
   #last: Pick<Running, 'request' | 'plan'> | undefined;
   #booting: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
@@ -63,7 +69,7 @@ export class Testbed {
     emit: (event: BootEvent) => void,
   ): Promise<InstanceStatus> {
     if (this.#state !== 'stopped') throw busyError(this.#paths.name, this.#state);
-    this.#state = 'booting';
+    this.#state = 'starting';
     const abort = new AbortController();
     const done = this.#boot(request, AbortSignal.any([signal, abort.signal]), emit);
     this.#booting = { abort, done };
@@ -106,6 +112,10 @@ export class Testbed {
       this.#state = 'running';
       this.#phase = undefined;
       this.#since = new Date().toISOString();
+      this.#monitor = new Monitor({
+        probe: async () => await probeLayers(running),
+        log: this.#log,
+      });
     } catch (error) {
       this.#log(`boot failed: ${messageOf(error)}`);
       await this.#tearDown();
@@ -115,6 +125,7 @@ export class Testbed {
 
   async #tearDown(): Promise<void> {
     if (this.#state !== 'stopped') this.#state = 'stopping';
+    this.#stopMonitor();
     const running = this.#running;
     if (running !== undefined) {
       this.#running = undefined;
@@ -123,10 +134,15 @@ export class Testbed {
       await endQemu(running);
       closeLogs(running);
     }
-    for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
-    // Holds dom0's host key and the password hashes.
-    await rm(this.#paths.bootDir, { recursive: true, force: true });
-    await writeProcesses(this.#paths, { daemon: this.#self });
+    try {
+      for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
+      // Holds dom0's host key and the password hashes.
+      await rm(this.#paths.bootDir, { recursive: true, force: true });
+      await writeProcesses(this.#paths, { daemon: this.#self });
+    } catch (error) {
+      // QEMU has ended; a full disk must not keep the rest from ending too.
+      this.#log(`taking down: ${messageOf(error)}`);
+    }
     this.#last = undefined;
     this.#reason = undefined;
     this.#phase = undefined;
@@ -134,15 +150,35 @@ export class Testbed {
     this.#state = 'stopped';
   }
 
+  #stopMonitor(): void {
+    this.#monitor?.stop();
+    this.#monitor = undefined;
+  }
+
+  /** The status, after its layers have been asked. */
+  async freshStatus(): Promise<InstanceStatus> {
+    await this.#monitor?.refresh();
+    return this.status();
+  }
+
+  /** What is known without asking anybody. */
   status(): InstanceStatus {
     const running = this.#running;
     const about = running ?? this.#last;
+    const monitor = this.#monitor;
+    const { state, reason } =
+      this.#state === 'running' && monitor !== undefined
+        ? monitor.verdict
+        : { state: this.#state, reason: this.#reason };
+    const jump = monitor?.clockJump;
     return {
       schemaVersion: 1,
       name: this.#paths.name,
-      state: this.#state,
-      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
-      ...(this.#state === 'booting' && this.#phase !== undefined ? { phase: this.#phase } : {}),
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(monitor === undefined ? {} : { layers: [...monitor.layers] }),
+      ...(jump === undefined ? {} : { clockJump: jump }),
+      ...(this.#state === 'starting' && this.#phase !== undefined ? { phase: this.#phase } : {}),
       ...(this.#since === undefined ? {} : { since: this.#since }),
       ...(about === undefined ? {} : { accel: about.request.accel }),
       processes: {
@@ -208,6 +244,7 @@ export class Testbed {
       l1,
       l2,
       hooks: new Map(),
+      wanted: new Set(config.vms.filter((vm) => vm.autostart).map((vm) => vm.name)),
       failed: new AbortController(),
       log: this.#log,
       hub: new ConsoleHub({
@@ -219,31 +256,40 @@ export class Testbed {
     this.#last = { request, plan };
     await writeProcesses(paths, { daemon: this.#self, qemu: qemu.identity });
     void qemu.exited.then(async () => await this.#onQemuExit(running));
-    l1.on('line', (line) => this.#onLine(running, 'L1', line));
-    l2.on('line', (line) => this.#onLine(running, 'L2', line));
+    this.#watch(running, 'L1', l1);
+    this.#watch(running, 'L2', l2);
     return running;
   }
 
   /** Notices a layer that says that it cannot come up, or that it has crashed. */
-  #onLine(running: Running, layer: 'L1' | 'L2', line: string): void {
-    if (this.#running !== running) return;
-    const panic = /Kernel panic - not syncing: .*/.exec(line)?.[0];
-    const complaint = /^vsbypass-l[12]: error: (.*)/.exec(line)?.[1];
-    if (this.#state === 'booting' && (panic ?? complaint) !== undefined) {
-      const message = `${layer} says: ${panic ?? complaint}`;
-      running.failed.abort(new VsbError('E_LAYER_FAILED', message, { layer }));
-    } else if (this.#state === 'running' && panic !== undefined) {
-      this.#state = 'broken';
-      this.#reason = `${layer}: ${panic}`;
-      this.#log(this.#reason);
-    }
+  #watch(running: Running, layer: 'L1' | 'L2', log: LayerLog): void {
+    const panics = new PanicWatch();
+    log.on('line', (line) => {
+      if (this.#running !== running) return;
+      const panic = panics.take(line);
+      const complaint = /^vsbypass-l[12]: error: (.*)/.exec(line)?.[1];
+      if (this.#state === 'starting' && (panic ?? complaint) !== undefined) {
+        const message = `${layer} says: ${panic ?? complaint}`;
+        running.failed.abort(new VsbError('E_LAYER_FAILED', message, { layer }));
+      } else if (this.#state === 'running' && panic !== undefined) {
+        this.#break(`${layer}: ${panic}`);
+      }
+    });
+  }
+
+  /** The first reason is the one that counts: others follow from it. */
+  #break(reason: string): void {
+    this.#log(`broken: ${reason}`);
+    this.#stopMonitor();
+    if (this.#state === 'running') this.#reason = reason;
+    else this.#reason = `${this.#reason ?? ''}; ${reason}`;
+    this.#state = 'broken';
   }
 
   /** QEMU ended although nobody asked it to. */
   async #onQemuExit(running: Running): Promise<void> {
     if (this.#running !== running || running.qemu.exit === undefined) return;
     const reason = `QEMU ${describeExit(running.qemu.exit)}`;
-    this.#log(reason);
     running.failed.abort(
       new VsbError('E_QEMU_EXITED', reason, {
         layer: 'L0',
@@ -252,12 +298,13 @@ export class Testbed {
     );
     // While booting, the failed phase takes everything down.
     if (this.#state !== 'running' && this.#state !== 'broken') return;
-    this.#state = 'broken';
-    this.#reason = reason;
+    this.#break(reason);
     this.#running = undefined;
     await this.#release(running);
     closeLogs(running);
-    await writeProcesses(this.#paths, { daemon: this.#self });
+    await writeProcesses(this.#paths, { daemon: this.#self }).catch((error: unknown) =>
+      this.#log(messageOf(error)),
+    );
   }
 
   /** Ends the daemon's own ends: gateway (which tells its sessions), consoles, link, QMP. */

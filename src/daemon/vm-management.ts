@@ -32,6 +32,7 @@ export async function startVm(running: Running, name: string, signal: AbortSigna
   const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
   try {
     await startInL2(running, name, signal);
+    running.wanted.add(name);
     await Promise.any([
       consoleRunning(running.hub, name, until, isNew),
       ...(listener === undefined ? [] : [spoken(listener, until)]),
@@ -63,6 +64,7 @@ async function startInL2(running: Running, name: string, signal: AbortSignal): P
 /** @throws VsbError E_VM_STOP, E_SSH; E_VM_UNKNOWN */
 export async function stopVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
   vmConfigOf(running, name);
+  running.wanted.delete(name);
   const result = await runAsOperator(running, `vm stop ${shellQuote(name)}`, {
     signal,
     timeoutMs: stopLimitMs,

@@ -2,7 +2,7 @@
  * Which process is meant: a pid alone is used again by the kernel, together with the start time
  * (/proc/<pid>/stat, field 22, clock ticks since boot; proc(5)) it is not.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir, readlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { z } from 'zod';
@@ -16,21 +16,37 @@ export type ProcessIdentity = z.output<typeof processIdentitySchema>;
 /** The identity of a living process; undefined when there is none, or only a zombie. */
 export async function identifyProcess(
   pid: number,
-  procDirectory = '/proc',
+  procDirectory?: string,
 ): Promise<ProcessIdentity | undefined> {
+  const found = await readStat(pid, procDirectory);
+  return found === undefined ? undefined : { pid, startTime: found.startTime };
+}
+
+export async function isAlive(identity: ProcessIdentity, procDirectory?: string): Promise<boolean> {
+  return (await processState(identity, procDirectory)) !== undefined;
+}
+
+/** The state letter of exactly this process: `R`, `S`, `T` (stopped by a signal)...; undefined when it is gone. */
+export async function processState(
+  identity: ProcessIdentity,
+  procDirectory?: string,
+): Promise<string | undefined> {
+  const found = await readStat(identity.pid, procDirectory);
+  return found?.startTime === identity.startTime ? found.state : undefined;
+}
+
+async function readStat(
+  pid: number,
+  procDirectory = '/proc',
+): Promise<{ readonly state: string; readonly startTime: string } | undefined> {
   const text = await readFile(`${procDirectory}/${pid}/stat`, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   // Field 2 is the name in parentheses and may itself contain anything; count from the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const state = fields[0];
+  const [state] = fields;
   const startTime = fields[19];
-  if (startTime === undefined || state === 'Z' || state === 'X') return undefined;
-  return { pid, startTime };
-}
-
-export async function isAlive(identity: ProcessIdentity, procDirectory?: string): Promise<boolean> {
-  const found = await identifyProcess(identity.pid, procDirectory);
-  return found?.startTime === identity.startTime;
+  if (state === undefined || startTime === undefined) return undefined;
+  return state === 'Z' || state === 'X' ? undefined : { state, startTime };
 }
 
 /** The command line of a process, arguments separated by spaces; empty when it is gone. */
@@ -58,9 +74,9 @@ export async function waitUntilGone(
   identity: ProcessIdentity,
   timeoutMs: number,
 ): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   while (await isAlive(identity)) {
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     await delay(25);
   }
   return true;
@@ -72,4 +88,35 @@ export async function endProcess(identity: ProcessIdentity, graceMs: number): Pr
   if (await waitUntilGone(identity, graceMs)) return true;
   await signalProcess(identity, 'SIGKILL');
   return await waitUntilGone(identity, graceMs);
+}
+
+/**
+ * The processes of this user for which the test holds, given the path of their program and their
+ * arguments. For what no record tells of any more.
+ */
+export async function findProcesses(
+  matches: (program: string, words: readonly string[], pid: number) => boolean | Promise<boolean>,
+): Promise<ProcessIdentity[]> {
+  const found: ProcessIdentity[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    // Of other users' processes this link cannot be read.
+    const program = await readlink(`/proc/${pid}/exe`).catch(() => undefined);
+    if (program === undefined) continue;
+    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (!(await matches(program, words, pid))) continue;
+    const identity = await identifyProcess(pid);
+    if (identity !== undefined) found.push(identity);
+  }
+  return found;
+}
+
+/** Whether the process has that file open. */
+export async function hasOpen(pid: number, path: string): Promise<boolean> {
+  const directory = `/proc/${pid}/fd`;
+  for (const descriptor of await readdir(directory).catch(() => [])) {
+    if ((await readlink(`${directory}/${descriptor}`).catch(() => '')) === path) return true;
+  }
+  return false;
 }

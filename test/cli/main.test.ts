@@ -112,7 +112,7 @@ describe('vsbypass', () => {
   it('knows the state of an instance that never was', async () => {
     const { code, stdout } = await run('status', '--json');
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, state: 'stopped', vms: [] });
+    expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 1, state: 'absent', vms: [] });
   });
 });
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,7 +15,11 @@ import {
   instancePaths,
   type InstancePaths,
 } from '../../src/testbed/paths.js';
-import { identifyProcess, type ProcessIdentity } from '../../src/testbed/process-identity.js';
+import {
+  identifyProcess,
+  isAlive,
+  type ProcessIdentity,
+} from '../../src/testbed/process-identity.js';
 import { writeProcesses } from '../../src/testbed/record.js';
 
 let directory: string;
@@ -83,6 +87,32 @@ describe('a daemon that was killed', () => {
   });
 });
 
+describe('findLeftovers without a record', () => {
+  it('finds a daemon by the lock that it holds, and a QEMU by its socket', async () => {
+    const script =
+      "require('fs').openSync(process.argv[2], 'a'); console.log('up'); setInterval(() => {}, 1000)";
+    const daemon = spawn(process.execPath, ['-e', script, 'daemon', paths.lock]);
+    children.push(daemon);
+    await once(daemon.stdout, 'data');
+    const program = join(directory, 'qemu-system-x86_64');
+    await copyFile('/bin/sh', program);
+    const loop = 'echo up; while :; do sleep 1; done';
+    const qemu = spawn(program, ['-c', loop, `unix:${paths.qmpSocket},server=on`]);
+    children.push(qemu);
+    await once(qemu.stdout, 'data');
+    expect(await findLeftovers(paths)).toMatchObject({
+      recorded: true,
+      daemon: { pid: daemon.pid },
+      qemu: { pid: qemu.pid },
+    });
+  });
+
+  it('takes nothing else for them', async () => {
+    await fakeQemu(`unix:${paths.qmpSocket},server=on`, 'daemon');
+    expect(await findLeftovers(paths)).toEqual({ recorded: false });
+  });
+});
+
 describe('inspectInstance', () => {
   it('says that a daemon does not answer', async () => {
     const daemon = await fakeQemu('a daemon without a socket');
@@ -94,11 +124,30 @@ describe('inspectInstance', () => {
     });
   });
 
-  it('does not fail for a damaged record', async () => {
-    await writeFile(join(paths.stateDir, 'processes.json'), '{');
+  it('does not fail for a damaged record, and `down` repairs it', async () => {
+    await writeFile(paths.processes, '{');
     expect(await inspectInstance(paths)).toMatchObject({
       state: 'broken',
       reason: expect.stringContaining('is damaged') as string,
     });
+    expect(await stopInstance(paths)).toBe(true);
+    expect((await inspectInstance(paths)).state).toBe('stopped');
   });
+
+  it('tells an instance that never was from one that is stopped', async () => {
+    expect((await inspectInstance(paths)).state).toBe('stopped');
+    await rm(paths.stateDir, { recursive: true });
+    expect((await inspectInstance(paths)).state).toBe('absent');
+  });
+
+  it('names a daemon that is stopped by a signal, and `down` ends it all the same', async () => {
+    const daemon = await fakeQemu('a daemon');
+    await writeProcesses(paths, { daemon });
+    process.kill(daemon.pid, 'SIGSTOP');
+    await expect
+      .poll(async () => (await inspectInstance(paths)).reason)
+      .toContain(`kill -CONT ${daemon.pid}`);
+    expect(await stopInstance(paths)).toBe(true);
+    expect(await isAlive(daemon)).toBe(false);
+  }, 30_000);
 });

@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/load.js';
 import type { AccelChoice, Config, ConsoleMode } from '../../config/schema.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
-import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
+import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
 import { startDaemon } from '../../daemon/start.js';
 import { stopInstance } from '../../daemon/stop.js';
 import { VsbError } from '../../errors/index.js';
@@ -87,12 +87,13 @@ async function makeWay(
   signal: AbortSignal,
 ): Promise<void> {
   const { name, state, reason } = await inspectInstance(paths, signal);
-  if (state === 'running') {
-    throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already`, {
+  if (isUp(state)) {
+    const how = reason === undefined ? '' : ` (${state}: ${reason})`;
+    throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
       hint: '`vsbypass status` shows it; `vsbypass down` ends it; --name makes another one.',
     });
   }
-  if (state === 'booting' || state === 'stopping') {
+  if (state === 'starting' || state === 'stopping') {
     throw new VsbError('E_BUSY', `instance '${name}' is ${state}, by another command`, {
       hint: 'Wait for it, or `vsbypass down`.',
     });

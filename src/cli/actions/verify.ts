@@ -2,7 +2,7 @@
 import { readKey } from '../../console/keys.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
-import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
+import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
 import { ExitCode, VsbError } from '../../errors/index.js';
 import { managementTargets } from '../../testbed/management-targets.js';
 import type { InstancePaths } from '../../testbed/paths.js';
@@ -47,7 +47,7 @@ async function prepare(
   const { signal } = context;
   const status = await inspectInstance(paths, signal);
   const { gateway, management } = status;
-  if (status.state !== 'running' || gateway === undefined || management === undefined) {
+  if (!isUp(status.state) || gateway === undefined || management === undefined) {
     throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${paths.name}' is ${status.state}`, {
       hint: 'start it with `vsbypass up`',
     });

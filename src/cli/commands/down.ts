@@ -1,6 +1,7 @@
 /** `vsbypass down`: ends an instance, in whatever state it is. */
 import { Command } from '@commander-js/extra-typings';
 
+import { VsbError, messageOf } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -22,11 +23,20 @@ export function downCommand(context: CliContext): Command {
       const instances = all
         ? await listInstances(roots)
         : [instancePaths(context.global.name, roots)];
+      const resisting: string[] = [];
       for (const paths of instances) {
-        const stopped = await stopInstance(paths);
-        if (!context.global.quiet) {
+        try {
+          const stopped = await stopInstance(paths);
+          if (context.global.quiet) continue;
           context.stderr.write(`instance '${paths.name}' ${stopped ? 'is down' : 'was not up'}\n`);
+        } catch (error) {
+          // One that resists must not save the others.
+          context.stderr.write(`instance '${paths.name}': ${messageOf(error)}\n`);
+          resisting.push(paths.name);
         }
+      }
+      if (resisting.length > 0) {
+        throw new VsbError('E_DAEMON', `could not be taken down: ${resisting.join(', ')}`);
       }
     });
   return command;

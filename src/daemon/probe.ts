@@ -1,0 +1,155 @@
+/** Asks every layer of a running testbed for a sign of life. */
+import { once } from 'node:events';
+import { statfs } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+
+import { z } from 'zod';
+
+import { messageOf } from '../errors/index.js';
+import type { LayerHealth } from '../health/layers.js';
+import { runRemote, type SshTarget } from '../ssh/client.js';
+import { processState } from '../testbed/process-identity.js';
+import type { Running } from './running.js';
+
+/** How long a layer may take to answer; all are asked at once, and `status` waits for them. */
+const answerLimitMs = 3000;
+/** Below it logs and state can no longer be written with any certainty. */
+const leastFreeMiB = 32;
+
+/** In the order of the layers. Takes at most some seconds; never throws. */
+export async function probeLayers(running: Running): Promise<LayerHealth[]> {
+  const [host, l0] = await Promise.all([probeHost(running), probeQemu(running)]);
+  if (l0.state !== 'ok') {
+    const unknown = (layer: string): LayerHealth => ({
+      layer,
+      state: 'unknown',
+      detail: 'QEMU does not run it',
+    });
+    const vms = running.request.config.vms.map(({ name }) => unknown(`vm:${name}`));
+    return [host, l0, ...['L1', 'dom0', 'L2'].map(unknown), ...vms];
+  }
+  const [l1, dom0, l2] = await Promise.all([
+    probeHypervisor(running),
+    probeSsh('dom0', running.management?.l1),
+    probeL2(running),
+  ]);
+  return [host, l0, l1, dom0, l2, ...probeVms(running)];
+}
+
+async function probeHost({ paths }: Running): Promise<LayerHealth> {
+  try {
+    const { bavail, bsize } = await statfs(paths.stateDir);
+    const freeMiB = Math.floor((bavail * bsize) / 1_048_576);
+    return freeMiB >= leastFreeMiB
+      ? { layer: 'host', state: 'ok', detail: `${freeMiB} MiB of disk free` }
+      : {
+          layer: 'host',
+          state: 'failing',
+          detail: `${freeMiB} MiB of disk free in ${paths.stateDir}: logs may miss lines`,
+        };
+  } catch (error) {
+    return { layer: 'host', state: 'failing', detail: messageOf(error) };
+  }
+}
+
+const statusSchema = z.object({ status: z.string() });
+
+async function probeQemu({ qemu, qmp }: Running): Promise<LayerHealth> {
+  const found = (state: LayerHealth['state'], detail: string): LayerHealth => ({
+    layer: 'L0',
+    state,
+    detail,
+  });
+  const { pid } = qemu.identity;
+  const state = await processState(qemu.identity);
+  if (state === undefined) return found('dead', `QEMU (pid ${pid}) is gone`);
+  if (state === 'T' || state === 't') {
+    return found('failing', `QEMU is stopped by a signal; \`kill -CONT ${pid}\` lets it go on`);
+  }
+  if (qmp === undefined || qmp.isClosed) return found('failing', 'QMP is closed');
+  try {
+    const answer = await qmp.execute('query-status', {}, { timeoutMs: answerLimitMs });
+    const { status } = statusSchema.parse(answer);
+    return found(status === 'running' ? 'ok' : 'failing', `QMP says ${status}`);
+  } catch (error) {
+    return found('failing', messageOf(error));
+  }
+}
+
+async function probeHypervisor({ link }: Running): Promise<LayerHealth> {
+  const found = (state: LayerHealth['state'], detail: string): LayerHealth => ({
+    layer: 'L1',
+    state,
+    detail,
+  });
+  if (link === undefined || link.closed) return found('failing', 'the link is down');
+  try {
+    const counters = await withDeadline(link.globalCounters());
+    return found('ok', `answers on the link, up ${Math.round(counters.uptimeNs / 1e9)} s`);
+  } catch (error) {
+    return found('failing', `no answer on the link: ${messageOf(error)}`);
+  }
+}
+
+async function withDeadline<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `nothing within ${answerLimitMs / 1000} s`;
+    timer = setTimeout(() => reject(new Error(message)), answerLimitMs);
+  });
+  return await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** The SSH server's first line: the layer's kernel, network and user space run. No key is needed. */
+async function probeSsh(layer: string, target: SshTarget | undefined): Promise<LayerHealth> {
+  if (target === undefined) return { layer, state: 'unknown', detail: 'not yet reachable' };
+  const socket = createConnection(target.port, target.host);
+  socket.on('error', () => undefined); // The wait below tells.
+  try {
+    const signal = AbortSignal.timeout(answerLimitMs);
+    const [chunk] = (await once(socket, 'data', { signal })) as [Buffer];
+    const speaks = chunk.toString('latin1').startsWith('SSH-');
+    return speaks
+      ? { layer, state: 'ok', detail: 'its SSH server answers' }
+      : { layer, state: 'failing', detail: 'what answers is no SSH server' };
+  } catch {
+    return {
+      layer,
+      state: 'failing',
+      detail: `its SSH server does not answer within ${answerLimitMs / 1000} s`,
+    };
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** When L2 is silent, dom0 knows whether the domain is still there. */
+async function probeL2(running: Running): Promise<LayerHealth> {
+  const { management } = running;
+  const found = await probeSsh('L2', management?.l2);
+  if (found.state !== 'failing' || management === undefined) return found;
+  try {
+    const { code } = await runRemote(management.l1, 'xl domid l2', { timeoutMs: answerLimitMs });
+    return code === 0 ? found : { layer: 'L2', state: 'dead', detail: 'its domain has ended' };
+  } catch {
+    return found;
+  }
+}
+
+function probeVms({ wanted, hub }: Running): LayerHealth[] {
+  return [...wanted].map((name): LayerHealth => {
+    const layer = `vm:${name}`;
+    switch (hub.vm(name)?.state) {
+      case 'running':
+        return { layer, state: 'ok', detail: 'the shadow hypervisor sees it run' };
+      case 'silent':
+        return { layer, state: 'failing', detail: 'it has not run for 10 s (halted?)' };
+      case 'gone':
+        return { layer, state: 'failing', detail: 'it has ended' };
+      case 'lost':
+        return { layer, state: 'unknown', detail: 'the link is down' };
+      case undefined:
+        return { layer, state: 'failing', detail: 'the shadow hypervisor has not seen it' };
+    }
+  });
+}
