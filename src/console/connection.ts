@@ -1,6 +1,8 @@
 /** An open console, whichever way it goes. */
 import type { Duplex } from 'node:stream';
 
+import type { ScreenSize } from './terminal-size.js';
+
 export interface ConsoleConnection {
   /** For the user: which console this is. */
   readonly title: string;
@@ -11,6 +13,14 @@ export interface ConsoleConnection {
   /** What the other side says to the user beside the VM's output. */
   onNotice(listener: (text: string) => void): void;
   sendBreak(): void;
+  /** The user's terminal has another size now. */
+  resize(size: ScreenSize): void;
+  /**
+   * Asks the gateway something (a verb) beside the console.
+   * @param size of the terminal that the answer is for, if there is one
+   * @throws VsbError what it is refused with
+   */
+  ask(verb: string, size?: ScreenSize): Promise<Buffer>;
   /**
    * Detaches in an orderly way, so that what was typed arrives, or cuts the connection after `limitMs`.
    * @returns whether it was orderly

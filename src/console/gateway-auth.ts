@@ -5,6 +5,9 @@ import { createPublicKey } from 'node:crypto';
 
 import type { AuthContext, ParsedKey } from 'ssh2';
 
+import type { AccessList } from './access.js';
+import { CERTIFICATE_TYPE, parseCertificate, roleOf, signedBy } from './certificate.js';
+import type { Certificate } from './certificate.js';
 import { fingerprintOf } from './keys.js';
 
 /** Smallest RSA modulus accepted, bits (NIST SP 800-131A). */
@@ -13,7 +16,7 @@ const MIN_RSA_BITS = 2048;
 export interface AuthorizedKey {
   readonly key: ParsedKey;
   readonly fingerprint: string;
-  /** The line's comment, else the fingerprint. */
+  /** The line's comment as printable ASCII, else the fingerprint. */
   readonly label: string;
 }
 
@@ -51,7 +54,7 @@ export function parseAuthorizedKeys(
       });
     } else {
       const fingerprint = fingerprintOf(key.getPublicSSH());
-      keys.push({ key, fingerprint, label: key.comment || fingerprint });
+      keys.push({ key, fingerprint, label: printableAscii(key.comment ?? '') || fingerprint });
     }
   }
   return { keys, rejected };
@@ -64,26 +67,69 @@ function isStrong(key: ParsedKey): boolean {
   return (modulusLength ?? 0) >= MIN_RSA_BITS;
 }
 
+/** Who has logged in: by a key that has a grant, or by a certificate of a trusted authority. */
+export interface Identity {
+  /** Of the key. */
+  readonly fingerprint: string;
+  /** For lists and logs. */
+  readonly label: string;
+  readonly certificate?: Certificate;
+}
+
 /** What to do with one authentication request. */
 export type AuthDecision =
   /** A key that would do, without a signature yet. */
   | { readonly kind: 'acceptable' }
-  | { readonly kind: 'accepted'; readonly key: AuthorizedKey }
+  | { readonly kind: 'accepted'; readonly identity: Identity }
   /** `counts` is false for the harmless first question which methods there are (RFC 4252, 5.2). */
   | { readonly kind: 'refused'; readonly counts: boolean };
 
-export function decide(context: AuthContext, keys: readonly AuthorizedKey[]): AuthDecision {
+export interface AuthPolicy {
+  readonly access: AccessList;
+  /** Fingerprints of the authorities whose certificates count. */
+  readonly authorities: ReadonlySet<string>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+const refused: AuthDecision = { kind: 'refused', counts: true };
+
+export function decide(context: AuthContext, policy: AuthPolicy): AuthDecision {
   if (context.method === 'none') return { kind: 'refused', counts: false };
-  const refused: AuthDecision = { kind: 'refused', counts: true };
   if (context.method !== 'publickey') return refused;
-  const { key: offered, signature, blob, hashAlgo } = context;
+  const { key: offered, signature, blob, hashAlgo, username } = context;
+  if (offered.algo === CERTIFICATE_TYPE) {
+    return decideCertificate(offered.data, signature, blob, username, policy);
+  }
   // An RSA key without a named hash means SHA-1.
   if (offered.algo === 'ssh-rsa' && hashAlgo === undefined) return refused;
-  const known = keys.find(
-    ({ key }) => key.type === offered.algo && key.getPublicSSH().equals(offered.data),
-  );
-  if (known === undefined) return refused;
+  const grant = policy.access.find(fingerprintOf(offered.data), username);
+  if (grant === undefined || grant.key.key.type !== offered.algo) return refused;
   if (signature === undefined || blob === undefined) return { kind: 'acceptable' };
-  const genuine: unknown = known.key.verify(blob, signature, hashAlgo);
-  return genuine === true ? { kind: 'accepted', key: known } : refused;
+  const genuine: unknown = grant.key.key.verify(blob, signature, hashAlgo);
+  if (genuine !== true) return refused;
+  const { fingerprint, label } = grant.key;
+  return { kind: 'accepted', identity: { fingerprint, label } };
+}
+
+function decideCertificate(
+  data: Buffer,
+  signature: Buffer | undefined,
+  blob: Buffer | undefined,
+  vm: string,
+  { authorities, now }: AuthPolicy,
+): AuthDecision {
+  const certificate = parseCertificate(data);
+  if (certificate === undefined || !authorities.has(certificate.authority)) return refused;
+  if (roleOf(certificate, vm, now()) === undefined) return refused;
+  if (signature === undefined || blob === undefined) return { kind: 'acceptable' };
+  if (!signedBy(certificate, blob, signature)) return refused;
+  const label = `${printableAscii(certificate.keyId)} (certificate ${certificate.serial})`;
+  const fingerprint = fingerprintOf(data);
+  return { kind: 'accepted', identity: { fingerprint, label, certificate } };
+}
+
+/** A name from outside, fit for a terminal and a log. */
+export function printableAscii(text: string): string {
+  return text.slice(0, 64).replace(/[^\x20-\x7e]/g, '?');
 }

@@ -1,52 +1,24 @@
 /**
- * The SSH gateway: stock OpenSSH, and our own client, reach a VM's console as user `<vm>`. One thing
- * only is on offer, a `shell` that is the console: no commands, no subsystems, no forwarding.
+ * The SSH gateway: stock OpenSSH, and our own client, reach a VM's console as user `<vm>`. A shell is the
+ * console, an exec request one of a closed list of verbs: no commands, no subsystems, no forwarding.
  * Nothing of what passes through is ever logged.
  */
-import { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 
-import type { AuthContext, Connection, ServerChannel, Session as SshSession } from 'ssh2';
+import type { Connection } from 'ssh2';
 
-import { errnoOf, ExitCode, messageOf, VsbError } from '../errors/index.js';
-import { decide, parseAuthorizedKeys, type AuthorizedKey } from './gateway-auth.js';
-import { BREAK_SIGNAL, HISTORY_VARIABLE, REFUSAL } from './gateway-protocol.js';
+import { errnoOf, messageOf, VsbError } from '../errors/index.js';
+import { AccessList, type Grant } from './access.js';
+import type { Attachment } from './gateway-attachment.js';
+import { parseAuthorizedKeys, type AuthPolicy } from './gateway-auth.js';
+import { GatewayConnection } from './gateway-connection.js';
+import type { GatewayEvent, Who } from './gateway-events.js';
 import type { ConsoleHub } from './hub.js';
-import type { Session } from './session.js';
-import { patchConnection } from './ssh2-patch.js';
+import { Pacer } from './pacer.js';
+import { RateLimit } from './rate-limit.js';
+import { ScreenRenderer } from './screen.js';
 
-/** What the gateway reports; never anything that was typed or printed. */
-export type GatewayEvent =
-  | { readonly type: 'listening'; readonly host: string; readonly port: number }
-  | { readonly type: 'key-ignored'; readonly line: number; readonly reason: string }
-  | { readonly type: 'connection-dropped'; readonly peer: string; readonly reason: string }
-  | { readonly type: 'auth-failed'; readonly peer: string; readonly attempts: number }
-  | {
-      readonly type: 'auth-accepted';
-      readonly peer: string;
-      readonly vm: string;
-      readonly key: string;
-    }
-  | {
-      readonly type: 'session-refused';
-      readonly peer: string;
-      readonly vm: string;
-      readonly reason: string;
-    }
-  | {
-      readonly type: 'session-opened';
-      readonly peer: string;
-      readonly vm: string;
-      readonly key: string;
-    }
-  | {
-      readonly type: 'session-closed';
-      readonly peer: string;
-      readonly vm: string;
-      readonly reason: string;
-      /** Output bytes that the session was too slow for. */
-      readonly missed: number;
-    };
+export type { GatewayEvent } from './gateway-events.js';
 
 export interface GatewayLimits {
   /** Console sessions at one time. */
@@ -59,21 +31,33 @@ export interface GatewayLimits {
   maxAuthTries: number;
   /** A refusal takes this long, whatever its reason, milliseconds. */
   authFailureDelayMs: number;
+  /** Connections of one address: so many at once, then so many a second. */
+  connectionBurst: number;
+  connectionsPerSecond: number;
+  /** A session that may type ends after so long without a key, milliseconds; 0: never. */
+  idleMs: number;
 }
 
 const defaultLimits: GatewayLimits = {
-  maxSessions: 128,
+  maxSessions: 256,
   maxUnauthenticated: 16,
   loginGraceMs: 20_000,
   maxAuthTries: 6,
   authFailureDelayMs: 300,
+  connectionBurst: 200,
+  connectionsPerSecond: 10,
+  idleMs: 0,
 };
 
 export interface GatewayOptions {
   /** OpenSSH private key, Ed25519. */
   hostKeyPem: string;
-  /** OpenSSH public key lines; those who have one of the keys may use all consoles. */
+  /** OpenSSH public key lines; those who have one of the keys may type at all consoles. */
   authorizedKeys: readonly string[];
+  /** Who else may do what; it may change at any time. */
+  access?: AccessList;
+  /** Fingerprints of the authorities whose certificates are accepted. */
+  authorities?: readonly string[];
   hub: ConsoleHub;
   /** Port 0: any free one. */
   listen: { host: string; port: number };
@@ -81,25 +65,17 @@ export interface GatewayOptions {
   limits?: Partial<GatewayLimits>;
 }
 
-export interface GatewaySessionInfo {
-  readonly vm: string;
-  /** The key's comment, or its fingerprint. */
-  readonly key: string;
-  readonly peer: string;
-  readonly since: Date;
-  readonly missed: number;
-}
-
-/** Output on its way to one client: unsent by ssh2, and unsent by the kernel, bytes. */
-const CHANNEL_HIGH = 128 * 1024;
-const SOCKET_HIGH = 256 * 1024;
 /** How long close() waits for clients to take their goodbye, milliseconds. */
 const GOODBYE_MS = 500;
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #limits: GatewayLimits;
-  readonly #keys: readonly AuthorizedKey[];
+  readonly #policy: AuthPolicy;
+  readonly #pacer = new Pacer();
+  readonly #screens = new ScreenRenderer();
+  readonly #rate: RateLimit;
+  readonly #floodLog = new RateLimit(10, 0.1);
   readonly #server = createServer({ noDelay: true });
   readonly #sockets = new Set<Socket>();
   /** Oldest first. */
@@ -107,24 +83,32 @@ export class Gateway {
   readonly #attachments = new Set<Attachment>();
   #port = 0;
 
-  constructor(options: GatewayOptions, keys: readonly AuthorizedKey[]) {
+  constructor(options: GatewayOptions, access: AccessList) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
-    this.#keys = keys;
+    const authorities = new Set(options.authorities ?? []);
+    this.#policy = { access, authorities, now: Date.now };
+    this.#rate = new RateLimit(this.#limits.connectionBurst, this.#limits.connectionsPerSecond);
+    access.on('revoked', this.#onRevoked);
   }
 
   get port(): number {
     return this.#port;
   }
 
-  sessions(): GatewaySessionInfo[] {
-    return [...this.#attachments].map((attachment) => attachment.info());
+  /** Who is at which console. */
+  sessions(): Who[] {
+    return [...this.#attachments].map(({ who }) => who);
   }
 
   /** Ends all sessions and connections and stops listening. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const attachment of this.#attachments) attachment.hangUp();
+    this.#policy.access.off('revoked', this.#onRevoked);
+    for (const attachment of [...this.#attachments]) {
+      attachment.hangUp('the gateway is going down');
+    }
+    this.#screens.close();
     for (const socket of this.#sockets) {
       socket.destroySoon();
       const timer = setTimeout(() => socket.destroy(), GOODBYE_MS);
@@ -162,6 +146,10 @@ export class Gateway {
     });
     this.#server.on('connection', (socket) => {
       const peer = peerOf(socket);
+      if (!this.#rate.take(socket.remoteAddress ?? '')) {
+        this.#refuseFlood(socket, peer);
+        return;
+      }
       waiting.set(peer, socket);
       socket.once('close', () => waiting.delete(peer));
       this.#onSocket(socket, peer);
@@ -180,6 +168,15 @@ export class Gateway {
     });
     this.#port = (this.#server.address() as AddressInfo).port;
     this.#log({ type: 'listening', host, port: this.#port });
+  }
+
+  /** Drops a connection; a flood of them must not flood the log. */
+  #refuseFlood(socket: Socket, peer: string): void {
+    socket.on('error', () => {
+      // Reset by the peer: it is dropped anyway.
+    });
+    if (this.#floodLog.take('')) this.#drop(socket, peer, 'too many connections');
+    else socket.destroy();
   }
 
   #log(event: GatewayEvent): void {
@@ -216,230 +213,37 @@ export class Gateway {
 
   #onConnection(connection: Connection, socket: Socket): void {
     const peer = peerOf(socket);
-    let key: AuthorizedKey | undefined;
-    let vm = '';
-    let failures = 0;
-    const delays = new Set<NodeJS.Timeout>();
-    const attachments = new Map<SshSession, Attachment>();
-
-    const refuse = (context: AuthContext): void => {
-      failures++;
-      this.#log({ type: 'auth-failed', peer, attempts: failures });
-      const timer = setTimeout(() => {
-        delays.delete(timer);
-        context.reject(['publickey']);
-        if (failures >= this.#limits.maxAuthTries) {
-          this.#drop(socket, peer, 'too many failed logins');
+    const { maxAuthTries, authFailureDelayMs, idleMs, maxSessions } = this.#limits;
+    new GatewayConnection(connection, socket, peer, {
+      hub: this.#options.hub,
+      policy: this.#policy,
+      pacer: this.#pacer,
+      screens: this.#screens,
+      ...{ maxAuthTries, authFailureDelayMs, idleMs },
+      log: (event) => this.#log(event),
+      drop: (reason) => this.#drop(socket, peer, reason),
+      authenticated: () => void this.#unauthenticated.delete(socket),
+      attached: (attachment) => {
+        if (this.#attachments.size >= maxSessions) {
+          const message = `all ${maxSessions} console sessions are in use`;
+          throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
         }
-      }, this.#limits.authFailureDelayMs);
-      delays.add(timer);
-    };
-    connection.on('authentication', (context) => {
-      const decision = decide(context, this.#keys);
-      if (decision.kind === 'refused') {
-        if (decision.counts) refuse(context);
-        else context.reject(['publickey']);
-        return;
-      }
-      if (decision.kind === 'accepted') {
-        key = decision.key;
-        vm = context.username;
-      }
-      context.accept();
-    });
-    connection.on('ready', () => {
-      this.#unauthenticated.delete(socket);
-      this.#log({ type: 'auth-accepted', peer, vm, key: key?.label ?? '' });
-    });
-    connection.on('session', (accept) => {
-      const session = accept();
-      let from: 'start' | 'now' = 'start';
-      session.on('pty', (acceptPty) => {
-        // Its terminal modes are the client's business: bytes pass as they are.
-        (acceptPty as (() => void) | undefined)?.();
-      });
-      session.on('env', (acceptEnv, rejectEnv, { key: name, val }) => {
-        const known = name === HISTORY_VARIABLE && (val === 'all' || val === 'none');
-        if (known) from = val === 'none' ? 'now' : 'start';
-        ((known ? acceptEnv : rejectEnv) as (() => void) | undefined)?.();
-      });
-      session.on('shell', (acceptShell) => {
-        const channel = acceptShell();
-        const attachment = this.#attach(channel, socket, { vm, from, key: key?.label ?? '', peer });
-        if (attachment !== undefined) attachments.set(session, attachment);
-      });
-      session.on('signal', (_accept, _reject, { name }) => {
-        if (name === BREAK_SIGNAL) attachments.get(session)?.sendBreak();
-      });
-    });
-    connection.on('error', (error) => {
-      this.#drop(socket, peer, messageOf(error));
-    });
-    connection.on('close', () => {
-      for (const timer of delays) clearTimeout(timer);
-      for (const attachment of attachments.values()) attachment.lost();
-    });
-    patchConnection(connection, {
-      onBreak: (session) => {
-        const attachment = attachments.get(session);
-        attachment?.sendBreak();
-        return attachment !== undefined;
+        this.#attachments.add(attachment);
+        attachment.once('close', () => this.#attachments.delete(attachment));
       },
-      onWindowViolation: () => this.#drop(socket, peer, 'more data than the window allows'),
     });
   }
 
-  #attach(
-    channel: ServerChannel,
-    socket: Socket,
-    who: { vm: string; key: string; peer: string; from: 'start' | 'now' },
-  ): Attachment | undefined {
-    const { vm, key, peer, from } = who;
-    const { hub } = this.#options;
-    const refuse = (reason: string, text: string, status: number): undefined => {
-      this.#log({ type: 'session-refused', peer, vm: printable(vm), reason });
-      channel.stderr.write(`${REFUSAL}${text}\r\n`);
-      channel.exit(status);
-      channel.end();
-    };
-    channel.on('error', () => {
-      // The connection is going; its 'close' cleans up.
-    });
-    const console = hub.vm(vm);
-    if (console === undefined) {
-      const names = hub.list().map(({ name }) => name);
-      const there = names.length === 0 ? 'there are none now' : `there are: ${names.join(', ')}`;
-      const text = `no VM is known as '${printable(vm)}'; ${there}`;
-      return refuse('unknown VM', text, ExitCode.usage);
-    }
-    if (this.#attachments.size >= this.#limits.maxSessions) {
-      const text = `all ${this.#limits.maxSessions} console sessions are in use`;
-      return refuse('too many sessions', text, ExitCode.layer);
-    }
-    const session = console.openSession({ mode: 'rw', label: `${key} ${peer}`, from });
-    const attachment = new Attachment(channel, socket, session, { vm, key, peer });
-    this.#attachments.add(attachment);
-    this.#log({ type: 'session-opened', peer, vm, key });
-    attachment.once('close', (reason) => {
-      this.#attachments.delete(attachment);
-      this.#log({ type: 'session-closed', peer, vm, reason, missed: session.missed });
-    });
-    attachment.start();
-    return attachment;
-  }
-}
-
-/** One SSH channel joined to one console session. */
-class Attachment extends EventEmitter<{ close: [reason: string] }> {
-  readonly #channel: ServerChannel;
-  readonly #socket: Socket;
-  readonly #session: Session;
-  readonly #who: { vm: string; key: string; peer: string };
-  readonly #since = new Date();
-  /** Output given to ssh2 that waits for the client's window, bytes. */
-  #unsent = 0;
-  #finished = false;
-
-  constructor(
-    channel: ServerChannel,
-    socket: Socket,
-    session: Session,
-    who: { vm: string; key: string; peer: string },
-  ) {
-    super();
-    this.#channel = channel;
-    this.#socket = socket;
-    this.#session = session;
-    this.#who = who;
-  }
-
-  start(): void {
-    const session = this.#session;
-    session.on('readable', this.#pump);
-    session.on('drain', () => this.#channel.resume());
-    session.on('end', this.#pump);
-    this.#socket.on('drain', this.#pump);
-    this.#channel.on('data', (bytes: Buffer) => {
-      if (session.ended === undefined && !session.write(bytes)) this.#channel.pause();
-    });
-    // The client is done typing: it still gets what the VM has printed so far.
-    this.#channel.on('end', () => session.close());
-    this.#channel.on('close', () => this.lost());
-    this.#pump();
-  }
-
-  info(): GatewaySessionInfo {
-    return { ...this.#who, since: this.#since, missed: this.#session.missed };
-  }
-
-  sendBreak(): void {
-    this.#session.sendBreak().catch((error: unknown) => this.#notice(messageOf(error)));
-  }
-
-  /** The gateway is going down. */
-  hangUp(): void {
-    this.#finish('the gateway is going down', ExitCode.layer);
-  }
-
-  /** The client is gone. */
-  lost(): void {
-    this.#close('client gone');
-  }
-
-  /** Passes on what there is, as long as the client takes it. */
-  readonly #pump = (): void => {
-    while (!this.#finished) {
-      if (this.#unsent >= CHANNEL_HIGH || this.#socket.writableLength >= SOCKET_HIGH) return;
-      const chunk = this.#session.read();
-      if (chunk === undefined) break;
-      if (chunk.missed > 0) this.#notice(`${chunk.missed} bytes of output were missed here`);
-      this.#unsent += chunk.bytes.length;
-      this.#channel.write(chunk.bytes, () => {
-        this.#unsent -= chunk.bytes.length;
-        this.#pump();
-      });
-    }
-    switch (this.#session.ended) {
-      case 'closed':
-        return this.#finish(undefined, ExitCode.ok);
-      case 'vm-gone':
-        return this.#finish(`VM '${this.#who.vm}' is gone`, ExitCode.layer);
-      case 'hub-closed':
-        return this.#finish('the gateway is going down', ExitCode.layer);
-      case undefined:
+  /** Those whom a grant let in that was taken back. */
+  readonly #onRevoked = (grant: Grant): void => {
+    for (const attachment of [...this.#attachments]) {
+      if (attachment.grant?.id === grant.id) attachment.hangUp('the right to be here was revoked');
     }
   };
-
-  /** For the user, beside the VM's output. */
-  #notice(text: string): void {
-    if (this.#channel.writable) this.#channel.stderr.write(`\r\n[vsbypass: ${text}]\r\n`);
-  }
-
-  #finish(notice: string | undefined, status: number): void {
-    if (this.#finished) return;
-    if (notice !== undefined) this.#notice(notice);
-    this.#channel.exit(status);
-    this.#channel.end();
-    this.#close(notice ?? 'detached');
-  }
-
-  #close(reason: string): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    this.#socket.off('drain', this.#pump);
-    this.#session.off('readable', this.#pump).off('end', this.#pump);
-    this.#session.close();
-    this.emit('close', reason);
-  }
 }
 
 function peerOf(socket: Socket): string {
   return `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
-}
-
-/** A name from outside, fit for a terminal and a log. */
-function printable(text: string): string {
-  return text.slice(0, 64).replace(/[^\x20-\x7e]/g, '?');
 }
 
 /**
@@ -455,7 +259,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const { keys, rejected } = parseAuthorizedKeys(options.authorizedKeys, ssh2.utils.parseKey);
   for (const { line, reason } of rejected) options.log?.({ type: 'key-ignored', line, reason });
-  const gateway = new Gateway(options, keys);
+  const access = options.access ?? new AccessList();
+  for (const [index, key] of keys.entries()) {
+    const always = { vm: undefined, role: 'write', expires: undefined, once: false } as const;
+    access.add({ id: `instance-${index + 1}`, key, ...always, source: 'instance' });
+  }
+  const gateway = new Gateway(options, access);
   try {
     await gateway.listen(ssh2);
   } catch (cause) {

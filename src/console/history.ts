@@ -11,6 +11,10 @@ export interface HistoryChunk {
   readonly missed: number;
 }
 
+/** How far to look for the end of a line that the ring has cut, bytes. */
+const CUT_LINE = 8192;
+const LF = 0x0a;
+
 export class History {
   readonly #ring: Buffer;
   #end = 0;
@@ -38,6 +42,21 @@ export class History {
     this.#ring.set(kept.subarray(0, untilWrap), at);
     this.#ring.set(kept.subarray(untilWrap), 0);
     this.#end += bytes.length;
+  }
+
+  /**
+   * Position of the oldest whole line that is kept: once the ring has moved on, its oldest byte is in the
+   * middle of anything.
+   */
+  get firstLine(): number {
+    if (this.start === 0) return 0;
+    const head = this.read(this.start, CUT_LINE)?.bytes;
+    return this.start + (head === undefined ? 0 : head.indexOf(LF) + 1);
+  }
+
+  /** A copy of all whole lines that are kept, and of the unfinished one. */
+  snapshot(): Buffer {
+    return this.read(this.firstLine, this.#ring.length)?.bytes ?? Buffer.alloc(0);
   }
 
   /** At most `limit` bytes from `position` on; undefined when there is nothing after it. */

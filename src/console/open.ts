@@ -5,6 +5,9 @@
 import type { GatewayAccess, InstanceAccess } from '../cli/context.js';
 import { VsbError } from '../errors/index.js';
 import type { ConsoleConnection } from './connection.js';
+import type { GatewayLogin } from './gateway-client.js';
+import type { AttachRequest } from './gateway-protocol.js';
+import type { ScreenSize } from './terminal-size.js';
 
 /** Which key to log in to the gateway with; by default the instance's own. */
 export interface CredentialChoice {
@@ -18,8 +21,9 @@ export interface CredentialChoice {
 export interface OpenConsoleOptions {
   readonly access: InstanceAccess;
   readonly vm: string;
-  /** What to see first: everything kept since the first boot byte, or only what comes from now on. */
-  readonly history: 'all' | 'none';
+  readonly attach: AttachRequest;
+  /** The user's terminal, if there is one. */
+  readonly size?: ScreenSize | undefined;
   readonly credentials: CredentialChoice;
   readonly signal: AbortSignal;
 }
@@ -46,15 +50,29 @@ export function runningGateway(access: InstanceAccess): GatewayAccess {
  *   {@link connectOperator} throw
  */
 export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
-  const { access, vm, history, signal } = options;
+  const { access, vm, attach, size, signal } = options;
   if (!isShadowed(access, vm) && access.management !== undefined) {
     const { connectOperator } = await import('./operator.js');
+    const history = attach.replay === 'none' ? 'none' : 'all';
     return await connectOperator({ l2: access.management.l2, vm, history, signal });
   }
-  const { host, port, hostKeyFingerprint, clientKeyPath } = runningGateway(access);
   const { connectGateway } = await import('./gateway-client.js');
-  const login = await readCredentials(options.credentials, clientKeyPath);
-  return await connectGateway({ ...login, host, port, hostKeyFingerprint, vm, history, signal });
+  return await connectGateway({ ...(await gatewayLogin(options)), attach, size });
+}
+
+/**
+ * How to log in to the instance's gateway.
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), E_CONSOLE_KEY
+ */
+export async function gatewayLogin({
+  access,
+  vm,
+  credentials,
+  signal,
+}: Pick<OpenConsoleOptions, 'access' | 'vm' | 'credentials' | 'signal'>): Promise<GatewayLogin> {
+  const { host, port, hostKeyFingerprint, clientKeyPath } = runningGateway(access);
+  const login = await readCredentials(credentials, clientKeyPath);
+  return { ...login, host, port, hostKeyFingerprint, vm, signal };
 }
 
 async function readCredentials(

@@ -49,6 +49,11 @@ export async function connectOperator(target: OperatorTarget): Promise<ConsoleCo
       noticeListener = listener;
     },
     sendBreak: () => noticeListener?.("\r\n[vsbypass: QEMU's socket carries no BREAK]\r\n"),
+    resize: () => {},
+    ask: () => {
+      const message = "the operator's console knows no such thing";
+      return Promise.reject(new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' }));
+    },
     close: async (limitMs) => {
       const late = AbortSignal.timeout(limitMs);
       late.addEventListener('abort', remote.destroy, { once: true });

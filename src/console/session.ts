@@ -7,6 +7,7 @@ import { EventEmitter } from 'node:events';
 import { VsbError } from '../errors/index.js';
 import type { History, HistoryChunk } from './history.js';
 
+/** What a session may ever do: type when the console's writer (`rw`), or only look on (`ro`). */
 export type SessionMode = 'rw' | 'ro';
 
 /** Why a session ended: by its owner, because its VM is gone for good, or because the hub closed. */
@@ -17,6 +18,10 @@ export interface SessionEvents {
   readable: [];
   /** write() said false and takes more now. */
   drain: [];
+  /** It types now, or does no more because somebody took that over. */
+  role: [writes: boolean, by: string | undefined];
+  /** For the user, beside the output. */
+  notice: [text: string];
   end: [reason: SessionEnd];
 }
 
@@ -24,18 +29,21 @@ export interface SessionOptions {
   mode: SessionMode;
   /** Who it is, for lists and logs. */
   label: string;
-  /** Where reading begins: at the oldest byte kept (default), or with what comes from now on. */
+  /** Where reading begins: at the oldest line kept (default), or with what comes from now on. */
   from?: 'start' | 'now';
-  /**
-   * Whether L1 is told that somebody is at the console (default true); false for the program's own
-   * watchers, which never type.
-   */
+  /** False for the program's own watchers, which nobody is to hear of; default true. */
   counted?: boolean;
+  /** Whether to take typing over from who does it now. */
+  take?: boolean;
 }
 
 /** What a session needs of its VM's console. */
 export interface SessionTarget {
   readonly history: History;
+  /** Who types now. */
+  readonly writer: Session | undefined;
+  /** Makes the session the writer if there is none, or by force; says whether it is now. */
+  claimWriter(session: Session, force: boolean): boolean;
   writeInput(bytes: Buffer): boolean;
   sendBreak(): Promise<void>;
   sessionClosed(session: Session): void;
@@ -48,6 +56,7 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly mode: SessionMode;
   readonly label: string;
   readonly counted: boolean;
+  readonly since = new Date();
   #target: SessionTarget;
   #position: number;
   #missed = 0;
@@ -63,7 +72,17 @@ export class Session extends EventEmitter<SessionEvents> {
     this.mode = options.mode;
     this.label = options.label;
     this.counted = options.counted ?? true;
-    this.#position = options.from === 'now' ? target.history.end : target.history.start;
+    this.#position = options.from === 'now' ? target.history.end : target.history.firstLine;
+  }
+
+  /** Whether it is the one that types. */
+  get writes(): boolean {
+    return this.#target.writer === this;
+  }
+
+  /** Who types at this console, if anybody does. */
+  get writerLabel(): string | undefined {
+    return this.#target.writer?.label;
   }
 
   /** Why it ended, or undefined while it lives. */
@@ -106,12 +125,30 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /**
-   * Types into the VM.
+   * Becomes the one that types.
+   * @param force whether to take that over from another session, which is told
+   * @throws VsbError as write() does
+   */
+  claim(force: boolean): void {
+    if (this.#ended !== undefined) {
+      throw new VsbError('E_CONSOLE_CLOSED', 'the console session is over', { layer: 'console' });
+    }
+    if (this.mode === 'ro') {
+      throw new VsbError('E_CONSOLE_REFUSED', 'this session only watches', { layer: 'console' });
+    }
+    if (this.#target.claimWriter(this, force)) return;
+    const message = `${this.writerLabel ?? 'somebody'} types at this console`;
+    throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+  }
+
+  /**
+   * Types into the VM; the first to do so at a console where nobody types becomes its writer.
    * @returns false when enough is waiting (the bytes are taken all the same): wait for 'drain'
-   * @throws VsbError E_CONSOLE_REFUSED for a read-only session, E_CONSOLE_CLOSED after its end
+   * @throws VsbError E_CONSOLE_REFUSED for one that only watches, or while another session types,
+   *   E_CONSOLE_CLOSED after its end
    */
   write(bytes: Buffer): boolean {
-    this.#checkWritable();
+    this.claim(false);
     return this.#target.writeInput(bytes);
   }
 
@@ -120,7 +157,7 @@ export class Session extends EventEmitter<SessionEvents> {
    * @throws VsbError as write() does, and what the link says
    */
   async sendBreak(): Promise<void> {
-    this.#checkWritable();
+    this.claim(false);
     await this.#target.sendBreak();
   }
 
@@ -142,17 +179,6 @@ export class Session extends EventEmitter<SessionEvents> {
     const already = Math.max(0, this.#position - this.#target.history.start);
     this.#target = target;
     this.#position = position + already;
-  }
-
-  #checkWritable(): void {
-    if (this.#ended !== undefined) {
-      throw new VsbError('E_CONSOLE_CLOSED', 'the console session is over', { layer: 'console' });
-    }
-    if (this.mode === 'ro') {
-      throw new VsbError('E_CONSOLE_REFUSED', 'this console session is read-only', {
-        layer: 'console',
-      });
-    }
   }
 
   #change(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,9 @@
 /** The user's terminal while it is a console: raw, and whatever happens, given back as it was. */
 import type { Readable, Writable } from 'node:stream';
 
+import { MARK_PASTES } from './paste-mode.js';
+import { believableSize, type ScreenSize } from './terminal-size.js';
+
 /** An input that may be a terminal (`process.stdin` is one). */
 export type TerminalInput = Readable & {
   isTTY?: boolean;
@@ -8,7 +11,13 @@ export type TerminalInput = Readable & {
 };
 
 /** An output that may be a terminal. */
-export type TerminalOutput = Writable & { isTTY?: boolean };
+export type TerminalOutput = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+
+/** The size of a terminal; undefined if it is none. */
+export function sizeOf(output: TerminalOutput): ScreenSize | undefined {
+  if (output.isTTY !== true) return undefined;
+  return believableSize(output.columns ?? 80, output.rows ?? 24);
+}
 
 /**
  * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
@@ -18,7 +27,7 @@ const RESET =
   '\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>';
 
 /** The part of `process` that tells when the terminal must be given back or taken again. */
-export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off'>;
+export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'once' | 'kill' | 'pid'>;
 
 export class RawTerminal {
   readonly #input: TerminalInput;
@@ -45,6 +54,23 @@ export class RawTerminal {
     this.#process.on('exit', this.restore);
     // Stopped and continued by the shell's job control, which resets the modes.
     this.#process.on('SIGCONT', this.#again);
+    this.#markPastes();
+  }
+
+  /** Stops this process, as ^Z does elsewhere; `resumed` is called when the shell continues it. */
+  suspend(resumed: () => void): void {
+    if (!this.#raw) return;
+    this.restore();
+    this.#process.once('SIGCONT', () => {
+      this.enter();
+      resumed();
+    });
+    this.#process.kill(this.#process.pid, 'SIGTSTP');
+  }
+
+  /** A program in the VM has switched it off. */
+  markPastesAgain(): void {
+    if (this.#raw) this.#markPastes();
   }
 
   /** Gives the terminal back; may be called at any time and more than once. */
@@ -63,5 +89,10 @@ export class RawTerminal {
 
   readonly #again = (): void => {
     this.#input.setRawMode?.(true);
+    this.#markPastes();
   };
+
+  #markPastes(): void {
+    if (this.#output.isTTY === true && this.#output.writable) this.#output.write(MARK_PASTES);
+  }
 }

@@ -6,7 +6,13 @@
 import { VsbError } from '../errors/index.js';
 import type { Link, VmRecord } from '../link/index.js';
 import { History } from './history.js';
-import { Session, type SessionEnd, type SessionOptions, type SessionTarget } from './session.js';
+import {
+  Session,
+  type SessionEnd,
+  type SessionMode,
+  type SessionOptions,
+  type SessionTarget,
+} from './session.js';
 
 /** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
 const INPUT_HIGH = 64 * 1024;
@@ -21,12 +27,23 @@ export interface VmConsoleInfo {
   readonly name: string;
   readonly state: VmConsoleState;
   readonly vm: VmRecord | undefined;
-  readonly sessions: readonly { label: string; mode: 'rw' | 'ro'; missed: number }[];
+  readonly sessions: readonly SessionInfo[];
   /** Bytes ever printed, and those that are still kept. */
   readonly bytesOut: number;
   readonly bytesKept: number;
   /** Input bytes taken from sessions. */
   readonly bytesIn: number;
+}
+
+/** One of those at the console. */
+export interface SessionInfo {
+  readonly label: string;
+  readonly mode: SessionMode;
+  /** Whether it is the one that types. */
+  readonly writes: boolean;
+  readonly since: Date;
+  /** Output bytes that it was too slow for. */
+  readonly missed: number;
 }
 
 /** Where the VM is now. */
@@ -51,6 +68,7 @@ export class VmConsole implements SessionTarget {
   #vm: VmRecord | undefined;
   #gone = false;
   #toldSessions = 0;
+  #writer: Session | undefined;
 
   constructor(name: string, historyBytes: number) {
     this.#name = name;
@@ -80,7 +98,9 @@ export class VmConsole implements SessionTarget {
       name: this.#name,
       state: this.state,
       vm: this.#vm,
-      sessions: [...this.#sessions].map(({ label, mode, missed }) => ({ label, mode, missed })),
+      sessions: this.#counted().map(({ label, mode, writes, since, missed }) => ({
+        ...{ label, mode, writes, since, missed },
+      })),
       bytesOut: this.history.end,
       bytesKept: this.history.end - this.history.start,
       bytesIn: this.#inputTotal,
@@ -91,8 +111,29 @@ export class VmConsole implements SessionTarget {
   openSession(options: SessionOptions): Session {
     const session = new Session(this, options);
     this.#sessions.add(session);
+    if (options.mode === 'rw') this.claimWriter(session, options.take === true);
     this.#tellAttached();
     return session;
+  }
+
+  get writer(): Session | undefined {
+    return this.#writer;
+  }
+
+  /** For sessions. */
+  claimWriter(session: Session, force: boolean): boolean {
+    const previous = this.#writer;
+    if (previous === session) return true;
+    if (previous !== undefined && !force) return false;
+    this.#writer = session;
+    previous?.emit('role', false, session.label);
+    session.emit('role', true, previous?.label);
+    return true;
+  }
+
+  /** Tells those at the console, beside the output. */
+  tell(text: string, except?: Session): void {
+    for (const session of this.#counted()) if (session !== except) session.emit('notice', text);
   }
 
   /** For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords. */
@@ -121,6 +162,10 @@ export class VmConsole implements SessionTarget {
 
   sessionClosed(session: Session): void {
     this.#sessions.delete(session);
+    if (this.#writer === session) {
+      this.#writer = undefined;
+      this.tell(`${session.label} has left, nobody types here now`);
+    }
     this.#tellAttached();
   }
 
@@ -135,11 +180,13 @@ export class VmConsole implements SessionTarget {
   attach(link: Link, vm: VmRecord): void {
     const same = this.#vm?.slot === vm.slot && this.#vm.generation === vm.generation;
     if (!same) this.#dropInput();
+    const back = this.#vm !== undefined && this.#endpoint === undefined;
     this.#endpoint = { link, vm };
     this.#vm = vm;
     this.#gone = false;
     this.#blocked = false;
     this.#toldSessions = 0;
+    if (back) this.tell(same ? 'the link to the VM is back' : 'the VM is back');
     this.#tellAttached();
     this.#flushInput();
   }
@@ -152,7 +199,11 @@ export class VmConsole implements SessionTarget {
   /** The VM is no longer reachable: because it is gone, or because the link is. */
   detach(reason: 'gone' | 'lost'): void {
     this.#endpoint = undefined;
-    if (reason === 'lost') return;
+    if (reason === 'lost') {
+      this.tell('the link to the VM is lost, what is typed waits for it');
+      return;
+    }
+    if (!this.#gone) this.tell('the VM has ended; if it starts again, this session goes on');
     this.#gone = true;
     if (this.#vm !== undefined) this.#vm = { ...this.#vm, state: 'gone' };
     this.#dropInput();
@@ -182,6 +233,10 @@ export class VmConsole implements SessionTarget {
       this.#sessions.add(session);
     }
     other.#sessions.clear();
+    if (other.#writer !== undefined && !this.claimWriter(other.#writer, false)) {
+      other.#writer.emit('role', false, this.#writer?.label);
+    }
+    other.#writer = undefined;
     this.#input.push(...other.#input);
     this.#inputBytes += other.#inputBytes;
     this.#inputTotal += other.#inputTotal;
@@ -192,6 +247,11 @@ export class VmConsole implements SessionTarget {
 
   endSessions(reason: SessionEnd): void {
     for (const session of [...this.#sessions]) session.end(reason);
+  }
+
+  /** Without the program's own watchers. */
+  #counted(): Session[] {
+    return [...this.#sessions].filter((session) => session.counted);
   }
 
   #flushInput(): void {
@@ -219,11 +279,11 @@ export class VmConsole implements SessionTarget {
     for (const session of this.#sessions) session.emit('drain');
   }
 
-  /** L1 captures HLTs while somebody may type; it starts from 0 whenever it gives a slot away. */
+  /** L1 captures HLTs while somebody may type (who only watches does not); it starts from 0 whenever it gives a slot away. */
   #tellAttached(): void {
     const endpoint = this.#endpoint;
     if (endpoint === undefined) return;
-    const sessions = [...this.#sessions].filter((session) => session.counted).length;
+    const sessions = this.#counted().filter(({ mode }) => mode === 'rw').length;
     if (sessions === this.#toldSessions) return;
     this.#toldSessions = sessions;
     // Only an optimisation of L1's: if the VM or the link went in the meantime, there is nothing to tell.

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { ConsoleConnection } from '../console/connection.js';
-import { connectGateway, type ConsoleTarget } from '../console/gateway-client.js';
+import { connectGateway, type GatewayLogin } from '../console/gateway-client.js';
 import { connectOperator } from '../console/operator.js';
 import type { ManagementTargets } from '../testbed/management-targets.js';
 import { Attacker } from './attacker.js';
@@ -43,7 +43,7 @@ export interface VerifyOptions {
   /** root's, in the user VM. */
   readonly password: string;
   readonly memoryBytes: number;
-  readonly gateway: Omit<ConsoleTarget, 'vm' | 'history' | 'signal'>;
+  readonly gateway: Omit<GatewayLogin, 'vm' | 'signal'>;
   readonly management: ManagementTargets;
   /** The search program, an executable. */
   readonly program: Buffer;
@@ -121,7 +121,7 @@ async function atConsole<T>(
   const { vm, management, signal, progress } = options;
   // The consoles outlive an interruption: they are needed to clean up.
   const consoles = new AbortController();
-  const target = { vm, history: 'none', signal: consoles.signal } as const;
+  const target = { vm, signal: consoles.signal };
   const connections: ConsoleConnection[] = [];
   const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
   const l1 = new Attacker(management.l1, directory);
@@ -133,9 +133,11 @@ async function atConsole<T>(
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
     const qemuPid = await l2.qemuPid(vm, signal);
     progress('opening both consoles, logging in');
-    const gateway = await connectGateway({ ...options.gateway, ...target });
+    // Whoever else is at the console looks on meanwhile.
+    const attach = { as: 'take', replay: 'none', sanitize: false } as const;
+    const gateway = await connectGateway({ ...options.gateway, ...target, attach });
     connections.push(gateway);
-    const operator = await connectOperator({ l2: management.l2, ...target });
+    const operator = await connectOperator({ l2: management.l2, ...target, history: 'none' });
     connections.push(operator);
     const secure = new Typist(gateway, signal);
     const insecure = new Typist(operator, signal);

@@ -1,64 +1,39 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:net';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 
-import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import { interact, interactByScript, type ScriptOptions } from '../../src/console/client.js';
-import { connectGateway, type ConsoleTarget } from '../../src/console/gateway-client.js';
-import { startGateway, type Gateway } from '../../src/console/gateway.js';
-import { ConsoleHub } from '../../src/console/hub.js';
-import { fingerprintOfLine, generateKey, type KeyPair } from '../../src/console/keys.js';
+import { interactByScript, type ScriptOptions } from '../../src/console/client.js';
+import {
+  askGateway,
+  connectGateway,
+  type ConsoleTarget,
+} from '../../src/console/gateway-client.js';
+import { interact } from '../../src/console/interactive.js';
+import { Recording } from '../../src/console/recording.js';
+import { fingerprintOfLine } from '../../src/console/keys.js';
 import { parseExpectPattern, parseSendText, type ScriptStep } from '../../src/console/script.js';
 import { RawTerminal, type ProcessEvents } from '../../src/console/terminal.js';
 import { VsbError } from '../../src/errors/index.js';
-import { Link } from '../../src/link/index.js';
-import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
+import { connectLink, ConsoleRig, uuid1 } from '../rig/console-rig.js';
+import type { FakeVm } from '../rig/fake-l1.js';
 
-const uuid1 = '00000000-0000-4000-8000-000000000001';
+const { hostKey, clientKey, strangerKey } = ConsoleRig;
 
-let hostKey: KeyPair;
-let clientKey: KeyPair;
-let strangerKey: KeyPair;
-let l1: FakeL1;
-let link: Link;
-let hub: ConsoleHub;
-let gateway: Gateway;
+let rig: ConsoleRig;
 let vm: FakeVm;
 
-beforeAll(() => {
-  hostKey = generateKey('host');
-  clientKey = generateKey('client');
-  strangerKey = generateKey('stranger');
-});
-
 beforeEach(async () => {
-  l1 = await FakeL1.start();
-  hub = new ConsoleHub({
-    nameOf: ({ uuid }) => (uuid === uuid1 ? 'vm1' : undefined),
-    goneGraceMs: 20,
-  });
-  link = await Link.connect(l1.socketPath, {
-    signal: new AbortController().signal,
-    timeoutMs: 5000,
-  });
-  hub.attachLink(link);
-  vm = l1.addVm({ uuid: uuid1 });
-  await vi.waitFor(() => expect(hub.vm('vm1')).toBeDefined());
-  gateway = await startGateway({
-    hostKeyPem: hostKey.privatePem,
-    authorizedKeys: [clientKey.publicLine],
-    hub,
-    listen: { host: '127.0.0.1', port: 0 },
-    limits: { authFailureDelayMs: 1 },
-  });
+  rig = await ConsoleRig.start();
+  vm = rig.vm;
 });
 
 afterEach(async () => {
-  hub.close();
-  await gateway.close();
-  link.close();
-  await l1.stop();
+  await rig.stop();
 });
 
 class FakeTerminal extends PassThrough {
@@ -83,11 +58,11 @@ class Sink extends PassThrough {
 function target(change: Partial<ConsoleTarget> = {}): ConsoleTarget {
   return {
     host: '127.0.0.1',
-    port: gateway.port,
+    port: rig.gateway.port,
     vm: 'vm1',
     hostKeyFingerprint: fingerprintOfLine(hostKey.publicLine),
     privateKeyPem: clientKey.privatePem,
-    history: 'all',
+    attach: { as: 'auto', replay: 'lines', sanitize: false },
     signal: new AbortController().signal,
     ...change,
   };
@@ -108,7 +83,7 @@ function interactive(change: Partial<ConsoleTarget> = {}) {
 
 test('interact shows the history, types, sends a BREAK, explains itself and detaches', async () => {
   vm.print('login: ');
-  await vi.waitFor(() => expect(hub.vm('vm1')?.history.end).toBe(7));
+  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.history.end).toBe(7));
   const { stdin, stdout, stderr, done } = interactive();
   await vi.waitFor(() => expect(stdout.text).toBe('login: '));
   expect(stderr.text).toContain('secure console of vm1, ~? help, ~. detach');
@@ -118,12 +93,12 @@ test('interact shows the history, types, sends a BREAK, explains itself and deta
   await vm.requested('break');
   stdin.write('~?~~\r\x03');
   expect(String(await vm.inputReached(8))).toBe('root\r~\r\x03');
-  expect(stderr.text).toContain('~.  detach');
+  expect(stderr.text).toContain('~.   detach');
   stdin.write('\r~.');
   expect(await done).toBe(0);
   expect(stdin.modes).toEqual([true, false]);
   expect(stderr.text).toContain('left the console of vm1');
-  await vi.waitFor(() => expect(gateway.sessions()).toEqual([]));
+  await vi.waitFor(() => expect(rig.gateway.sessions()).toEqual([]));
 });
 
 test('interact detaches soon even when the VM reads nothing', async () => {
@@ -132,7 +107,7 @@ test('interact detaches soon even when the VM reads nothing', async () => {
   vm.print('x');
   await vi.waitFor(() => expect(stdout.text).toBe('x'));
   stdin.write(Buffer.alloc(200_000, 'p'));
-  await vi.waitFor(() => expect(hub.vm('vm1')?.info().bytesIn).toBeGreaterThan(60_000));
+  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.info().bytesIn).toBeGreaterThan(60_000));
   stdin.write('\r~.');
   expect(await done).toBe(0);
   expect(stdin.modes).toEqual([true, false]);
@@ -140,7 +115,7 @@ test('interact detaches soon even when the VM reads nothing', async () => {
 
 test('interact gives the terminal back when the VM goes, the gateway goes, or it is told to stop', async () => {
   const first = interactive();
-  await vi.waitFor(() => expect(gateway.sessions()).toHaveLength(1));
+  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
   vm.update({ state: 'gone' });
   await expect(first.done).rejects.toMatchObject({
     code: 'E_CONSOLE_CLOSED',
@@ -148,17 +123,17 @@ test('interact gives the terminal back when the VM goes, the gateway goes, or it
   });
   expect(first.stdin.modes).toEqual([true, false]);
 
-  vm = l1.addVm({ uuid: uuid1, generation: 2 });
+  vm = rig.l1.addVm({ uuid: uuid1, generation: 2 });
   const controller = new AbortController();
   const second = interactive({ signal: controller.signal });
-  await vi.waitFor(() => expect(gateway.sessions()).toHaveLength(1));
+  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
   controller.abort(new VsbError('E_TERMINATED', 'terminated'));
   await expect(second.done).rejects.toMatchObject({ code: 'E_TERMINATED', exitCode: 143 });
   expect(second.stdin.modes).toEqual([true, false]);
 
   const third = interactive();
-  await vi.waitFor(() => expect(gateway.sessions()).toHaveLength(1));
-  await gateway.close();
+  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await rig.gateway.close();
   await expect(third.done).rejects.toMatchObject({ code: 'E_CONSOLE_CLOSED', exitCode: 4 });
   expect(third.stdin.modes).toEqual([true, false]);
 });
@@ -190,6 +165,141 @@ test('interact says what is wrong: key, VM, nobody there, no SSH there', async (
   await expect(interactive({ port }).done).rejects.toMatchObject({
     code: 'E_CONSOLE_UNREACHABLE',
     exitCode: 4,
+  });
+});
+
+test('interact answers ~w, ~s, ~r, types the size on ~z, and takes typing over on ~t', async () => {
+  await rig.print('on the screen');
+  const other = await rig.shell(await rig.login());
+  const { stdin, stdout, stderr, done } = interactive();
+  await vi.waitFor(() => expect(stdout.text).toBe('on the screen'));
+  stdin.write('~w');
+  await vi.waitFor(() => expect(stderr.text).toMatch(/types {4}alice.*\nwaits {4}alice/s));
+  stdin.write('~s');
+  await vi.waitFor(() => expect(stderr.text).toContain('path: secure: shadow UART'));
+  stdin.write('~r');
+  await vi.waitFor(() => expect(stdout.text).toMatch(/on the screen.*\n.*on the screen/s));
+  stdin.write('no');
+  await vi.waitFor(() => expect(stderr.text).toContain('not typed: alice'));
+  stdin.write('\r~t');
+  await vi.waitFor(() => expect(stderr.text).toContain('you type here now'));
+  Object.assign(stdout, { isTTY: true, columns: 132, rows: 43 });
+  stdin.write('~z');
+  expect(String(await vm.inputReached(22))).toBe('stty rows 43 cols 132\r');
+  stdin.write('~.');
+  expect(await done).toBe(0);
+  other.end();
+});
+
+test('interact connects again where the connection broke, and gives up when the user wants it', async () => {
+  const stdin = new FakeTerminal();
+  const stdout = new Sink();
+  const stderr = new Sink();
+  const options = target();
+  const reconnect = () => connectGateway({ ...options, port: rig.gateway.port });
+  const done = interact(await connectGateway(options), {
+    ...{ vm: 'vm1', stdin, stdout, stderr, escape: '~', reconnect },
+    signal: new AbortController().signal,
+  });
+  await rig.print('before ');
+  await vi.waitFor(() => expect(stdout.text).toBe('before '));
+  await rig.startGateway();
+  await vi.waitFor(() => expect(stderr.text).toContain('connected again'), 10_000);
+  stdin.write('typed');
+  expect(String(await vm.inputReached(5))).toBe('typed');
+  await rig.gateway.close();
+  await vi.waitFor(() => expect(stderr.text.match(/connecting again/g)).toHaveLength(2));
+  stdin.write('lost\r~.');
+  expect(await done).toBe(0);
+  expect(String(vm.input)).toBe('typed');
+});
+
+test('interact does not connect again to a gateway with another key', async () => {
+  const stdin = new FakeTerminal();
+  const reconnect = () =>
+    connectGateway(target({ hostKeyFingerprint: fingerprintOfLine(strangerKey.publicLine) }));
+  const done = interact(await connectGateway(target()), {
+    ...{ vm: 'vm1', stdin, stdout: new Sink(), stderr: new Sink(), escape: '~', reconnect },
+    signal: new AbortController().signal,
+  });
+  const failed = expect(done).rejects.toMatchObject({ code: 'E_CONSOLE_HOST_KEY', exitCode: 7 });
+  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await rig.startGateway();
+  await failed;
+  expect(stdin.modes).toEqual([true, false]);
+});
+
+test('a session goes on when its VM reboots, and when the link to it was cut', async () => {
+  const { stdin, stdout, stderr, done } = interactive();
+  await rig.print('first ');
+  await vi.waitFor(() => expect(stdout.text).toBe('first '));
+  rig.l1.cut();
+  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.state).toBe('lost'));
+  rig.hub.attachLink(await connectLink(rig.l1, rig.link));
+  await vi.waitFor(() => expect(stderr.text).toContain('the link to the VM is back'));
+  rig.l1.reboot(9n);
+  vm = rig.l1.addVm({ uuid: uuid1, generation: 2 });
+  vm.print('second');
+  await vi.waitFor(() => expect(stdout.text).toBe('first second'));
+  expect(stderr.text).toContain('the VM is back');
+  stdin.write('x\r~.');
+  expect(await done).toBe(0);
+});
+
+test('askGateway brings the answer to a verb, or why there is none', async () => {
+  expect(String(await askGateway(target(), 'who'))).toBe('nobody is at the console of vm1\n');
+  await expect(askGateway(target({ vm: 'vm9' }), 'who')).rejects.toMatchObject({
+    code: 'E_VM_UNKNOWN',
+  });
+  await expect(askGateway(target(), 'no verb')).rejects.toBeInstanceOf(VsbError);
+});
+
+describe('a recording', () => {
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'vsb-cast-'));
+  });
+
+  afterEach(async () => {
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  async function record(input: boolean): Promise<unknown[]> {
+    const path = join(directory, 'a.cast');
+    const size = { columns: 100, rows: 30 };
+    const recording = await Recording.start({ path, title: 't', size, input, term: 'xterm' });
+    const stdin = new FakeTerminal();
+    const stdout = new Sink();
+    const done = interact(await connectGateway(target()), {
+      ...{ vm: 'vm1', stdin, stdout, stderr: new Sink(), escape: '~', recording },
+      signal: new AbortController().signal,
+    });
+    vm.print(Buffer.from('caf\xc3', 'latin1'));
+    await vi.waitFor(() => expect(stdout.text).toHaveLength(4));
+    vm.print(Buffer.from('\xa9 "quoted"\r\n', 'latin1'));
+    await vi.waitFor(() => expect(stdout.text).toHaveLength(16));
+    stdin.write('secret\r~.');
+    await done;
+    await recording.close();
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+    return lines.map((line) => JSON.parse(line) as unknown);
+  }
+
+  test('is an asciicast of the output, whole characters, and nothing that was typed', async () => {
+    const [header, ...events] = await record(false);
+    expect(header).toMatchObject({ version: 2, width: 100, height: 30, title: 't' });
+    const time = expect.any(Number) as number;
+    expect(events).toEqual([
+      [time, 'o', 'caf'],
+      [time, 'o', 'é "quoted"\r\n'],
+    ]);
+  });
+
+  test('has what was typed when that was asked for, and never replaces a file', async () => {
+    expect((await record(true)).at(-1)).toEqual([expect.any(Number), 'i', 'secret\r']);
+    await expect(record(false)).rejects.toMatchObject({ code: 'E_FILE' });
   });
 });
 
@@ -270,7 +380,7 @@ test('interactByScript of an unknown VM says so', async () => {
 });
 
 test('RawTerminal gives the terminal back at exit, takes it again after a stop, and once only', () => {
-  const processEvents = new EventEmitter();
+  const processEvents = Object.assign(new EventEmitter(), { kill: vi.fn(), pid: 1 });
   const input = new FakeTerminal();
   const output = Object.assign(new Sink(), { isTTY: true });
   const terminal = new RawTerminal(input, output, processEvents as unknown as ProcessEvents);

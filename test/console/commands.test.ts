@@ -90,7 +90,9 @@ function contextOf(change: { gateway?: GatewayAccess | undefined; env?: NodeJS.P
   };
   const run = (...args: string[]) => {
     const command = consoleCommand(context);
-    command.exitOverride().configureOutput({ writeErr: () => {} });
+    for (const one of [command, ...command.commands]) {
+      one.exitOverride().configureOutput({ writeErr: () => {} });
+    }
     return command.parseAsync(args, { from: 'user' });
   };
   return { context, out, stdin, run };

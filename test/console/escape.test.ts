@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { EscapeParser, type EscapeAction } from '../../src/console/escape.js';
+import { PasteMode } from '../../src/console/paste-mode.js';
 
 /** The actions as text: data as it is, the others in angle brackets. */
 function play(chunks: readonly string[], escape = '~'): string {
@@ -33,6 +34,42 @@ test.each([
   ['\xff~.', '\xff~.'],
 ])('EscapeParser turns %j into %j', (input, output) => {
   expect(play([input])).toBe(output);
+});
+
+test('EscapeParser knows all commands', () => {
+  expect(play(['~r~w~s~t~z~\x1a~.'])).toBe('<replay><who><status><take><size><suspend><detach>');
+});
+
+test.each([
+  ['\x1b[200~ls\r~.\r~B\x1b[201~', 'ls\r~.\r~B'],
+  ['\r\x1b[200~~.\x1b[201~', '\r~.'],
+  ['\x1b[200~text\r\x1b[201~~.', 'text\r<detach>'],
+  ['~\x1b[200~.\x1b[201~', '~.'],
+  ['\x1b[200~a\x1b[200~~.\r~.\x1b[201~\r~.', 'a\x1b[200~~.\r~.\r<detach>'],
+  ['\x1b[20~\r~.', '\x1b[20~\r<detach>'],
+])('EscapeParser takes nothing that is pasted for a command: %j', (input, output) => {
+  expect(play([input])).toBe(output);
+  expect(play([input.slice(0, 4), input.slice(4)])).toBe(output);
+});
+
+test('EscapeParser passes the marks of a paste on to a VM that wants them, and a lone ESC at once', () => {
+  const parser = new EscapeParser('~');
+  parser.passPasteMarks = true;
+  const text = '\x1b[200~x\r~.\x1b[201~';
+  expect(parser.push(Buffer.from(text))).toEqual([{ type: 'data', bytes: Buffer.from(text) }]);
+  const esc = { type: 'data', bytes: Buffer.from('\x1b') };
+  expect(parser.push(Buffer.from('\x1b'))).toEqual([esc]);
+});
+
+test('PasteMode follows what the VM asks the terminal for, however it is cut', () => {
+  const mode = new PasteMode();
+  expect(mode.push(Buffer.from('text \x1b[?20'))).toBe(false);
+  expect(mode.push(Buffer.from('04h$ '))).toBe(false);
+  expect(mode.wanted).toBe(true);
+  expect(mode.push(Buffer.from('\x1b[?25;2004l'))).toBe(true);
+  expect(mode.wanted).toBe(false);
+  expect(mode.push(Buffer.from('more'))).toBe(false);
+  expect(mode.push(Buffer.from('\x1b[?2004h\x1b[?2004l'))).toBe(true);
 });
 
 test('EscapeParser gives the same however the input is cut', () => {

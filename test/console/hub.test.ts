@@ -173,11 +173,12 @@ test('a slow reader delays nobody, and is told what it missed', async () => {
   expect(slow.missed).toBe(total - 64 * 1024);
 });
 
-test('L1 is told how many sessions there are, also after the VM moved', async () => {
+test('L1 is told how many sessions may type, also after the VM moved', async () => {
   const vm = l1.addVm({ uuid: uuid1 });
   const console = await consoleOf('vm1');
   const one = console.openSession({ mode: 'rw', label: 'one' });
-  console.openSession({ mode: 'ro', label: 'two' });
+  console.openSession({ mode: 'rw', label: 'two' });
+  console.openSession({ mode: 'ro', label: 'watcher' });
   console.openSession({ mode: 'ro', label: 'readiness', counted: false });
   await vm.requested('attached', (request) => request.sessions === 2);
   one.close();
@@ -185,7 +186,7 @@ test('L1 is told how many sessions there are, also after the VM moved', async ()
   vm.update({ state: 'gone' });
   const moved = l1.addVm({ slot: 4, generation: 9, uuid: uuid1 });
   await moved.requested('attached', (request) => request.sessions === 1);
-  expect(console.info().sessions.map(({ label }) => label)).toEqual(['two', 'readiness']);
+  expect(console.info().sessions.map(({ label }) => label)).toEqual(['two', 'watcher']);
 });
 
 test('a read-only session can neither type nor send a BREAK; a writer can', async () => {
@@ -256,4 +257,53 @@ test('closing the hub ends the sessions', async () => {
   const ended = once(session, 'end');
   hub.close();
   expect(await ended).toEqual(['hub-closed']);
+});
+
+test('one session types at a time: others wait, take it over, or type when nobody does', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const first = console.openSession({ mode: 'rw', label: 'first' });
+  const second = console.openSession({ mode: 'rw', label: 'second' });
+  const notices: string[] = [];
+  second.on('notice', (text) => notices.push(text));
+  expect([first.writes, second.writes]).toEqual([true, false]);
+  expect(() => second.write(Buffer.from('no'))).toThrow('first types at this console');
+  const lost = once(first, 'role');
+  second.claim(true);
+  expect(await lost).toEqual([false, 'second']);
+  second.write(Buffer.from('a'));
+  expect(() => first.write(Buffer.from('no'))).toThrow(
+    expect.objectContaining({ code: 'E_CONSOLE_REFUSED' }),
+  );
+  const third = console.openSession({ mode: 'rw', label: 'third', take: true });
+  expect(console.info().sessions.map(({ label, writes }) => [label, writes])).toEqual([
+    ['first', false],
+    ['second', false],
+    ['third', true],
+  ]);
+  third.close();
+  expect(notices).toEqual(['third has left, nobody types here now']);
+  first.write(Buffer.from('b'));
+  expect(first.writes).toBe(true);
+  expect(String(await vm.inputReached(2))).toBe('ab');
+});
+
+test('those at a console are told when its VM or the link goes and comes back', async () => {
+  l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'ro', label: 'me' });
+  const notices: string[] = [];
+  session.on('notice', (text) => notices.push(text));
+  l1.cut();
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  await attach(link);
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  l1.reboot(7n);
+  l1.addVm({ uuid: uuid1, generation: 2 });
+  await vi.waitFor(() => expect(notices).toHaveLength(4));
+  expect(notices.map((text) => text.slice(0, 23))).toEqual([
+    'the link to the VM is l',
+    'the link to the VM is b',
+    'the VM has ended; if it',
+    'the VM is back',
+  ]);
 });

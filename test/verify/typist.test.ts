@@ -96,6 +96,8 @@ function connectionTo(channel: Duplex): ConsoleConnection {
     closed: new Promise((resolve) => channel.once('close', () => resolve())),
     onNotice: () => undefined,
     sendBreak: () => undefined,
+    resize: () => undefined,
+    ask: () => Promise.resolve(Buffer.alloc(0)),
     close: () => Promise.resolve(true),
     destroy: () => undefined,
     refused: () => false,

@@ -1,0 +1,112 @@
+/** Carries `vsbypass console attach` out: on a terminal, or as a script, the secure way or the operator's. */
+import type { AttachMode, AttachRequest, Replay } from '../../console/gateway-protocol.js';
+import { interactByScript } from '../../console/client.js';
+import type { ConsoleConnection } from '../../console/connection.js';
+import { interact, type InteractiveOptions } from '../../console/interactive.js';
+import { isShadowed, openConsole, runningGateway } from '../../console/open.js';
+import { warnNotSecure } from '../../console/operator.js';
+import { Recording } from '../../console/recording.js';
+import { sizeOf } from '../../console/terminal.js';
+import { VsbError } from '../../errors/index.js';
+import type { CliContext } from '../context.js';
+import { prepareSteps, type RawStep } from './console-steps.js';
+
+export interface AttachOptions {
+  readonly identity?: string | undefined;
+  readonly agent?: true | undefined;
+  readonly escape: string;
+  readonly replay?: Replay | undefined;
+  readonly watch?: true | undefined;
+  readonly take?: true | undefined;
+  readonly sanitize?: true | undefined;
+  readonly reconnect?: true | undefined;
+  readonly record?: string | undefined;
+  readonly recordInput?: true | undefined;
+  readonly stripAnsi?: true | undefined;
+}
+
+/** @returns the exit code */
+export async function attachConsole(
+  context: CliContext,
+  vm: string,
+  options: AttachOptions,
+  raw: readonly RawStep[],
+): Promise<number> {
+  if (options.watch === true && options.take === true) {
+    throw new VsbError('E_USAGE', '--watch and --take contradict each other');
+  }
+  if (options.recordInput === true && options.record === undefined) {
+    throw new VsbError('E_USAGE', '--record-input needs --record FILE');
+  }
+  const access = await context.instance();
+  runningGateway(access);
+  const steps = await prepareSteps(raw, context.env);
+  if (steps.length === 0 && context.stdin.isTTY !== true) {
+    throw new VsbError('E_USAGE', 'the console needs a terminal, or a script', {
+      hint: 'see `vsbypass console attach --help` for --expect and --send',
+    });
+  }
+  const shadowed = isShadowed(access, vm);
+  if (!shadowed) await warnNotSecure(context.stderr, context.env, vm);
+  const sanitize = options.sanitize === true;
+  const connect = async (attach: AttachRequest): Promise<ConsoleConnection> =>
+    await openConsole({
+      ...{ access: await context.instance(), vm, attach, signal: context.signal },
+      size: steps.length === 0 ? sizeOf(context.stdout) : undefined,
+      credentials: { ...options, agentSocket: context.env['SSH_AUTH_SOCK'] },
+    });
+  if (steps.length === 0) {
+    const attach = { as: modeOf(options, 'auto'), replay: options.replay, sanitize };
+    return await onTerminal(context, vm, options, shadowed, async () => await connect(attach));
+  }
+  const types = steps.some((step) => step.type === 'send');
+  const connection = await connect({
+    as: modeOf(options, types ? 'write' : 'auto'),
+    replay: options.replay ?? (steps[0]?.type === 'send' ? 'none' : 'lines'),
+    sanitize,
+  });
+  const { stdout, stderr, signal } = context;
+  const stripAnsi = options.stripAnsi === true;
+  return await interactByScript(connection, { stdout, stderr, signal, steps, stripAnsi });
+}
+
+async function onTerminal(
+  context: CliContext,
+  vm: string,
+  options: AttachOptions,
+  shadowed: boolean,
+  connect: () => Promise<ConsoleConnection>,
+): Promise<number> {
+  const { stdin, stdout, stderr, signal } = context;
+  const connection = await connect();
+  const recording = await startRecording(context, vm, options);
+  const session: InteractiveOptions = {
+    ...{ vm, stdin, stdout, stderr, signal, recording },
+    sanitize: options.sanitize === true,
+    escape: options.escape === 'none' ? undefined : options.escape,
+    reconnect: options.reconnect === true && shadowed ? connect : undefined,
+  };
+  try {
+    return await interact(connection, session);
+  } finally {
+    await recording?.close();
+  }
+}
+
+function modeOf(options: AttachOptions, otherwise: AttachMode): AttachMode {
+  if (options.watch === true) return 'watch';
+  return options.take === true ? 'take' : otherwise;
+}
+
+async function startRecording(
+  { stdout, stderr, env }: CliContext,
+  vm: string,
+  { record, recordInput }: AttachOptions,
+): Promise<Recording | undefined> {
+  if (record === undefined) return undefined;
+  const input = recordInput === true;
+  if (input) stderr.write(`[vsbypass: ${record} gets all that you type, passwords too]\r\n`);
+  const size = sizeOf(stdout) ?? { columns: 80, rows: 24 };
+  const title = `console of ${vm}`;
+  return await Recording.start({ path: record, title, size, input, term: env['TERM'] });
+}

@@ -1,0 +1,90 @@
+/**
+ * `vsbypass console [attach] <vm>`: the secure console, on a terminal or as a script. For a VM whose COM1 is
+ * left to L2 it goes the operator's way instead, and says that this is not secure.
+ */
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+
+import type { RawStep } from '../actions/console-steps.js';
+import type { CliContext } from '../context.js';
+
+const examples = `
+On a terminal ~? at the start of a line lists what can be asked for, ~. leaves. One session types at a time;
+others see what it does.
+  $ vsbypass console vm1 --watch                 only look on
+  $ vsbypass console vm1 --take                  type, also if somebody else does
+  $ vsbypass console vm1 --record vm1.cast       asciinema play vm1.cast
+
+Script mode (no terminal needed; the steps run in the order given):
+  $ vsbypass console vm1 --expect 'login: ' --send 'root\\r' \\
+      --expect 'Password: ' --send-env VM_PASSWORD --send '\\r' --timeout 10 --expect '# $'
+The VM's output goes to stdout. --timeout holds for the --expect options after it (default 30 s).
+--expect looks only at output that came after the match before it. Exit code 124: it did not come.
+A script that begins with --expect sees the history first, one that begins with --send does not (--replay overrides).
+It is refused while somebody else types, unless it says --take.`;
+
+export function attachCommand(context: CliContext): Command {
+  const raw: RawStep[] = [];
+  const step =
+    (type: 'expect' | 'send' | 'send-file' | 'send-env') =>
+    (value: string): true => {
+      raw.push({ type, value });
+      return true;
+    };
+  const command = new Command('attach')
+    .description('open the secure console of a user VM')
+    .argument('<vm>', 'name of the VM')
+    .option('--watch', 'only look on')
+    .option('--take', 'type, also if somebody else does: that session looks on from then')
+    .option('--escape <char>', "escape character, or 'none'", parseEscape, '~')
+    .addOption(
+      new Option(
+        '--replay <what>',
+        'what to see first: the screen as it is, all lines kept, or nothing',
+      ).choices(['screen', 'lines', 'none'] as const),
+    )
+    .option('--reconnect', 'connect again when the connection breaks')
+    .option('--sanitize', 'leave out what can attack a terminal: clipboard, titles, reports')
+    .option('--record <file>', 'record the output as an asciicast')
+    .option('--record-input', 'record what is typed too: passwords!')
+    .option('--identity <file>', "private key to use instead of the instance's own")
+    .option('--agent', 'use the keys of the SSH agent (SSH_AUTH_SOCK)')
+    .option('--expect <regex>', 'script: wait for output that matches', step('expect'))
+    .option('--send <text>', 'script: type text; knows \\r \\n \\t \\e \\\\ \\xHH', step('send'))
+    .option(
+      '--send-file <file>',
+      'script: type what is in a file, less one line end at its end',
+      step('send-file'),
+    )
+    .option('--send-env <name>', 'script: type the value of a variable', step('send-env'))
+    .option(
+      '--timeout <seconds>',
+      'script: limit for each --expect that follows',
+      (value): true => {
+        raw.push({ type: 'timeout', seconds: parseSeconds(value) });
+        return true;
+      },
+    )
+    .option('--strip-ansi', 'script: match against output without terminal control sequences')
+    .addHelpText('after', examples)
+    .action(async (vm, options) => {
+      const { attachConsole } = await import('../actions/console-attach.js');
+      context.exitWith(await attachConsole(context, vm, options, raw));
+    });
+  return command as unknown as Command;
+}
+
+function parseEscape(value: string): string {
+  if (value !== 'none' && !/^[\x21-\x7e]$/.test(value)) {
+    throw new InvalidArgumentError("One printable ASCII character, or 'none'.");
+  }
+  return value;
+}
+
+/** Seconds of a time limit. */
+export function parseSeconds(value: string): number {
+  const seconds = Number(value);
+  if (!(seconds > 0 && seconds <= 86_400)) {
+    throw new InvalidArgumentError('Seconds, more than 0 and at most 86400.');
+  }
+  return seconds;
+}
