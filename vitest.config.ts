@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Two projects: `unit` mirrors src/ and runs with fake peers only; `e2e` boots the
- * real stack once and is therefore sequential and patient.
+ * Three projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
+ * console's page in a real Chromium, over the same fake peers; `e2e` boots the real stack once
+ * and is therefore sequential and patient.
  */
 export default defineConfig({
   test: {
@@ -11,7 +12,14 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/browser/**', 'test/e2e/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
           testTimeout: 20_000,
         },
       },

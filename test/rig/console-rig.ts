@@ -1,4 +1,4 @@
-/** A gateway on loopback with one VM `vm1` behind a fake L1, and ssh2 clients that talk to it. */
+/** A gateway on loopback with the VM `vm1` behind a fake L1 (a test may add `vm2`), and ssh2 clients that talk to it. */
 import { once } from 'node:events';
 
 import ssh2, { type ClientChannel, type ConnectConfig } from 'ssh2';
@@ -16,6 +16,8 @@ import { Link } from '../../src/link/index.js';
 import { FakeL1, type FakeVm } from './fake-l1.js';
 
 export const uuid1 = '00000000-0000-4000-8000-000000000001';
+export const uuid2 = '00000000-0000-4000-8000-000000000002';
+const names: Readonly<Record<string, string>> = { [uuid1]: 'vm1', [uuid2]: 'vm2' };
 
 export class ConsoleRig {
   static readonly hostKey: KeyPair = generateKey('host');
@@ -39,7 +41,7 @@ export class ConsoleRig {
     const l1 = await FakeL1.start();
     const hub = new ConsoleHub({
       historyBytes,
-      nameOf: (record) => (record.uuid === uuid1 ? 'vm1' : undefined),
+      nameOf: ({ uuid }) => (uuid === undefined ? undefined : names[uuid]),
       goneGraceMs: 20,
     });
     const link = await connectLink(l1);

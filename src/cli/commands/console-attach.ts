@@ -1,10 +1,11 @@
 /**
  * `vsbypass console [attach] <vm>`: the secure console, on a terminal or as a script. For a VM whose COM1 is
- * left to L2 it goes the operator's way instead, and says that this is not secure.
+ * left to L2 it goes the operator's way instead, and says that this is not secure. `--web` serves it as a page.
  */
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 import type { RawStep } from '../actions/console-steps.js';
+import { VsbError } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -13,6 +14,7 @@ others see what it does.
   $ vsbypass console vm1 --watch                 only look on
   $ vsbypass console vm1 --take                  type, also if somebody else does
   $ vsbypass console vm1 --record vm1.cast       asciinema play vm1.cast
+  $ vsbypass console --web                       in a browser: prints a link that works once
 
 Script mode (no terminal needed; the steps run in the order given):
   $ vsbypass console vm1 --expect 'login: ' --send 'root\\r' \\
@@ -32,7 +34,7 @@ export function attachCommand(context: CliContext): Command {
     };
   const command = new Command('attach')
     .description('open the secure console of a user VM')
-    .argument('<vm>', 'name of the VM')
+    .argument('[vm]', 'name of the VM; may be left out with --web')
     .option('--watch', 'only look on')
     .option('--take', 'type, also if somebody else does: that session looks on from then')
     .option('--escape <char>', "escape character, or 'none'", parseEscape, '~')
@@ -64,9 +66,17 @@ export function attachCommand(context: CliContext): Command {
         return true;
       },
     )
+    .option('--web', 'serve a page with the console on loopback, and print the link to it')
+    .option('--web-port <port>', 'port of that page, 0 for any free one', parsePort, 0)
     .option('--strip-ansi', 'script: match against output without terminal control sequences')
     .addHelpText('after', examples)
     .action(async (vm, options) => {
+      if (options.web === true) {
+        if (raw.length > 0) throw new VsbError('E_USAGE', '--web and a script exclude each other');
+        const { serveWeb } = await import('../actions/web.js');
+        return await serveWeb(context, vm, options);
+      }
+      if (vm === undefined) throw new VsbError('E_USAGE', 'which VM? Give its name');
       const { attachConsole } = await import('../actions/console-attach.js');
       context.exitWith(await attachConsole(context, vm, options, raw));
     });
@@ -78,6 +88,12 @@ function parseEscape(value: string): string {
     throw new InvalidArgumentError("One printable ASCII character, or 'none'.");
   }
   return value;
+}
+
+function parsePort(value: string): number {
+  const port = Number(value);
+  if (!/^\d+$/.test(value) || port > 65535) throw new InvalidArgumentError('A port, 0 to 65535.');
+  return port;
 }
 
 /** Seconds of a time limit. */
