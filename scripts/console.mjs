@@ -15,14 +15,16 @@ export function connect(address, username, keyFile) {
   });
 }
 
-/** A shell on the console. */
+/** A session that types at the console, and has seen all that it showed before. */
 export class Console {
   #stream;
   #text = '';
   #wake = () => {};
   async open(client) {
     this.#stream = await new Promise((resolve, reject) =>
-      client.shell((error, stream) => (error ? reject(error) : resolve(stream))),
+      client.exec('attach write lines', (error, stream) =>
+        error ? reject(error) : resolve(stream),
+      ),
     );
     this.#stream.on('data', (bytes) => {
       this.#text += bytes.toString('latin1');

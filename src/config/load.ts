@@ -106,6 +106,8 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
     }
     return path;
   };
+  const allAbsolute = async (files: readonly string[], key: string): Promise<string[]> =>
+    await Promise.all(files.map(async (file, index) => await absolute(file, `${key}[${index}]`)));
   const vms = await Promise.all(
     config.vms.map(async (vm, index) => ({
       ...vm,
@@ -118,12 +120,19 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
       ...(vm.disk === undefined
         ? {}
         : { disk: { ...vm.disk, path: await absolute(vm.disk.path, `vms[${index}].disk.path`) } }),
+      authorizedKeys: await allAbsolute(vm.authorizedKeys, `vms[${index}].authorizedKeys`),
+      watchKeys: await allAbsolute(vm.watchKeys, `vms[${index}].watchKeys`),
     })),
   );
-  const authorizedKeys = await Promise.all(
-    config.console.authorizedKeys.map(
-      async (file, index) => await absolute(file, `console.authorizedKeys[${index}]`),
+  const { authorizedKeys, watchKeys, certificateAuthorities } = config.console;
+  const console = {
+    ...config.console,
+    authorizedKeys: await allAbsolute(authorizedKeys, 'console.authorizedKeys'),
+    watchKeys: await allAbsolute(watchKeys, 'console.watchKeys'),
+    certificateAuthorities: await allAbsolute(
+      certificateAuthorities,
+      'console.certificateAuthorities',
     ),
-  );
-  return { ...config, console: { ...config.console, authorizedKeys }, vms };
+  };
+  return { ...config, console, vms };
 }

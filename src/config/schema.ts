@@ -23,6 +23,9 @@ const vmSchema = z.strictObject({
   kernel: z.string().min(1).optional(),
   initrd: z.string().min(1).optional(),
   append: z.string().max(2048).optional(),
+  /** Files in the format of authorized_keys: who may type at this VM's console, and who may look on. */
+  authorizedKeys: z.array(z.string().min(1)).default([]),
+  watchKeys: z.array(z.string().min(1)).default([]),
   /** A disk image (raw or qcow2) on this host; without `kernel` the user VM boots from it. */
   disk: z
     .strictObject({
@@ -73,6 +76,12 @@ export const configSchema = z
         port: z.int().min(0).max(65_535).default(0),
         /** Files in the format of authorized_keys; their keys open all consoles, beside the instance's own key. */
         authorizedKeys: z.array(z.string().min(1)).default([]),
+        /** The same, but they may only look on. */
+        watchKeys: z.array(z.string().min(1)).default([]),
+        /** Files with Ed25519 public keys of authorities whose user certificates are accepted; principals are VM names. */
+        certificateAuthorities: z.array(z.string().min(1)).default([]),
+        /** A session that may type ends when nothing was typed for so long; 0: never. */
+        idleSeconds: z.int().min(0).max(604_800).default(0),
       })
       .prefault({}),
     /** Multiplies every phase's time limit: for slow or busy machines. */

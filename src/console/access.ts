@@ -45,7 +45,7 @@ export class AccessList extends EventEmitter<AccessEvents> {
   readonly #now: () => number;
 
   /** @param now the time, milliseconds since 1970 */
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => Date.now()) {
     super();
     this.#now = now;
   }

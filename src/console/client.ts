@@ -1,7 +1,8 @@
 /** A script at a console, the secure one or the operator's. */
 import { ExitCode, VsbError } from '../errors/index.js';
 import type { ConsoleConnection } from './connection.js';
-import { runScript, type ScriptPeer, type ScriptStep } from './script.js';
+import type { ScriptPeer } from './conversation.js';
+import { runScript, type ScriptStep } from './script.js';
 import type { TerminalOutput } from './terminal.js';
 
 /** How long the end of a script may take: its last bytes matter. */
@@ -51,12 +52,15 @@ export async function interactByScript(
   }
 }
 
-/** A connection as scripts talk to it; what comes is also shown. */
-function scriptPeer({ channel, closed }: ConsoleConnection, stdout: TerminalOutput): ScriptPeer {
+/** A connection as scripts talk to it; what comes is also shown, if there is something to show it on. */
+export function scriptPeer(
+  { channel, closed }: ConsoleConnection,
+  stdout?: TerminalOutput,
+): ScriptPeer {
   return {
     onOutput: (listener) => {
       channel.on('data', (bytes: Buffer) => {
-        if (!stdout.write(bytes)) {
+        if (stdout?.write(bytes) === false) {
           channel.pause();
           stdout.once('drain', () => channel.resume());
         }

@@ -43,6 +43,15 @@ export class ExpectBuffer {
     return match;
   }
 
+  /** Takes what no match can need any more: all but the last `keep` characters, and never half a line end. */
+  release(keep: number): string {
+    let end = Math.max(0, this.#window.length - keep);
+    while (end > 0 && this.#window[end - 1] === '\r') end--;
+    const text = this.#window.slice(0, end);
+    this.#window = this.#window.slice(end);
+    return text;
+  }
+
   /** The last lines that came, matched or not, fit for a terminal. */
   tail(lines: number): string[] {
     const all = this.#transcript.split(/\r*\n/).map((line) => printableText(line));

@@ -27,7 +27,7 @@ export interface RejectedKey {
   readonly reason: string;
 }
 
-type KeyParser = (data: string) => ParsedKey | Error;
+export type KeyParser = (data: string) => ParsedKey | Error;
 
 /**
  * Reads OpenSSH public key lines. Lines with options are refused as a whole: an option that is not

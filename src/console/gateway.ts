@@ -87,7 +87,7 @@ export class Gateway {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     const authorities = new Set(options.authorities ?? []);
-    this.#policy = { access, authorities, now: Date.now };
+    this.#policy = { access, authorities, now: () => Date.now() };
     this.#rate = new RateLimit(this.#limits.connectionBurst, this.#limits.connectionsPerSecond);
     access.on('revoked', this.#onRevoked);
   }

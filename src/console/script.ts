@@ -3,22 +3,11 @@
  * would otherwise write an expect script.
  */
 import { VsbError } from '../errors/index.js';
-import { ExpectBuffer } from './expect.js';
+import { Conversation, type ScriptPeer } from './conversation.js';
 
 export type ScriptStep =
   | { readonly type: 'expect'; readonly pattern: RegExp; readonly timeoutMs: number }
   | { readonly type: 'send'; readonly bytes: Buffer };
-
-/** Lines of the transcript in the report of a failure. */
-const TAIL_LINES = 20;
-
-/** The console that a script talks to. */
-export interface ScriptPeer {
-  /** Calls back with output, and with undefined once there will be none any more. */
-  onOutput(listener: (bytes: Buffer | undefined) => void): void;
-  /** Resolves when the bytes are on their way. */
-  send(bytes: Buffer): Promise<void>;
-}
 
 /**
  * Runs the steps.
@@ -30,60 +19,19 @@ export async function runScript(
   steps: readonly ScriptStep[],
   options: { signal: AbortSignal; stripAnsi: boolean },
 ): Promise<void> {
-  const { signal } = options;
-  const buffer = new ExpectBuffer(options);
-  let ended = false;
-  let changed: () => void = () => {};
-  peer.onOutput((bytes) => {
-    if (bytes === undefined) ended = true;
-    else buffer.push(bytes);
-    changed();
-  });
-
-  const failure = (code: 'E_EXPECT_TIMEOUT' | 'E_CONSOLE_CLOSED', index: number, text: string) => {
-    const step = steps[index];
-    const pattern = step?.type === 'expect' ? step.pattern.source : undefined;
-    const details = { step: index + 1, pattern, tail: buffer.tail(TAIL_LINES) };
-    return new VsbError(code, `step ${index + 1} of ${steps.length}: ${text}`, {
-      layer: 'console',
-      details,
-    });
-  };
-
-  const expect = async (pattern: RegExp, timeoutMs: number, index: number): Promise<void> => {
-    const what = `/${pattern.source}/`;
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      changed();
-    }, timeoutMs);
-    const onAbort = (): void => changed();
-    signal.addEventListener('abort', onAbort);
-    try {
-      while (buffer.find(pattern) === undefined) {
-        signal.throwIfAborted();
-        if (ended)
-          throw failure('E_CONSOLE_CLOSED', index, `the console ended before ${what} came`);
-        if (late) {
-          const text = `${what} did not come within ${timeoutMs / 1000} s`;
-          throw failure('E_EXPECT_TIMEOUT', index, text);
-        }
-        await new Promise<void>((resolve) => {
-          changed = resolve;
-        });
-      }
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    }
-  };
-
+  const talk = new Conversation(peer, options);
   for (const [index, step] of steps.entries()) {
-    signal.throwIfAborted();
-    if (step.type === 'expect') await expect(step.pattern, step.timeoutMs, index);
-    else if (ended)
-      throw failure('E_CONSOLE_CLOSED', index, 'the console ended before all was sent');
-    else await peer.send(step.bytes);
+    try {
+      if (step.type === 'expect') await talk.expect(step.pattern, step.timeoutMs);
+      else await talk.send(step.bytes);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!(error instanceof VsbError)) throw error;
+      throw new VsbError(error.code, `step ${index + 1} of ${steps.length}: ${error.message}`, {
+        layer: 'console',
+        details: { ...error.details, step: index + 1 },
+      });
+    }
   }
 }
 

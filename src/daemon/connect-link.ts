@@ -1,11 +1,10 @@
 /** The link to the shadow hypervisor: made at boot, made again when it breaks while QEMU lives. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { startGateway } from '../console/gateway.js';
 import { messageOf } from '../errors/index.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
-import { readIfThere } from '../testbed/files.js';
-import { limitsMs, loopback, type Running } from './running.js';
+import { openGateway } from './open-gateway.js';
+import { limitsMs, type Running } from './running.js';
 
 /** Pause before the link is connected again while QEMU lives. */
 const relinkDelayMs = 500;
@@ -20,18 +19,7 @@ export async function connectLink(
     running,
     await Link.connect(running.paths.linkSocket, { signal, timeoutMs: limitMs }),
   );
-  const { config } = running.request;
-  const authorizedKeys = [running.secrets.client.publicLine];
-  for (const path of config.console.authorizedKeys) {
-    authorizedKeys.push(...((await readIfThere(path))?.toString() ?? '').split('\n'));
-  }
-  running.gateway = await startGateway({
-    hostKeyPem: running.secrets.consoleHost.privatePem,
-    authorizedKeys,
-    hub: running.hub,
-    listen: { host: loopback, port: config.console.port },
-    log: (event) => running.log(`gateway ${JSON.stringify(event)}`),
-  });
+  await openGateway(running, running.request.config.console.port);
 }
 
 async function attachLink(running: Running, link: Link): Promise<void> {

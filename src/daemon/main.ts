@@ -11,7 +11,9 @@ import { RotatingLog } from '../logs/rotating-log.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
 import { identifyProcess } from '../testbed/process-identity.js';
 import { writeProcesses } from '../testbed/record.js';
+import { accessOf } from './console-access.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
+import { vmConfigOf } from './running.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {
@@ -92,6 +94,13 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     'vm.list': async (_, { signal }) => await listVms(testbed.mustRun(), signal),
     'vm.hook': async ({ vm, on }, { signal }) => await setHook(testbed.mustRun(), vm, on, signal),
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
+    'console.grant': async (request) => {
+      const running = testbed.mustRun();
+      vmConfigOf(running, request.vm);
+      return await accessOf(running).grant(request);
+    },
+    'console.revoke': async (selector) => await accessOf(testbed.mustRun()).revoke(selector),
+    'console.grants': () => Promise.resolve(accessOf(testbed.mustRun()).grants()),
     counters: async () => await countersOf(testbed.mustRun()),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({
       text: await operatorLog(testbed.mustRun(), vm, bytes, signal),

@@ -31,6 +31,16 @@ export const parameterSchemas = {
   'vm.hook': vmParameters.extend({ on: z.boolean() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
+  /** Lets a key use a VM's console, as long as it is said. */
+  'console.grant': vmParameters.extend({
+    key: z.string().max(16_384),
+    role: z.enum(['write', 'watch']),
+    ttlSeconds: z.int().min(1).optional(),
+    once: z.boolean(),
+  }),
+  /** Takes grants back: all of the VM's, or one by its id, or those of a key by its fingerprint. */
+  'console.revoke': vmParameters.extend({ which: z.string().max(200).optional() }),
+  'console.grants': noParameters,
   /** What the shadow hypervisor has counted. */
   counters: noParameters,
   /** The end of what L2's own serial device has logged. */
@@ -141,6 +151,21 @@ const countersSchema = z.object({
 });
 export type Counters = z.output<typeof countersSchema>;
 
+const grantInfoSchema = z.object({
+  id: z.string(),
+  /** Absent: all VMs. */
+  vm: z.string().optional(),
+  role: z.enum(['write', 'watch']),
+  once: z.boolean(),
+  /** ISO 8601; absent: until it is revoked. */
+  expires: z.string().optional(),
+  source: z.enum(['instance', 'configuration', 'command']),
+  /** The key's comment, else its fingerprint. */
+  key: z.string(),
+  fingerprint: z.string(),
+});
+export type GrantInfo = z.output<typeof grantInfoSchema>;
+
 /** What each method returns. */
 export const resultSchemas = {
   up: statusSchema,
@@ -151,6 +176,9 @@ export const resultSchemas = {
   'vm.list': z.array(operatorVmSchema),
   'vm.hook': hookResultSchema,
   proof: proofSchema,
+  'console.grant': grantInfoSchema,
+  'console.revoke': z.array(grantInfoSchema),
+  'console.grants': z.array(grantInfoSchema),
   counters: countersSchema,
   'vm.operator-log': z.object({ text: z.string() }),
 } as const satisfies Record<Method, z.ZodType>;

@@ -11,6 +11,7 @@ import { runRemote, type RunResult, type SshTarget } from '../ssh/client.js';
 import type { InstancePaths } from '../testbed/paths.js';
 import type { TestbedPlan } from '../testbed/plan.js';
 import type { Secrets } from '../testbed/secrets.js';
+import type { ConsoleAccess } from './console-access.js';
 import type { LayerLog } from './layer-log.js';
 import type { QemuProcess } from './qemu-process.js';
 
@@ -63,6 +64,8 @@ export interface Running {
   qmp?: QmpClient;
   link?: Link;
   gateway?: Gateway;
+  /** Who may use the consoles; there as soon as the gateway is. */
+  access?: ConsoleAccess;
   management?: { readonly l1: SshTarget; readonly l2: SshTarget };
 }
 

@@ -1,7 +1,7 @@
 /** Which file has the log of which layer. */
 import type { InstancePaths } from '../testbed/paths.js';
 
-export const layerNames = ['xen', 'l1', 'l2', 'qemu', 'daemon'] as const;
+export const layerNames = ['xen', 'l1', 'l2', 'qemu', 'daemon', 'audit'] as const;
 export type LayerName = (typeof layerNames)[number];
 
 export interface LogOfLayer {
@@ -26,6 +26,8 @@ export function logOfLayer(paths: InstancePaths, layer: string): LogOfLayer | un
       return whole(paths.qemuLog);
     case 'daemon':
       return whole(paths.daemonLog);
+    case 'audit':
+      return whole(paths.auditLog);
     default:
       return undefined;
   }

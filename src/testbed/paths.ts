@@ -95,6 +95,8 @@ export interface InstancePaths {
   readonly record: string;
   /** Process ids of the daemon and of QEMU, with their start times. 0600 JSON. */
   readonly processes: string;
+  /** Who may use the consoles by `console grant`. 0600 JSON. */
+  readonly grants: string;
   /** Held with flock(2) by the daemon for as long as it lives. */
   readonly lock: string;
 
@@ -111,6 +113,8 @@ export interface InstancePaths {
 
   readonly logDir: string;
   readonly daemonLog: string;
+  /** Who attached when to which console. */
+  readonly auditLog: string;
   readonly qemuLog: string;
   /** Xen's console and, through it, that of L1's dom0. */
   readonly l1Log: string;
@@ -140,6 +144,7 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     cacheDir: roots.cache,
     record: join(stateDir, 'instance.json'),
     processes: join(stateDir, 'processes.json'),
+    grants: join(stateDir, 'grants.json'),
     lock: join(stateDir, 'lock'),
     keysDir,
     clientKey: join(keysDir, 'client_key'),
@@ -151,6 +156,7 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     bootDir: join(stateDir, 'boot'),
     logDir,
     daemonLog: join(logDir, 'daemon.log'),
+    auditLog: join(logDir, 'audit.log'),
     qemuLog: join(logDir, 'qemu.log'),
     l1Log: join(logDir, 'l1.log'),
     l2Log: join(logDir, 'l2.log'),

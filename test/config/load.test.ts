@@ -22,9 +22,17 @@ describe('parseConfig', () => {
       l2: { kind: 'kvm', vcpus: 1 },
       accel: 'auto',
       hltPolicy: 'adaptive',
-      console: { mode: 'shadow', historyBytes: 1_048_576, port: 0, authorizedKeys: [] },
+      console: {
+        ...{ mode: 'shadow', historyBytes: 1_048_576, port: 0, idleSeconds: 0 },
+        ...{ authorizedKeys: [], watchKeys: [], certificateAuthorities: [] },
+      },
       patience: 1,
-      vms: [{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true }],
+      vms: [
+        {
+          ...{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true },
+          ...{ authorizedKeys: [], watchKeys: [] },
+        },
+      ],
     });
   });
 

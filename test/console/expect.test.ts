@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { AnsiStripper } from '../../src/console/ansi.js';
+import type { ScriptPeer } from '../../src/console/conversation.js';
 import { ExpectBuffer } from '../../src/console/expect.js';
 import {
   parseExpectPattern,
   parseSendText,
   runScript,
-  type ScriptPeer,
   type ScriptStep,
 } from '../../src/console/script.js';
 

@@ -8,12 +8,11 @@ import { warnNotSecure } from '../../console/operator.js';
 import { Recording } from '../../console/recording.js';
 import { sizeOf } from '../../console/terminal.js';
 import { VsbError } from '../../errors/index.js';
+import type { KeyOptions } from '../commands/console-key-options.js';
 import type { CliContext } from '../context.js';
 import { prepareSteps, type RawStep } from './console-steps.js';
 
-export interface AttachOptions {
-  readonly identity?: string | undefined;
-  readonly agent?: true | undefined;
+export interface AttachOptions extends KeyOptions {
   readonly escape: string;
   readonly replay?: Replay | undefined;
   readonly watch?: true | undefined;

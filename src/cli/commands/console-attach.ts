@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typin
 import type { RawStep } from '../actions/console-steps.js';
 import { VsbError } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
+import { keyOptions } from './console-key-options.js';
 
 const examples = `
 On a terminal ~? at the start of a line lists what can be asked for, ~. leaves. One session types at a time;
@@ -32,7 +33,7 @@ export function attachCommand(context: CliContext): Command {
       raw.push({ type, value });
       return true;
     };
-  const command = new Command('attach')
+  const command = keyOptions(new Command('attach'))
     .description('open the secure console of a user VM')
     .argument('[vm]', 'name of the VM; may be left out with --web')
     .option('--watch', 'only look on')
@@ -48,8 +49,6 @@ export function attachCommand(context: CliContext): Command {
     .option('--sanitize', 'leave out what can attack a terminal: clipboard, titles, reports')
     .option('--record <file>', 'record the output as an asciicast')
     .option('--record-input', 'record what is typed too: passwords!')
-    .option('--identity <file>', "private key to use instead of the instance's own")
-    .option('--agent', 'use the keys of the SSH agent (SSH_AUTH_SOCK)')
     .option('--expect <regex>', 'script: wait for output that matches', step('expect'))
     .option('--send <text>', 'script: type text; knows \\r \\n \\t \\e \\\\ \\xHH', step('send'))
     .option(

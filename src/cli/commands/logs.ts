@@ -5,6 +5,7 @@ import type { CliContext } from '../context.js';
 
 const examples = `
 Layers: xen (the shadow hypervisor), l1 (its dom0), l2 (the virtualized system), qemu, daemon,
+audit (who attached when to which console, and who tried),
 vm:<name> (what L2's own serial device of that VM has logged: the operator's view).
 
 Examples:
@@ -16,7 +17,7 @@ Examples:
 export function logsCommand(context: CliContext): Command {
   const command = new Command('logs')
     .description("show a layer's log")
-    .argument('<layer>', 'xen, l1, l2, qemu, daemon or vm:<name>')
+    .argument('<layer>', 'xen, l1, l2, qemu, daemon, audit or vm:<name>')
     .option('-f, --follow', 'go on with what comes', false)
     .option('-n, --lines <count>', 'so many last lines (default 50, or all since)', parseCount)
     .option('--since <when>', 'only what came later: 90s, 10m, 2h, 1d ago, or an ISO 8601 time')
