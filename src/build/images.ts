@@ -19,6 +19,9 @@ const needed = { xen: 'xen', l1: 'l1', l1Disk: 'l1-disk' } as const;
 /** images/ of this checkout or installation: beside dist/. */
 export const imagesDirectory = fileURLToPath(new URL('../../images', import.meta.url));
 
+/** The virtualized system by itself; an instance has it on L1's disk. */
+const l2Name = 'l2-kvm';
+
 /** Lines of the build kept for an error. */
 const keptLines = 20;
 
@@ -39,16 +42,24 @@ export interface BuildOptions {
  * @throws VsbError E_BUILD (exit 3) with the last lines; the signal's reason when it aborts
  */
 export async function buildImages(options: BuildOptions): Promise<ImageDirectories> {
+  return parseDirectories(await runBuild(Object.values(needed), options));
+}
+
+/**
+ * The folder of the virtualized system's image, built if need be.
+ *
+ * @throws VsbError as buildImages does
+ */
+export async function buildL2Image(options: BuildOptions): Promise<string> {
+  return directoryIn(await runBuild([l2Name], options), l2Name);
+}
+
+async function runBuild(names: readonly string[], options: BuildOptions): Promise<string> {
   options.signal.throwIfAborted();
   const program = options.program ?? `${imagesDirectory}/build`;
   const build = execa(
     program,
-    [
-      ...Object.values(needed),
-      '--cache',
-      options.cacheDir,
-      ...(options.refresh === true ? ['--refresh'] : []),
-    ],
+    [...names, '--cache', options.cacheDir, ...(options.refresh === true ? ['--refresh'] : [])],
     // A group of its own: compilers and package tools below bash are ended with it.
     { detached: true, stdin: 'ignore', reject: false, cleanup: true },
   );
@@ -70,7 +81,7 @@ export async function buildImages(options: BuildOptions): Promise<ImageDirectori
       details: { lastLines: last },
     });
   }
-  return parseDirectories(result.stdout);
+  return result.stdout;
 }
 
 function killGroup(pid: number | undefined): void {
@@ -88,22 +99,16 @@ function killGroup(pid: number | undefined): void {
  * @throws VsbError E_BUILD when one is missing
  */
 export function parseDirectories(output: string): ImageDirectories {
-  const found = new Map(
-    output.split('\n').map((line): [string, string] => {
-      const [name = '', directory = ''] = line.split('\t');
-      return [name, directory];
-    }),
-  );
-  const directoryOf = (name: string): string => {
-    const directory = found.get(name);
-    if (directory === undefined || directory === '') {
-      throw new VsbError('E_BUILD', `images/build did not say where the image ${name} is`);
-    }
-    return directory;
-  };
   return {
-    xen: directoryOf(needed.xen),
-    l1: directoryOf(needed.l1),
-    l1Disk: directoryOf(needed.l1Disk),
+    xen: directoryIn(output, needed.xen),
+    l1: directoryIn(output, needed.l1),
+    l1Disk: directoryIn(output, needed.l1Disk),
   };
+}
+
+function directoryIn(output: string, name: string): string {
+  const line = output.split('\n').find((one) => one.startsWith(`${name}\t`));
+  const directory = line?.slice(name.length + 1) ?? '';
+  if (directory !== '') return directory;
+  throw new VsbError('E_BUILD', `images/build did not say where the image ${name} is`);
 }

@@ -2,11 +2,10 @@
  * The command line. Only light modules are imported here, so that `--help` answers at once; each
  * command's action imports what does the work.
  */
-import { readFileSync } from 'node:fs';
-
 import { Command, CommanderError } from '@commander-js/extra-typings';
 
 import { ExitCode, VsbError, exitCodeOf } from '../errors/index.js';
+import { benchCommand } from './commands/bench.js';
 import { buildCommand } from './commands/build.js';
 import { consoleCommand } from './commands/console.js';
 import { countersCommand } from './commands/counters.js';
@@ -21,6 +20,7 @@ import { upCommand } from './commands/up.js';
 import { verifyCommand } from './commands/verify.js';
 import { vmCommand } from './commands/vm.js';
 import type { CliContext, CommandFactory, GlobalOptions } from './context.js';
+import { packageVersion } from './version.js';
 
 const commands: readonly CommandFactory[] = [
   upCommand,
@@ -30,6 +30,7 @@ const commands: readonly CommandFactory[] = [
   sshConfigCommand,
   proofCommand,
   verifyCommand,
+  benchCommand,
   countersCommand,
   vmCommand,
   logsCommand,
@@ -47,7 +48,7 @@ Examples:
   $ vsbypass down
 
 Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
-5 a leak, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
+5 a leak, 6 a regression, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
 
 /**
  * Runs one command line and sets the exit code of the process.
@@ -139,9 +140,4 @@ async function reportFailure(
 
 function signalCode(signal: NodeJS.Signals): number {
   return signal === 'SIGINT' ? ExitCode.interrupted : ExitCode.terminated;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

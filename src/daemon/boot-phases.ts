@@ -1,13 +1,13 @@
 /** The phases of a boot: what each layer must show, in which time. */
 import type { VmConfig } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
-import { shellQuote } from '../ssh/client.js';
+import { runRemote, shellQuote, type SshTarget } from '../ssh/client.js';
 import { l2VmPaths } from '../testbed/layers/l2.js';
 import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
 import { consoleRunning, loginShown } from './console-waits.js';
 import type { Phase } from './phases.js';
-import { limitOf, limitsMs, runAsOperator, type LimitName, type Running } from './running.js';
+import { limitOf, managed, type LimitName, type Running } from './running.js';
 
 /** In the order in which they are gone through. */
 export function bootPhases(running: Running): Phase[] {
@@ -19,7 +19,7 @@ export function bootPhases(running: Running): Phase[] {
     async (signal: AbortSignal): Promise<void> =>
       config.console.mode === 'shadow'
         ? await loginShown(running.hub, name, signal)
-        : await loginLogged(running, name, signal);
+        : await loginLogged(managed(running).l2, name, signal, limit('login'));
   const firstXenLine = l1.expect((line) => line.includes('Xen'));
   const dom0Ready = l1.expect((line) => line.includes('vsbypass-l1: ready'));
   const l2Ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
@@ -76,15 +76,17 @@ export function bootPhases(running: Running): Phase[] {
 }
 
 /** Waits for `login:` where the operator sees it: in the log of L2's own serial device. */
-async function loginLogged(running: Running, name: string, signal: AbortSignal): Promise<void> {
+export async function loginLogged(
+  l2: SshTarget,
+  name: string,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<void> {
   const path = shellQuote(l2VmPaths(name).consoleLog);
-  const rounds = Math.ceil(limitsMs.login / 1000);
+  const rounds = Math.ceil(limitMs / 1000);
   // The boot's limit ends it before; the rounds end it if the connection is cut.
   const command = `for i in $(seq ${rounds}); do grep -q 'login:' ${path} && exit; sleep 1; done; exit 1`;
-  const result = await runAsOperator(running, command, {
-    signal,
-    timeoutMs: limitOf(running.request.config, 'login'),
-  });
+  const result = await runRemote(l2, command, { signal, timeoutMs: limitMs });
   if (result.code === 0) return;
   throw new VsbError('E_VM_GONE', `L2's serial log of ${name} shows no login`, { layer: 'L3' });
 }

@@ -11,19 +11,26 @@ import type { Running } from './running.js';
 
 /** @throws VsbError E_QEMU_EXITED when QEMU does not listen; the signal's reason */
 export async function connectConsoles(running: Running, signal: AbortSignal): Promise<void> {
-  const { paths } = running;
+  const { paths, failed } = running;
+  const complain = (text: string): void => running.log(text);
+  const options = { signal, until: failed.signal, complain };
   await Promise.all([
-    connectConsole(running, running.l1, paths.l1Socket, signal),
-    connectConsole(running, running.l2, paths.l2Socket, signal),
+    connectConsole(running.l1, paths.l1Socket, options),
+    connectConsole(running.l2, paths.l2Socket, options),
   ]);
 }
 
-async function connectConsole(
-  running: Running,
+/** One of them: all that QEMU gives there goes to the log, until `until` aborts. */
+export async function connectConsole(
   log: LayerLog,
   path: string,
-  signal: AbortSignal,
+  options: {
+    readonly signal: AbortSignal;
+    readonly until: AbortSignal;
+    readonly complain: (text: string) => void;
+  },
 ): Promise<void> {
+  const { signal, until, complain } = options;
   const socket = createConnection(path);
   try {
     await once(socket, 'connect', { signal });
@@ -35,7 +42,7 @@ async function connectConsole(
       cause: error,
     });
   }
-  socket.on('error', (error) => running.log(`console ${path}: ${messageOf(error)}`));
+  socket.on('error', (error) => complain(`console ${path}: ${messageOf(error)}`));
   log.readFrom(socket);
-  running.failed.signal.addEventListener('abort', () => socket.destroySoon(), { once: true });
+  until.addEventListener('abort', () => socket.destroySoon(), { once: true });
 }

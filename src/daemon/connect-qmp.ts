@@ -7,6 +7,7 @@ import { publicLineOf } from '../testbed/dropbear-key.js';
 import { l1Address, l2Address } from '../testbed/layers/network.js';
 import { connectConsoles } from './connect-consoles.js';
 import { forwardedPort } from './forwarded-ports.js';
+import type { QemuProcess } from './qemu-process.js';
 import { loopback, type Running } from './running.js';
 
 /** Waits for QMP, and asks QEMU by which ports L1 and L2 can be managed. */
@@ -15,36 +16,19 @@ export async function connectQmp(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<void> {
-  // QEMU makes the socket some milliseconds after it was started.
-  for (;;) {
-    try {
-      running.qmp = await QmpClient.connect(running.paths.qmpSocket, {
-        signal,
-        timeoutMs: limitMs,
-      });
-      break;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (running.qemu.exit !== undefined) throw error;
-      await delay(20, undefined, { signal });
-    }
-  }
+  running.qmp = await awaitQmp(running.paths.qmpSocket, running.qemu, signal, limitMs);
   await connectConsoles(running, signal);
   // QEMU waits with its guest until all that it prints is kept.
   await running.qmp.execute('cont', {}, { signal });
   running.qmp.on('event', (event) =>
     running.log(`QMP ${event.name} ${JSON.stringify(event.data)}`),
   );
-  const usernet = await running.qmp.execute(
-    'human-monitor-command',
-    { 'command-line': 'info usernet' },
-    { signal },
-  );
+  const usernet = await describeUsernet(running.qmp, signal);
   const { secrets } = running;
   const target = (layer: 'L1' | 'L2', address: string, hostKey: Buffer): SshTarget => ({
     layer,
     host: loopback,
-    port: forwardedPort(String(usernet), address),
+    port: forwardedPort(usernet, address),
     privateKey: secrets.management.privatePem,
     hostKeyLine: publicLineOf(hostKey),
   });
@@ -52,4 +36,28 @@ export async function connectQmp(
     l1: target('L1', l1Address, secrets.l1Host),
     l2: target('L2', l2Address, secrets.l2Host),
   };
+}
+
+/** Connects to a QEMU that was just started: it makes the socket some milliseconds later. */
+export async function awaitQmp(
+  socket: string,
+  qemu: QemuProcess,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<QmpClient> {
+  for (;;) {
+    try {
+      return await QmpClient.connect(socket, { signal, timeoutMs: limitMs });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (qemu.exit !== undefined) throw error;
+      await delay(20, undefined, { signal });
+    }
+  }
+}
+
+/** QEMU's user network, for forwardedPort(). */
+export async function describeUsernet(qmp: QmpClient, signal: AbortSignal): Promise<string> {
+  const command = { 'command-line': 'info usernet' };
+  return String(await qmp.execute('human-monitor-command', command, { signal }));
 }

@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 
-import type { RotatingLog } from '../logs/rotating-log.js';
+import { RotatingLog } from '../logs/rotating-log.js';
 import { BoundedLines } from '../streams/bounded-lines.js';
 
 /** What an error message shows. */
@@ -97,4 +97,9 @@ export class LayerLog extends EventEmitter<Events> {
     if (partial !== '') this.#file.write([partial]);
     this.#file.close();
   }
+}
+
+/** What a layer printed at the boot before stays as `.1`. */
+export function freshLog(path: string): LayerLog {
+  return new LayerLog(new RotatingLog(path, { encoding: 'latin1', fresh: true }));
 }

@@ -12,15 +12,18 @@ import { createInstanceDirectories, type InstancePaths, type Roots } from '../te
 import { identifyProcess } from '../testbed/process-identity.js';
 import { writeProcesses } from '../testbed/record.js';
 import { accessOf } from './console-access.js';
+import { serveConsole } from './console-stream.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
 import { vmConfigOf } from './running.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {
+  consoleOf,
   countersOf,
   listVms,
   operatorLog,
   proofOf,
+  setHltPolicy,
   setHook,
   startVm,
   stopVm,
@@ -93,6 +96,19 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     'vm.list': async (_, { signal }) => await listVms(testbed.mustRun(), signal),
     'vm.hook': async ({ vm, on }, { signal }) => await setHook(testbed.mustRun(), vm, on, signal),
+    'vm.hlt': async ({ vm, policy }) => {
+      await setHltPolicy(testbed.mustRun(), vm, policy);
+      return {};
+    },
+    'console.attach': ({ vm }, { handOver }) => {
+      const console = consoleOf(testbed.mustRun(), vm);
+      handOver((socket) => void serveConsole(socket, console));
+      return Promise.resolve({});
+    },
+    pause: async ({ paused }, { signal }) => {
+      await testbed.mustRun().qmp?.execute(paused ? 'stop' : 'cont', {}, { signal });
+      return {};
+    },
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { configSchema, vmNamePattern, withDefaultVms } from '../config/schema.js';
+import { configSchema, hltPolicies, vmNamePattern, withDefaultVms } from '../config/schema.js';
 import { bootEventSchema } from '../events/boot.js';
 import { layerHealthSchema } from '../health/layers.js';
 
@@ -29,6 +29,12 @@ export const parameterSchemas = {
   'vm.list': noParameters,
   /** Shadows COM1 of a user VM, or leaves it to L2; holds for its later starts too. */
   'vm.hook': vmParameters.extend({ on: z.boolean() }),
+  /** When HLTs of a user VM are captured, until it ends. */
+  'vm.hlt': vmParameters.extend({ policy: z.enum(hltPolicies) }),
+  /** Makes this connection the VM's console after the answer: its bytes as they are, both ways. */
+  'console.attach': vmParameters,
+  /** Stops L0's machine, clocks and all, or lets it go on. */
+  pause: z.strictObject({ paused: z.boolean() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
   /** Lets a key use a VM's console, as long as it is said. */
@@ -175,6 +181,9 @@ export const resultSchemas = {
   'vm.stop': z.object({}),
   'vm.list': z.array(operatorVmSchema),
   'vm.hook': hookResultSchema,
+  'vm.hlt': z.object({}),
+  'console.attach': z.object({}),
+  pause: z.object({}),
   proof: proofSchema,
   'console.grant': grantInfoSchema,
   'console.revoke': z.array(grantInfoSchema),

@@ -8,9 +8,13 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { VsbError, messageOf } from '../errors/index.js';
+import type { QmpClient } from '../qmp/client.js';
 import type { TestbedPlan } from '../testbed/plan.js';
 import { identifyProcess, type ProcessIdentity } from '../testbed/process-identity.js';
 import type { LayerLog } from './layer-log.js';
+
+/** How long QEMU may take to end when asked by QMP or by a signal. */
+const quitGraceMs = 3000;
 
 export interface QemuExit {
   readonly code: number | null;
@@ -84,6 +88,16 @@ export class QemuProcess {
       await Promise.race([this.exited, delay(graceMs, undefined, { ref: false })]);
     }
   }
+}
+
+/** Ends it as it likes best: asked by QMP, else by signals. */
+export async function endQemu(qemu: QemuProcess, qmp: QmpClient | undefined): Promise<void> {
+  if (qmp?.isClosed === false) {
+    await qmp.execute('quit', {}, { timeoutMs: quitGraceMs }).catch(() => undefined);
+    qmp.close();
+    await Promise.race([qemu.exited, delay(quitGraceMs, undefined, { ref: false })]);
+  }
+  await qemu.stop(quitGraceMs);
 }
 
 /** "was killed by SIGKILL", "ended with exit code 1". */

@@ -28,6 +28,9 @@ export const limitsMs = {
   login: 240_000,
 } as const;
 
+/** Where L2's operator has `vm`. */
+export const operatorPath = 'PATH=/usr/lib/vsbypass:$PATH';
+
 export type LimitName = keyof typeof limitsMs;
 
 /** The limit of a phase, milliseconds, as the configuration's patience stretches it. */
@@ -89,10 +92,11 @@ export async function runAsOperator(
   command: string,
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<RunResult> {
+  return await runRemote(managed(running).l2, `${operatorPath}; ${command}`, options);
+}
+
+/** How L1's dom0 and L2 are reached; known once QEMU runs. */
+export function managed(running: Running): NonNullable<Running['management']> {
   if (running.management === undefined) throw new TypeError('a running testbed can be managed');
-  return await runRemote(
-    running.management.l2,
-    `PATH=/usr/lib/vsbypass:$PATH; ${command}`,
-    options,
-  );
+  return running.management;
 }

@@ -18,6 +18,8 @@ export interface RequestContext {
   /** Aborted when the client goes away before it has its answer. */
   readonly signal: AbortSignal;
   emit(event: BootEvent): void;
+  /** Hands the connection over once the answer is sent; it carries no further requests. */
+  readonly handOver: (to: (socket: Socket) => void) => void;
 }
 
 export type Handlers = {
@@ -67,13 +69,14 @@ function serve(socket: Socket, handlers: Handlers): void {
   };
   socket.on('error', () => undefined); // 'close' follows
   socket.on('close', () => gone.abort(clientGone));
-  socket.on('data', (chunk: Buffer) => {
+  const onData = (chunk: Buffer): void => {
     try {
       for (const line of lines.push(chunk)) void answer(line);
     } catch {
       socket.destroy();
     }
-  });
+  };
+  socket.on('data', onData);
 
   async function answer(line: string): Promise<void> {
     const request = requestSchema.safeParse(parseJson(line));
@@ -82,12 +85,17 @@ function serve(socket: Socket, handlers: Handlers): void {
       return;
     }
     const { id, method, params } = request.data;
+    let taker: ((socket: Socket) => void) | undefined;
     try {
       const context: RequestContext = {
         signal: gone.signal,
         emit: (event) => send({ id, event }),
+        handOver: (to) => (taker = to),
       };
       send({ id, result: await dispatch(handlers, method, params, context) });
+      if (taker === undefined) return;
+      socket.off('data', onData);
+      taker(socket);
     } catch (error) {
       send({ id, error: describeError(error) });
     }

@@ -3,13 +3,11 @@
  * SSH gateway. Boots it in phases, notices when QEMU dies, takes everything down in order.
  */
 import { rm } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { ConsoleHub } from '../console/hub.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
 import { PanicWatch } from '../health/panic.js';
-import { RotatingLog } from '../logs/rotating-log.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
 import type { InstancePaths } from '../testbed/paths.js';
 import { planTestbed } from '../testbed/plan.js';
@@ -18,16 +16,13 @@ import { writeProcesses, writeRecord } from '../testbed/record.js';
 import { ensureSecrets } from '../testbed/secrets.js';
 import { bootPhases } from './boot-phases.js';
 import { describeRunning, describeVms } from './describe.js';
-import { LayerLog } from './layer-log.js';
+import { freshLog, type LayerLog } from './layer-log.js';
 import { runPhases } from './phases.js';
 import { Monitor } from './monitor.js';
 import { probeLayers } from './probe.js';
 import type { InstanceState, InstanceStatus } from './protocol.js';
-import { QemuProcess, describeExit } from './qemu-process.js';
+import { QemuProcess, describeExit, endQemu } from './qemu-process.js';
 import type { Running, UpRequest } from './running.js';
-
-/** How long QEMU may take to end when asked by QMP or by a signal. */
-const quitGraceMs = 3000;
 
 /** Where it is in its life. How well it runs is found out by asking its layers. */
 export type TestbedState = Exclude<InstanceState, 'absent' | 'degraded'>;
@@ -131,7 +126,7 @@ export class Testbed {
       this.#running = undefined;
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
       await this.#release(running);
-      await endQemu(running);
+      await endQemu(running.qemu, running.qmp);
       closeLogs(running);
     }
     try {
@@ -323,20 +318,6 @@ function busyError(name: string, state: TestbedState): VsbError {
     : new VsbError('E_BUSY', `instance '${name}' is ${state}, started by another command`, {
         hint: 'Wait for it, or `vsbypass down`.',
       });
-}
-
-async function endQemu(running: Running): Promise<void> {
-  if (running.qmp?.isClosed === false) {
-    await running.qmp.execute('quit', {}, { timeoutMs: quitGraceMs }).catch(() => undefined);
-    running.qmp.close();
-    await Promise.race([running.qemu.exited, delay(quitGraceMs, undefined, { ref: false })]);
-  }
-  await running.qemu.stop(quitGraceMs);
-}
-
-/** What a layer printed at the boot before stays as `.1`. */
-function freshLog(path: string): LayerLog {
-  return new LayerLog(new RotatingLog(path, { encoding: 'latin1', fresh: true }));
 }
 
 function closeLogs({ l0, l1, l2 }: Running): void {

@@ -1,4 +1,6 @@
 /** What a running testbed can be asked to do with its user VMs, and asked about them. */
+import type { HltPolicy } from '../config/schema.js';
+import type { VmConsole } from '../console/vm-console.js';
 import { VsbError } from '../errors/index.js';
 import type { VmRecord } from '../link/index.js';
 import { shellQuote } from '../ssh/client.js';
@@ -111,6 +113,31 @@ export async function setHook(
     }
   }
   return { vm: name, hooked: on };
+}
+
+/** @throws VsbError E_VM_UNKNOWN, E_VM_GONE, E_LINK_CLOSED */
+export async function setHltPolicy(
+  running: Running,
+  name: string,
+  policy: HltPolicy,
+): Promise<void> {
+  const { vm } = consoleOf(running, name);
+  if (vm === undefined || running.link === undefined) throw notThere(name);
+  await running.link.setHltPolicy(vm.slot, vm.generation, policy);
+}
+
+/** @throws VsbError E_VM_UNKNOWN, E_VM_GONE */
+export function consoleOf(running: Running, name: string): VmConsole {
+  vmConfigOf(running, name);
+  const console = running.hub.vm(name);
+  if (console === undefined) throw notThere(name);
+  return console;
+}
+
+function notThere(name: string): VsbError {
+  return new VsbError('E_VM_GONE', `the shadow hypervisor does not know ${name} now`, {
+    hint: '`vsbypass vm start` starts it.',
+  });
 }
 
 /** The proof: what L2's own serial device has seen of this VM. */

@@ -48,15 +48,7 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
     await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
     await link(join(images.l1Disk, 'l2-kvm.img'), join(paths.bootDir, bootFiles.l2Disk));
     const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
-    await rm(initrd, { force: true });
-    await pipeline(
-      async function* () {
-        yield* createReadStream(join(images.l1, 'initrd'));
-        yield overlay;
-      },
-      createWriteStream(initrd, { mode: 0o600, flags: 'wx' }),
-      { signal },
-    );
+    await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
   } catch (error) {
     signal.throwIfAborted();
     const code = errnoOf(error) === 'ENOSPC' ? 'E_NO_SPACE' : 'E_FILE';
@@ -66,14 +58,33 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   }
 }
 
+/** The image's initrd with the overlay behind it. */
+export async function writeInitrd(
+  image: string,
+  overlay: Buffer,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await rm(path, { force: true });
+  await pipeline(
+    async function* () {
+      yield* createReadStream(image);
+      yield overlay;
+    },
+    createWriteStream(path, { mode: 0o600, flags: 'wx' }),
+    { signal },
+  );
+}
+
 async function link(target: string, path: string): Promise<void> {
   await rm(path, { force: true });
   await symlink(target, path);
 }
 
-async function defineVm(
+/** A user VM as L2 gets it, with the files and the password hash that belong to it. */
+export async function defineVm(
   vm: VmConfig,
-  plan: TestbedPlan,
+  plan: Pick<TestbedPlan, 'vms'>,
   secrets: Secrets,
   signal: AbortSignal,
 ): Promise<L2Vm> {

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ConsoleConnection } from '../console/connection.js';
 import { connectGateway, type GatewayLogin } from '../console/gateway-client.js';
 import { connectOperator } from '../console/operator.js';
+import { Typist } from '../console/typist.js';
 import type { ManagementTargets } from '../testbed/management-targets.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
@@ -22,8 +23,8 @@ import {
   type SelfTestReport,
   type VerifyReport,
 } from './evidence.js';
+import { plant } from './plant.js';
 import { searchBuffers, wantedOf, type Wanted } from './search.js';
-import { Typist } from './typist.js';
 import { judge, missedBy } from './verdict.js';
 
 /** For putting everything back at the end, whatever has happened. */
@@ -86,7 +87,7 @@ export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> 
     try {
       progress('self-test: planting canaries');
       await stage.l2.startTrace(signal);
-      await stage.current.plant(canaries);
+      await plant(stage.current, canaries);
       for (const attacker of attackers) await attacker.plant(planted, vm, signal);
       const wanted = wantedOf(new Map([...canaries, ['planted', planted]]));
       const { channels } = await searchAll(stage, wanted, 'self-test');
@@ -208,7 +209,7 @@ async function runPhase(stage: Stage, mode: PhaseMode): Promise<PhaseEvidence> {
   stage.operator.forget();
   await stage.l2.startTrace(signal);
   progress(`${mode}: typing and printing canaries`);
-  await stage.current.plant(canaries);
+  await plant(stage.current, canaries);
   const evidence = await searchAll(stage, wantedOf(canaries), mode);
   progress(`${mode}: injecting into L2's serial backend`);
   const injection = await inject(stage);

@@ -13,7 +13,7 @@ import { needlesOf, newCanary, octal } from '../../src/verify/canary.js';
 import type { Channel } from '../../src/verify/channels.js';
 import type { ChannelEvidence } from '../../src/verify/evidence.js';
 import { parseAnswer, searchBuffers, searchJob, wantedOf } from '../../src/verify/search.js';
-import { searchProgram } from '../../src/verify/search-program.js';
+import { searchProgram } from '../../src/build/programs.js';
 
 const canary = newCanary();
 const wanted = wantedOf(new Map([['echoed', canary]]));

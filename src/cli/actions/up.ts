@@ -4,10 +4,9 @@ import { readdir } from 'node:fs/promises';
 import { buildImages, type ImageDirectories } from '../../build/images.js';
 import { loadConfig } from '../../config/load.js';
 import type { AccelChoice, Config, ConsoleMode } from '../../config/schema.js';
-import { callDaemon } from '../../daemon/client.js';
+import { bootInstance } from '../../daemon/boot.js';
 import { inspectInstance } from '../../daemon/inspect.js';
 import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
-import { startDaemon } from '../../daemon/start.js';
 import { stopInstance } from '../../daemon/stop.js';
 import { VsbError } from '../../errors/index.js';
 import { decideAccel } from '../../host/accel.js';
@@ -17,8 +16,6 @@ import { createReporter, type Reporter } from '../../reporters/reporter.js';
 import { shellQuote } from '../../ssh/client.js';
 import { findRoots, instancePaths, type InstancePaths, type Roots } from '../../testbed/paths.js';
 import { planTestbed } from '../../testbed/plan.js';
-import { waitUntilGone } from '../../testbed/process-identity.js';
-import { readProcesses } from '../../testbed/record.js';
 import { readPasswords } from '../../testbed/secrets.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, statusDocument, statusLines } from '../output.js';
@@ -31,9 +28,6 @@ export interface UpOptions {
   readonly json: boolean;
   readonly showPassword: boolean;
 }
-
-/** How long an interrupted `up` waits for the daemon to clean up. */
-const cleanUpLimitMs = 20_000;
 
 /**
  * @throws VsbError: E_CONFIG, E_INSTANCE_EXISTS, E_BUSY (2); what the host lacks (3); a failed layer (4);
@@ -62,7 +56,10 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
     const accel = assertHost(host);
     reporter.report({ type: 'accel', ...accel });
     const images = await build(roots, reporter, signal);
-    const status = await boot(paths, roots, { config, accel, images }, reporter, signal);
+    const status = await bootInstance(
+      { paths, roots, request: { config, accel, images } },
+      { signal, report: (event) => reporter.report(event) },
+    );
     reporter.stop();
     await printResult(context, options, paths, status);
   } finally {
@@ -128,28 +125,6 @@ async function build(
   });
   reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
   return images;
-}
-
-async function boot(
-  paths: InstancePaths,
-  roots: Roots,
-  request: Parameters<typeof callDaemon<'up'>>[2],
-  reporter: Reporter,
-  signal: AbortSignal,
-): Promise<InstanceStatus> {
-  const recovered = await startDaemon(paths, roots, signal);
-  if (recovered !== undefined) reporter.report({ type: 'recovered', what: recovered });
-  const { daemon } = await readProcesses(paths);
-  try {
-    return await callDaemon(paths.controlSocket, 'up', request, {
-      signal,
-      onEvent: (event) => reporter.report(event),
-    });
-  } catch (error) {
-    // The daemon undoes the boot and ends; the command ends after it, so that nothing is left running.
-    if (daemon !== undefined) await waitUntilGone(daemon, cleanUpLimitMs);
-    throw error;
-  }
 }
 
 async function printResult(

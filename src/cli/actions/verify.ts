@@ -1,4 +1,5 @@
 /** Carries `vsbypass verify` out: finds the VM, runs, prints the evidence, sets the exit code. */
+import { searchProgram } from '../../build/programs.js';
 import { readKey } from '../../console/keys.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
@@ -11,7 +12,6 @@ import { readPasswords } from '../../testbed/secrets.js';
 import { l1Channels, l2Channels } from '../../verify/channels.js';
 import type { SelfTestReport, VerifyReport } from '../../verify/evidence.js';
 import { selfTest, verify, type VerifyOptions } from '../../verify/run.js';
-import { searchProgram } from '../../verify/search-program.js';
 import { comparisonRows, conclusion, selfTestRows } from '../../verify/table.js';
 import type { CliContext } from '../context.js';
 import { existingInstance } from '../instance-access.js';

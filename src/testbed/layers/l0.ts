@@ -61,18 +61,22 @@ export interface L0Inputs {
   readonly linkSocket: string;
 }
 
-/**
- * The arguments of qemu-system-x86_64. Its only monitor is the QMP socket in the instance's private
- * runtime folder; the second serial port (0x2f8, IRQ 3: edge-triggered for Xen) is the link.
- */
-export function l0Arguments(inputs: L0Inputs): string[] {
-  const { config } = inputs;
-  const forward = (address: string): string => `hostfwd=tcp:127.0.0.1:0-${address}:${sshPort}`;
+export interface MachineInputs {
+  /** For `-name`. */
+  readonly name: string;
+  readonly accel: Accel;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  readonly qmpSocket: string;
+}
+
+/** The arguments of a machine at L0 without devices. Its only monitor is the QMP socket. */
+export function machineArguments(inputs: MachineInputs): string[] {
   return [
-    ...['-name', `vsbypass-${inputs.instance},debug-threads=on`],
+    ...['-name', `${inputs.name},debug-threads=on`],
     '-nodefaults',
     '-no-user-config',
-    // A guest that resets itself has crashed: QEMU ends and the daemon says so.
+    // A guest that resets itself has crashed: QEMU ends and its owner says so.
     '-no-reboot',
     ...['-display', 'none'],
     // The daemon lets it run when it reads all that is printed.
@@ -81,9 +85,35 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...['-machine', 'q35,usb=off,vmport=off'],
     ...['-accel', inputs.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
     ...['-cpu', cpuModel(inputs.accel)],
-    ...['-smp', String(config.l0.cpus)],
-    ...['-m', `${l0MemoryMiB(config)}M`],
+    ...['-smp', String(inputs.cpus)],
+    ...['-m', `${inputs.memoryMiB}M`],
     ...['-qmp', `unix:${optionValue(inputs.qmpSocket)},server=on,wait=off`],
+  ];
+}
+
+/** A network that ends in QEMU: only the ports forwarded to the addresses' SSH servers come in. */
+export function networkArguments(macAddress: string, addresses: readonly string[]): string[] {
+  const forwards = addresses.map((address) => `hostfwd=tcp:127.0.0.1:0-${address}:${sshPort}`);
+  return [
+    // restrict: nothing in the testbed reaches this host or its network.
+    ...['-netdev', ['user,id=net0,restrict=on,ipv6=off', ...forwards].join(',')],
+    ...['-device', `virtio-net-pci,netdev=net0,mac=${macAddress},romfile=`],
+  ];
+}
+
+/**
+ * The arguments of qemu-system-x86_64. The second serial port (0x2f8, IRQ 3: edge-triggered for Xen) is
+ * the link.
+ */
+export function l0Arguments(inputs: L0Inputs): string[] {
+  const { config } = inputs;
+  return [
+    ...machineArguments({
+      ...inputs,
+      name: `vsbypass-${inputs.instance}`,
+      cpus: config.l0.cpus,
+      memoryMiB: l0MemoryMiB(config),
+    }),
     ...['-kernel', inputs.xen],
     ...['-append', inputs.xenCommandLine],
     ...[
@@ -96,9 +126,7 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...['-device', 'isa-serial,chardev=l1,iobase=0x3f8,irq=4'],
     ...['-chardev', serverSocket('link', inputs.linkSocket)],
     ...['-device', 'isa-serial,chardev=link,iobase=0x2f8,irq=3'],
-    // restrict: nothing in the testbed reaches this host or its network; only the forwarded ports come in.
-    ...['-netdev', `user,id=net0,restrict=on,ipv6=off,${forward(l1Address)},${forward(l2Address)}`],
-    ...['-device', `virtio-net-pci,netdev=net0,mac=${l1MacAddress},romfile=`],
+    ...networkArguments(l1MacAddress, [l1Address, l2Address]),
     ...disk('l2', inputs.l2Disk, 'raw', true),
     ...config.vms.flatMap((vm) =>
       vm.disk === undefined

@@ -4,9 +4,10 @@ import type { CpioFile } from '../cpio.js';
 import { kernelOptions } from './kernel.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 
-/** The command line of L2's kernel. */
-export function l2CommandLine(accel: Accel): string {
-  return ['console=hvc0', 'loglevel=5', 'panic=5', ...kernelOptions(accel)].join(' ');
+/** The command line of L2's kernel. With a serial console it is the outermost system, without Xen below it. */
+export function l2CommandLine(accel: Accel, console: 'hvc0' | 'ttyS0' = 'hvc0'): string {
+  const words = [`console=${console}`, 'loglevel=5', 'panic=5', ...kernelOptions(accel)];
+  return (console === 'ttyS0' ? [...words, '8250.nr_uarts=1'] : words).join(' ');
 }
 
 /** A user VM as L2 gets it. */

@@ -1,5 +1,5 @@
 /** How much memory each layer gets. All figures in MiB; the reasons stand beside them. */
-import type { Config } from '../../config/schema.js';
+import type { Config, VmConfig } from '../../config/schema.js';
 
 /** L2's kernel, its unpacked initrd with QEMU and the user VM's image, the initrd before it is unpacked. */
 const l2OwnMemoryMiB = 768;
@@ -10,8 +10,13 @@ const xenOwnMemoryMiB = 192;
 
 /** Memory of the domain L2. */
 export function l2MemoryMiB(config: Config): number {
-  const users = config.vms.reduce((sum, vm) => sum + vm.memoryMiB + l2PerVmMemoryMiB, 0);
-  return config.l2.memoryMiB ?? l2OwnMemoryMiB + users;
+  return config.l2.memoryMiB ?? hostMemoryMiB(config.vms);
+}
+
+/** Memory that the virtualized system needs for itself and these user VMs. */
+export function hostMemoryMiB(vms: readonly VmConfig[]): number {
+  const users = vms.reduce((sum, vm) => sum + vm.memoryMiB + l2PerVmMemoryMiB, 0);
+  return l2OwnMemoryMiB + users;
 }
 
 /** Memory of L0's machine, a multiple of 64 MiB. */

@@ -1,9 +1,7 @@
 /** Someone at a console of the user VM: types, reads, logs in. Keeps what has come, to be searched. */
-import type { ConsoleConnection } from '../console/connection.js';
-import { ExpectBuffer } from '../console/expect.js';
 import { VsbError } from '../errors/index.js';
-import { octal } from './canary.js';
-import type { CanaryKind } from './evidence.js';
+import type { ConsoleConnection } from './connection.js';
+import { ExpectBuffer } from './expect.js';
 
 /** How long a shell in the user VM may take for something small, milliseconds. */
 const answerMs = 20_000;
@@ -93,7 +91,7 @@ export class Typist {
   /**
    * Gets to a shell prompt, by logging root in if need be.
    * @returns whether it had to log in
-   * @throws VsbError E_VERIFY when there is neither a login nor a shell
+   * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell
    */
   async logIn(password: string): Promise<boolean> {
     const greeting = await this.#wakeUp();
@@ -119,7 +117,7 @@ export class Typist {
         if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
       }
     }
-    throw new VsbError('E_VERIFY', 'the console shows neither a login nor a shell', {
+    throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
       layer: 'L3',
       hint: 'Leave what runs there: `vsbypass console`.',
     });
@@ -144,19 +142,5 @@ export class Typist {
     const where = await meanwhile();
     await where.expect(new RegExp(`done-${turn}\\r+\\n`));
     await where.expect(prompt);
-  }
-
-  /** Puts a canary of each kind on the console. */
-  async plant(canaries: ReadonlyMap<CanaryKind, string>): Promise<void> {
-    const { echoed, hidden, printed } = Object.fromEntries(canaries);
-    if (echoed !== undefined) await this.run(`: ${echoed}`);
-    if (hidden !== undefined) {
-      await this.start("stty -echo; echo rea''dy; read -r x; stty echo", async () => {
-        await this.expect(/ready\r+\n/);
-        this.type(`${hidden}\r`);
-        return this;
-      });
-    }
-    if (printed !== undefined) await this.run(`printf '${octal(printed)}\\n'`);
   }
 }

@@ -1,14 +1,10 @@
 /** A user VM's shell played by the test: echoes what is typed, and runs the few commands that are typed at it. */
 import { Duplex } from 'node:stream';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-
 import type { ConsoleConnection } from '../../src/console/connection.js';
 import { VsbError } from '../../src/errors/index.js';
-import { newCanary, octal } from '../../src/verify/canary.js';
-import { Typist } from '../../src/verify/typist.js';
 
-class Guest extends Duplex {
+export class FakeGuest extends Duplex {
   state: 'login' | 'password' | 'shell' | 'dead' = 'shell';
   /** Complete lines as they were typed. */
   readonly lines: string[] = [];
@@ -76,20 +72,8 @@ class Guest extends Duplex {
   }
 }
 
-let guest: Guest;
-let abort: AbortController;
-let typist: Typist;
-
-beforeEach(() => {
-  guest = new Guest();
-  abort = new AbortController();
-  typist = new Typist(connectionTo(guest), abort.signal);
-});
-afterEach(() => {
-  guest.destroy();
-});
-
-function connectionTo(channel: Duplex): ConsoleConnection {
+/** An open console of that guest. */
+export function connectionTo(channel: Duplex): ConsoleConnection {
   return {
     title: 'a test',
     channel,
@@ -106,60 +90,3 @@ function connectionTo(channel: Duplex): ConsoleConnection {
     },
   };
 }
-
-describe('Typist.logIn', () => {
-  it('logs root in where there is a login prompt', async () => {
-    guest.state = 'login';
-    expect(await typist.logIn('secret')).toBe(true);
-    expect(guest.lines).toContain('root');
-    expect(guest.lines).toContain('secret');
-    expect(typist.heard().toString()).not.toContain('secret');
-  });
-
-  it('uses the shell that is there already', async () => {
-    expect(await typist.logIn('secret')).toBe(false);
-    expect(guest.lines).not.toContain('secret');
-  });
-
-  it('ends when it is interrupted', async () => {
-    guest.state = 'dead';
-    const failed = expect(typist.logIn('secret')).rejects.toMatchObject({ code: 'E_INTERRUPTED' });
-    abort.abort(new VsbError('E_INTERRUPTED', 'enough'));
-    await failed;
-  });
-
-  it('ends when the console does', async () => {
-    guest.state = 'dead';
-    const failed = expect(typist.logIn('x')).rejects.toMatchObject({ code: 'E_CONSOLE_CLOSED' });
-    guest.destroy();
-    await failed;
-  });
-});
-
-describe('Typist.plant', () => {
-  it('types one canary with an echo, one without, and has one printed that is never typed', async () => {
-    const [echoed, hidden, printed] = [newCanary(), newCanary(), newCanary()];
-    await typist.plant(
-      new Map([
-        ['echoed', echoed],
-        ['hidden', hidden],
-        ['printed', printed],
-      ]),
-    );
-    const heard = typist.heard().toString();
-    expect(heard).toContain(echoed);
-    expect(heard).not.toContain(hidden);
-    expect(guest.lines).toContain(hidden);
-    expect(heard).toContain(printed);
-    expect(guest.lines.join('\n')).not.toContain(printed);
-    expect(guest.lines.join('\n')).toContain(octal(printed));
-  });
-
-  it('can be told to forget what it has heard', async () => {
-    await typist.run(': before');
-    typist.forget();
-    await typist.run(': after');
-    expect(typist.heard().toString()).toContain('after');
-    expect(typist.heard().toString()).not.toContain('before');
-  });
-});

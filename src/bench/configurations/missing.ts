@@ -1,0 +1,27 @@
+/** Configurations of the paper that this version cannot bring up, with the reason. */
+import type { MissingConfiguration } from './configuration.js';
+
+const noServer = 'this version has no interrupt server in L2 (ultracall, or told over the network)';
+const noXen = 'this version boots no L2 with stock Xen';
+
+const ways = [
+  ['traditional', "the user VM on an unpatched Xen in L1, console through dom0's device model"],
+  ['nested', "the user VM in L2, console through L2's device model"],
+  ['VSBypass', 'the shadow UART, interrupts by an interrupt server in L2, called directly'],
+  ['VSBypass (net)', 'the same, told over the network'],
+  ['vsbypass', 'the shadow UART, interrupts by doorbell'],
+] as const;
+
+const idOf = (title: string): string => title.toLowerCase().replace(/ \((\w+)\)$/, '-$1');
+
+export const missingConfigurations: readonly MissingConfiguration[] = [
+  ...ways
+    .filter(([title]) => title.startsWith('VSBypass'))
+    .map(([title, about]) => ({
+      ...({ id: `kvm/paper-${idOf(title)}`, l2: 'kvm', title, about, missing: noServer } as const),
+    })),
+  ...ways.map(([title, about]) => ({
+    ...({ l2: 'xen', title, about, missing: noXen } as const),
+    id: title.startsWith('VSBypass') ? `xen/paper-${idOf(title)}` : `xen/${idOf(title)}`,
+  })),
+];

@@ -1,0 +1,90 @@
+/** An end in L2: the probe (images/bench) at the socket of the VM's serial port, with L2's clock and no SSH on the way. */
+import { VsbError } from '../../errors/index.js';
+import { runRemote, shellQuote, type SshTarget } from '../../ssh/client.js';
+import { lateError, type End, type Step, type Timing } from './end.js';
+
+/** For reaching L2, beside what the steps may take. */
+const overheadMs = 30_000;
+/** The probe's exit code when a step was late. */
+const lateCode = 1;
+
+export class ProbeEnd implements End {
+  readonly kind = 'stream';
+  readonly #target: SshTarget;
+  readonly #program: string;
+  readonly #socket: string;
+
+  /**
+   * @param program where the probe is in L2
+   * @param socket of the VM's serial port
+   */
+  constructor(target: SshTarget, program: string, socket: string) {
+    this.#target = target;
+    this.#program = program;
+    this.#socket = socket;
+  }
+
+  async play(steps: readonly Step[], signal: AbortSignal): Promise<Timing[]> {
+    const command = `${shellQuote(this.#program)} ${shellQuote(this.#socket)}`;
+    const { code, stdout, stderr } = await runRemote(this.#target, command, {
+      signal,
+      stdin: probeScript(steps),
+      timeoutMs: overheadMs + longestMs(steps),
+    });
+    if (code > lateCode) {
+      throw new VsbError('E_SSH', `the probe in L2 failed: ${stderr.trim()}`, { layer: 'L2' });
+    }
+    return readProbe(stdout, steps);
+  }
+}
+
+/** The steps in the probe's language. */
+export function probeScript(steps: readonly Step[]): string {
+  return steps
+    .map((step) => {
+      switch (step.do) {
+        case 'send':
+          return `send ${step.bytes.toString('hex')}\n`;
+        case 'expect':
+          return `expect ${Math.ceil(step.limitMs)} ${step.bytes.toString('hex')}\n`;
+        case 'pause':
+          return `pause ${Math.round(step.ms * 1000)}\n`;
+      }
+    })
+    .join('');
+}
+
+function longestMs(steps: readonly Step[]): number {
+  const each = steps.map((step) =>
+    step.do === 'send' ? 0 : step.do === 'pause' ? step.ms : step.limitMs,
+  );
+  return each.reduce((sum, ms) => sum + ms, 0);
+}
+
+/**
+ * Reads what the probe says.
+ * @throws VsbError E_EXPECT_TIMEOUT when a step was late, E_SSH when it makes no sense
+ */
+export function readProbe(answer: Buffer, steps: readonly Step[]): Timing[] {
+  const lines: { startMs: number; endMs: number; bytes: number }[] = [];
+  let at = 0;
+  for (;;) {
+    const end = answer.indexOf(0x0a, at);
+    if (end < 0) throw new VsbError('E_SSH', "the probe's answer is cut", { layer: 'L2' });
+    const [word, ...numbers] = answer.subarray(at, end).toString('latin1').split(' ');
+    at = end + 1;
+    if (word === 'output') break;
+    if (word !== 'step') continue;
+    const [start = 0, stop = 0, bytes = 0] = numbers.map(Number);
+    lines.push({ startMs: start / 1e6, endMs: stop / 1e6, bytes });
+  }
+  const timings = lines.map(({ startMs, endMs, bytes }): Timing => {
+    const output = answer.subarray(at, at + bytes);
+    at += bytes;
+    return { startMs, endMs, output };
+  });
+  const missing = steps[timings.length];
+  if (missing === undefined) return timings;
+  if (missing.do === 'expect') throw lateError(missing, timings.length, answer.subarray(at));
+  throw new VsbError('E_SSH', "the probe's answer is cut", { layer: 'L2' });
+}

@@ -1,0 +1,121 @@
+/**
+ * The lab: the stacks that the chosen configurations need, booted, with root logged in on each console. Only
+ * the stack whose turn it is runs; the clocks of the others stand still.
+ */
+import { Typist } from '../console/typist.js';
+import { messageOf } from '../errors/index.js';
+import { stackBoots } from './configurations/index.js';
+import { userEnd, type Configuration, type StackName } from './configurations/configuration.js';
+import type { End, EndKind } from './ends/end.js';
+import type { BenchEvent } from './events.js';
+import type { Stack, StackInputs } from './stacks/stack.js';
+
+/** A configuration that is ready to be measured. */
+export interface Subject {
+  readonly configuration: Configuration;
+  readonly stack: Stack;
+  readonly ends: Readonly<Record<EndKind, End>>;
+}
+
+export interface LabInputs extends Omit<StackInputs, 'report'> {
+  readonly emit: (event: BenchEvent) => void;
+}
+
+export class Lab {
+  readonly subjects: readonly Subject[];
+  /** Configurations that could not be brought up, with the reason. */
+  readonly failed: ReadonlyMap<string, string>;
+  readonly stacks: ReadonlyMap<StackName, Stack>;
+  #current: StackName | undefined;
+  #entered: string | undefined;
+
+  private constructor(
+    stacks: ReadonlyMap<StackName, Stack>,
+    subjects: readonly Subject[],
+    failed: ReadonlyMap<string, string>,
+  ) {
+    this.stacks = stacks;
+    this.subjects = subjects;
+    this.failed = failed;
+  }
+
+  /**
+   * Boots what is needed. A stack that does not come up costs its configurations only.
+   * @throws the signal's reason, when nothing is left running
+   */
+  static async open(chosen: readonly Configuration[], inputs: LabInputs): Promise<Lab> {
+    const stacks = new Map<StackName, Stack>();
+    const subjects: Subject[] = [];
+    const failed = new Map<string, string>();
+    const names = [...new Set(chosen.map(({ stack }) => stack))];
+    const close = async (): Promise<void> => {
+      await Promise.all([...stacks.values()].map(async (stack) => await stack.close()));
+    };
+    try {
+      const booted = await Promise.allSettled(
+        names.map(async (name) => {
+          const report: StackInputs['report'] = (event) =>
+            inputs.emit({ type: 'boot', stack: name, event });
+          stacks.set(name, await stackBoots[name]({ ...inputs, report }));
+        }),
+      );
+      inputs.signal.throwIfAborted();
+      for (const configuration of chosen) {
+        const stack = stacks.get(configuration.stack);
+        const outcome = booted[names.indexOf(configuration.stack)];
+        if (stack === undefined) {
+          const reason: unknown = outcome?.status === 'rejected' ? outcome.reason : undefined;
+          failed.set(configuration.id, `did not come up: ${messageOf(reason)}`);
+          continue;
+        }
+        try {
+          subjects.push(await prepare(configuration, stack, inputs.signal));
+        } catch (error) {
+          inputs.signal.throwIfAborted();
+          failed.set(configuration.id, `no login: ${messageOf(error)}`);
+        }
+      }
+      for (const stack of stacks.values()) await stack.pause(true);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+    return new Lab(stacks, subjects, failed);
+  }
+
+  /** Has this configuration's stack run, and no other, as the configuration wants it. */
+  async enter({ configuration, stack }: Subject, signal: AbortSignal): Promise<void> {
+    if (this.#current !== configuration.stack) {
+      if (this.#current !== undefined) await this.stacks.get(this.#current)?.pause(true);
+      this.#current = undefined;
+      await stack.pause(false);
+      this.#current = configuration.stack;
+      this.#entered = undefined;
+    }
+    if (this.#entered === configuration.id) return;
+    await configuration.enter?.(stack, signal);
+    this.#entered = configuration.id;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.stacks.values()].map(async (stack) => await stack.close()));
+  }
+}
+
+async function prepare(
+  configuration: Configuration,
+  stack: Stack,
+  signal: AbortSignal,
+): Promise<Subject> {
+  const connection = await configuration.connect(stack, signal);
+  try {
+    await new Typist(connection, signal).logIn(stack.passwords[configuration.vm] ?? '');
+  } finally {
+    await connection.close(5000);
+  }
+  return {
+    configuration,
+    stack,
+    ends: { stream: configuration.stream(stack), ssh: userEnd(configuration, stack) },
+  };
+}

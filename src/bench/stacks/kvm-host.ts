@@ -1,0 +1,217 @@
+/**
+ * The traditional system with KVM: the image of L2 as the outermost system, on a QEMU of its own, with the
+ * same user VM in it. Nothing is nested but what a KVM host does by itself.
+ *
+ * It has folders like an instance's, with the benchmark as its daemon, so that a later run, and `down --all`, find
+ * what a killed one has left. QEMU itself ends with the benchmark: the kernel sees to it.
+ */
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { defaultVms, type VmConfig } from '../../config/schema.js';
+import { awaitQmp, describeUsernet } from '../../daemon/connect-qmp.js';
+import { loginLogged } from '../../daemon/boot-phases.js';
+import { forwardedPort } from '../../daemon/forwarded-ports.js';
+import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../../daemon/leftovers.js';
+import { connectConsole } from '../../daemon/connect-consoles.js';
+import { freshLog } from '../../daemon/layer-log.js';
+import { runPhases, type Phase } from '../../daemon/phases.js';
+import { describeExit, endQemu, QemuProcess } from '../../daemon/qemu-process.js';
+import { limitsMs, loopback } from '../../daemon/running.js';
+import { VsbError } from '../../errors/index.js';
+import type { Accel } from '../../host/accel.js';
+import { qemuProgram } from '../../host/qemu.js';
+import type { QmpClient } from '../../qmp/client.js';
+import type { SshTarget } from '../../ssh/client.js';
+import { defineVm, writeInitrd } from '../../testbed/assemble.js';
+import { packCpio } from '../../testbed/cpio.js';
+import { publicLineOf } from '../../testbed/dropbear-key.js';
+import { machineArguments, networkArguments, optionValue } from '../../testbed/layers/l0.js';
+import { l2CommandLine, l2Overlay } from '../../testbed/layers/l2.js';
+import { l3Command } from '../../testbed/layers/l3.js';
+import { l2Address, l2MacAddress } from '../../testbed/layers/network.js';
+import { hostMemoryMiB } from '../../testbed/layers/sizes.js';
+import {
+  createInstanceDirectories,
+  instancePaths,
+  type InstancePaths,
+} from '../../testbed/paths.js';
+import { identifyProcess } from '../../testbed/process-identity.js';
+import { vmUuid, writeProcesses } from '../../testbed/record.js';
+import { ensureSecrets, type Secrets } from '../../testbed/secrets.js';
+import { install } from './install.js';
+import type { Stack, StackInputs } from './stack.js';
+
+export const kvmHostVm = 'vm1';
+
+/** Where the folders are of the instance that stands for it. */
+export function kvmHostPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
+  return instancePaths(`${name}-kvm`, roots);
+}
+
+/** Names relative to QEMU's working directory. */
+const files = { kernel: 'host.vmlinux', initrd: 'host.initrd' } as const;
+
+/** The arguments of its QEMU. */
+export function kvmHostArguments(
+  paths: InstancePaths,
+  vms: readonly VmConfig[],
+  accel: Accel,
+): string[] {
+  return [
+    ...machineArguments({
+      name: `vsbypass-${paths.name}`,
+      accel,
+      cpus: 1,
+      memoryMiB: hostMemoryMiB(vms),
+      qmpSocket: paths.qmpSocket,
+    }),
+    ...['-kernel', files.kernel],
+    ...['-initrd', files.initrd],
+    ...['-append', l2CommandLine(accel, 'ttyS0')],
+    ...['-chardev', `socket,id=l2,path=${optionValue(paths.l2Socket)},server=on,wait=off`],
+    ...['-device', 'isa-serial,chardev=l2,iobase=0x3f8,irq=4'],
+    ...networkArguments(l2MacAddress, [l2Address]),
+  ];
+}
+
+/**
+ * Boots it until its user VM shows a login.
+ * @throws VsbError E_BUSY when another benchmark has it; exit 4 when it does not come up; the signal's reason
+ */
+export async function bootKvmHost(inputs: StackInputs): Promise<Stack> {
+  const { roots, accel, signal, report } = inputs;
+  const paths = kvmHostPaths(inputs);
+  const vms = defaultVms(1);
+  await claim(paths, inputs);
+  await createInstanceDirectories(paths, roots);
+  const secrets = await ensureSecrets(paths, [kvmHostVm]);
+  await layOut(paths, vms, secrets, inputs);
+  const l0 = freshLog(paths.qemuLog);
+  const l2 = freshLog(paths.l2Log);
+  const ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
+  const failed = new AbortController();
+  let qemu: QemuProcess | undefined;
+  let qmp: QmpClient | undefined;
+  const close = async (): Promise<void> => {
+    if (qemu !== undefined) await endQemu(qemu, qmp);
+    failed.abort(new VsbError('E_TERMINATED', 'the benchmark has ended it'));
+    for (const log of [l0, l2]) log.close();
+    await removeRuntimeFiles(paths);
+  };
+  try {
+    const child = await QemuProcess.start(
+      {
+        // QEMU gets the signal when this process ends, however it ends (prctl(2), PR_SET_PDEATHSIG).
+        program: 'setpriv',
+        arguments: [
+          '--pdeathsig',
+          'KILL',
+          qemuProgram,
+          ...kvmHostArguments(paths, vms, accel.accel),
+        ],
+        workingDirectory: paths.bootDir,
+      },
+      l0,
+    );
+    qemu = child;
+    await claim(paths, inputs, child);
+    void child.exited.then((exit) =>
+      failed.abort(new VsbError('E_QEMU_EXITED', `QEMU ${describeExit(exit)}`, { layer: 'L0' })),
+    );
+    let operator: SshTarget | undefined;
+    const about = { hint: `the log is ${paths.l2Log}`, log: l2 } as const;
+    const phases: Phase[] = [
+      {
+        ...{ name: 'qemu', layer: 'L0', awaited: "QEMU's QMP greeting", limitMs: limitsMs.qemu },
+        ...about,
+        run: async (limit) => {
+          qmp = await awaitQmp(paths.qmpSocket, child, limit, limitsMs.qemu);
+          const options = { signal: limit, until: failed.signal, complain: () => undefined };
+          await connectConsole(l2, paths.l2Socket, options);
+          await qmp.execute('cont', {}, { signal: limit });
+          operator = {
+            layer: 'L2',
+            host: loopback,
+            port: forwardedPort(await describeUsernet(qmp, limit), l2Address),
+            privateKey: secrets.management.privatePem,
+            hostKeyLine: publicLineOf(secrets.l2Host),
+          };
+        },
+      },
+      {
+        ...{ name: 'kvm-host', layer: 'L2', awaited: '`vsbypass-l2: ready`', limitMs: limitsMs.l2 },
+        ...about,
+        run: async (limit) => void (await ready(limit)),
+      },
+      {
+        ...{
+          name: `login:${kvmHostVm}`,
+          layer: 'L3',
+          awaited: 'its login',
+          limitMs: limitsMs.login,
+        },
+        ...about,
+        run: async (limit) => {
+          if (operator !== undefined) await loginLogged(operator, kvmHostVm, limit, limitsMs.login);
+        },
+      },
+    ];
+    const now = (): number => performance.now();
+    await runPhases(phases, { signal, failed: failed.signal, emit: report, now });
+    if (operator === undefined) throw new TypeError('its ports are known by now');
+    return {
+      operator,
+      probe: await install(operator, 'probe', inputs.programs.probe, signal),
+      passwords: secrets.passwords,
+      processes: { qemu: child.identity.pid },
+      pause: async (paused) => void (await qmp?.execute(paused ? 'stop' : 'cont')),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Notes that this process runs it; what an earlier one has left is cleared away. */
+async function claim(
+  paths: InstancePaths,
+  { roots }: StackInputs,
+  qemu?: QemuProcess,
+): Promise<void> {
+  const self = await identifyProcess(process.pid);
+  if (self === undefined) throw new TypeError('a process knows itself');
+  if (qemu === undefined) {
+    const leftovers = await findLeftovers(paths);
+    if (leftovers.daemon !== undefined) {
+      const message = `another benchmark runs (pid ${leftovers.daemon.pid})`;
+      throw new VsbError('E_BUSY', message, { hint: 'Wait for it, or `vsbypass down --all`.' });
+    }
+    await removeLeftovers(paths, leftovers);
+    await createInstanceDirectories(paths, roots);
+  }
+  await writeProcesses(paths, {
+    daemon: self,
+    ...(qemu === undefined ? {} : { qemu: qemu.identity }),
+  });
+}
+
+async function layOut(
+  paths: InstancePaths,
+  vms: readonly VmConfig[],
+  secrets: Secrets,
+  { accel, l2Image, signal }: StackInputs,
+): Promise<void> {
+  const defined = await Promise.all(
+    vms.map(async (vm) => {
+      const uuid = vmUuid(paths.name, vm.name);
+      const command = l3Command({ vm, uuid, accel: accel.accel });
+      return await defineVm(vm, { vms: [{ name: vm.name, uuid, command }] }, secrets, signal);
+    }),
+  );
+  const keys = { authorizedKey: secrets.management.publicLine, hostKey: secrets.l2Host };
+  await symlink(join(l2Image, 'vmlinux'), join(paths.bootDir, files.kernel));
+  const overlay = packCpio(l2Overlay(keys, defined));
+  await writeInitrd(join(l2Image, 'initrd'), overlay, join(paths.bootDir, files.initrd), signal);
+}

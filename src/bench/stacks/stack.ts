@@ -1,0 +1,50 @@
+/** What configurations run on: machines that the benchmark boots, and ends again. */
+import type { ImageDirectories } from '../../build/images.js';
+import type { BenchPrograms } from '../../build/programs.js';
+import type { HltPolicy } from '../../config/schema.js';
+import type { ConsoleTarget } from '../../console/gateway-client.js';
+import type { Counters } from '../../daemon/protocol.js';
+import type { BootEvent } from '../../events/boot.js';
+import type { AccelDecision } from '../../host/accel.js';
+import type { SshTarget } from '../../ssh/client.js';
+import type { Roots } from '../../testbed/paths.js';
+
+/** A machine at L0, running. */
+export interface Stack {
+  /** root of the system that runs the user VMs: L2, or the KVM host of the traditional system. */
+  readonly operator: SshTarget;
+  /** Where the probe is there. */
+  readonly probe: string;
+  /** root's password in each user VM, by name. */
+  readonly passwords: Readonly<Record<string, string>>;
+  /** Process ids on this host. */
+  readonly processes: { readonly qemu: number; readonly daemon?: number | undefined };
+  /** What only a testbed with the shadow hypervisor has. */
+  readonly shadow?: Shadow;
+  /** Stops the machine, clocks and all, or lets it go on. */
+  pause(paused: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Shadow {
+  readonly controlSocket: string;
+  readonly gateway: Omit<ConsoleTarget, 'vm' | 'attach' | 'signal'>;
+  /** root of L1's dom0. */
+  readonly l1: SshTarget;
+  counters(signal: AbortSignal): Promise<Counters>;
+  setHltPolicy(vm: string, policy: HltPolicy, signal: AbortSignal): Promise<void>;
+}
+
+/** What every stack is booted with. */
+export interface StackInputs {
+  /** Name of the benchmark's instances. */
+  readonly name: string;
+  readonly roots: Roots;
+  readonly accel: AccelDecision;
+  readonly images: ImageDirectories;
+  /** The virtualized system's image by itself. */
+  readonly l2Image: string;
+  readonly programs: BenchPrograms;
+  readonly signal: AbortSignal;
+  readonly report: (event: BootEvent) => void;
+}

@@ -1,0 +1,104 @@
+/** The testbed with the shadow hypervisor, as an instance of its own. */
+import { configSchema, defaultVms, type VmConfig } from '../../config/schema.js';
+import { readKey } from '../../console/keys.js';
+import { loginLogged } from '../../daemon/boot-phases.js';
+import { bootInstance } from '../../daemon/boot.js';
+import { callDaemon } from '../../daemon/client.js';
+import type { InstanceStatus } from '../../daemon/protocol.js';
+import { limitsMs } from '../../daemon/running.js';
+import { stopInstance } from '../../daemon/stop.js';
+import { VsbError } from '../../errors/index.js';
+import { managementTargets } from '../../testbed/management-targets.js';
+import { instancePaths, type InstancePaths } from '../../testbed/paths.js';
+import { readPasswords } from '../../testbed/secrets.js';
+import { install } from './install.js';
+import type { Stack, StackInputs } from './stack.js';
+
+export interface TestbedPlan {
+  /** Shadowed from their first byte on. */
+  readonly shadowed: readonly string[];
+  /** Left to L2 from their first byte on. */
+  readonly leftToL2: readonly string[];
+  readonly memoryMiB?: number;
+}
+
+export function testbedPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
+  return instancePaths(name, roots);
+}
+
+/**
+ * Boots it until all of its user VMs show their login.
+ * @throws VsbError exit 4 when it does not come up; the signal's reason, when nothing is left running
+ */
+export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promise<Stack> {
+  const { signal, report, accel, images } = inputs;
+  const paths = testbedPaths(inputs);
+  // One that a killed benchmark has left; a living one has been looked for.
+  await stopInstance(paths);
+  const status = await bootInstance(
+    { paths, roots: inputs.roots, request: { accel, images, config: configOf(plan) } },
+    { signal, report: (event) => event.type === 'phase' && report(event) },
+  );
+  try {
+    return await describe(paths, status, plan, inputs);
+  } catch (error) {
+    await stopInstance(paths);
+    throw error;
+  }
+}
+
+function configOf({ shadowed, leftToL2, memoryMiB }: TestbedPlan): object {
+  const [common] = defaultVms(1);
+  const vm = (name: string, autostart: boolean): VmConfig => ({
+    ...(common as VmConfig),
+    ...(memoryMiB === undefined ? {} : { memoryMiB }),
+    ...{ name, autostart },
+  });
+  const vms = [
+    ...shadowed.map((name) => vm(name, true)),
+    ...leftToL2.map((name) => vm(name, false)),
+  ];
+  return configSchema.parse({ vms });
+}
+
+async function describe(
+  paths: InstancePaths,
+  { gateway, management, processes }: InstanceStatus,
+  { leftToL2 }: TestbedPlan,
+  { programs, signal }: StackInputs,
+): Promise<Stack> {
+  if (gateway === undefined || management === undefined || processes.qemu === undefined) {
+    throw new VsbError('E_DAEMON', 'a running instance has a gateway and can be managed');
+  }
+  const { l1, l2 } = await managementTargets(paths, management);
+  const options = { signal };
+  for (const vm of leftToL2) {
+    // Before it starts: its driver then finds L2's UART only.
+    await callDaemon(paths.controlSocket, 'vm.hook', { vm, on: false }, options);
+    await callDaemon(paths.controlSocket, 'vm.start', { vm }, options);
+    await loginLogged(l2, vm, signal, limitsMs.login);
+  }
+  return {
+    operator: l2,
+    probe: await install(l2, 'probe', programs.probe, signal),
+    passwords: await readPasswords(paths),
+    processes: { qemu: processes.qemu, daemon: processes.daemon },
+    shadow: {
+      controlSocket: paths.controlSocket,
+      gateway: {
+        host: gateway.host,
+        port: gateway.port,
+        hostKeyFingerprint: gateway.hostKeyFingerprint,
+        privateKeyPem: (await readKey(gateway.clientKeyPath)).privatePem,
+      },
+      l1,
+      counters: async (until) =>
+        await callDaemon(paths.controlSocket, 'counters', {}, { signal: until }),
+      setHltPolicy: async (vm, policy, until) => {
+        await callDaemon(paths.controlSocket, 'vm.hlt', { vm, policy }, { signal: until });
+      },
+    },
+    pause: async (paused) => void (await callDaemon(paths.controlSocket, 'pause', { paused })),
+    close: async () => void (await stopInstance(paths)),
+  };
+}

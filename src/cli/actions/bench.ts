@@ -1,0 +1,147 @@
+/** Carries `vsbypass bench` out: host, images, the run, its documents, the comparison. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import {
+  assertComparable,
+  compare,
+  parseCondition,
+  readResults,
+  type Comparison,
+} from '../../bench/compare.js';
+import { configurations } from '../../bench/configurations/index.js';
+import { describeEnvironment } from '../../bench/environment.js';
+import { isMeasureName, measureNames, type MeasureName } from '../../bench/measures/cell.js';
+import type { Mode } from '../../bench/plan.js';
+import { toCsv } from '../../bench/report/csv.js';
+import { toHtml } from '../../bench/report/html.js';
+import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js';
+import type { Results } from '../../bench/results.js';
+import { runBench } from '../../bench/run.js';
+import { buildImages, buildL2Image } from '../../build/images.js';
+import { benchPrograms } from '../../build/programs.js';
+import { loadConfig } from '../../config/load.js';
+import { VsbError } from '../../errors/index.js';
+import { assertHost, inspectHost } from '../../host/checks.js';
+import { createBenchReporter } from '../../reporters/bench.js';
+import { findRoots, instancePaths } from '../../testbed/paths.js';
+import type { CliContext } from '../context.js';
+import { printJson, printLines, table } from '../output.js';
+
+export interface BenchFlags {
+  readonly quick: boolean;
+  readonly full: boolean;
+  readonly only: readonly string[];
+  readonly samples?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly output?: string | undefined;
+  readonly compare?: string | undefined;
+  readonly failIf: readonly string[];
+  readonly json: boolean;
+}
+
+/**
+ * @throws VsbError E_USAGE (2); what the host lacks (3); E_REGRESSION (6); the signal's reason, after what was measured
+ *   is kept
+ */
+export async function bench(context: CliContext, flags: BenchFlags): Promise<void> {
+  const { signal } = context;
+  const mode = modeOf(flags);
+  const conditions = flags.failIf.map(parseCondition);
+  if (conditions.length > 0 && flags.compare === undefined) {
+    throw new VsbError('E_USAGE', '--fail-if needs --compare');
+  }
+  const earlier = flags.compare === undefined ? undefined : await readResults(flags.compare);
+  const { measures, chosen } = choose(flags.only);
+  const reporter = await createBenchReporter(context, context.global.quiet);
+  try {
+    const inputs = await prepare(context, flags, reporter.note);
+    if (earlier !== undefined) assertComparable(earlier.environment.accel, inputs.lab.accel.accel);
+    const folder = resolve(flags.output ?? `vsbypass-bench-${fileTime(inputs.environment.date)}`);
+    await mkdir(folder, { recursive: true });
+    const results = await runBench({
+      ...{ mode, measures, configurations: chosen, samples: flags.samples, signal },
+      environment: inputs.environment,
+      lab: inputs.lab,
+      emit: reporter.report,
+      save: async (some) => await save(folder, some),
+    });
+    reporter.stop();
+    context.stderr.write(`results are in ${folder}\n`);
+    if (flags.json) printJson(context, results);
+    else printLines(context, [...table(resultRows(results, false)), '', ...remarks(results)]);
+    signal.throwIfAborted();
+    if (earlier !== undefined) judge(context, compare(earlier, results, conditions), flags.json);
+  } finally {
+    reporter.stop();
+  }
+}
+
+/** @throws VsbError E_REGRESSION */
+function judge(context: CliContext, compared: readonly Comparison[], json: boolean): void {
+  const failed = compared.filter((one) => one.failed);
+  if (!json) printLines(context, ['', ...table(comparisonRows(compared))]);
+  if (failed.length === 0) return;
+  const what = failed.map(({ quantity, statistic }) => `${statistic} of ${quantity}`).join('; ');
+  throw new VsbError('E_REGRESSION', `worse than --fail-if allows: ${what}`, {
+    details: { failed },
+  });
+}
+
+function modeOf({ quick, full }: BenchFlags): Mode {
+  if (quick && full) throw new VsbError('E_USAGE', '--quick and --full exclude each other');
+  return quick ? 'quick' : full ? 'full' : 'normal';
+}
+
+function choose(only: readonly string[]): {
+  readonly measures: ReadonlySet<MeasureName>;
+  readonly chosen: typeof configurations;
+} {
+  const measures = only.filter(isMeasureName);
+  const others = only.filter((word) => !isMeasureName(word));
+  const unknown = others.find((word) => !configurations.some(({ id }) => id === word));
+  if (unknown !== undefined) {
+    const known = [...measureNames, ...configurations.map(({ id }) => id)].join(', ');
+    throw new VsbError('E_USAGE', `--only: there is no '${unknown}'`, { hint: `Known: ${known}` });
+  }
+  return {
+    measures: new Set(measures.length === 0 ? measureNames : measures),
+    chosen:
+      others.length === 0 ? configurations : configurations.filter(({ id }) => others.includes(id)),
+  };
+}
+
+async function prepare(context: CliContext, flags: BenchFlags, note: (text: string) => void) {
+  const { signal } = context;
+  const roots = findRoots();
+  const name = `${context.global.name}-bench`;
+  const paths = instancePaths(name, roots);
+  const config = await loadConfig({ directory: paths.stateDir, vmCount: 2 });
+  const { cache: cacheDir } = roots;
+  const host = await inspectHost({
+    ...{ config, cacheDir, stateDir: paths.stateDir, willBuild: false, signal },
+  });
+  const accel = assertHost(host);
+  note(`accelerator ${accel.accel}: ${accel.why}`);
+  const build = { cacheDir, signal, onProgress: note };
+  const images = await buildImages(build);
+  const l2Image = await buildL2Image(build);
+  const programs = await benchPrograms(cacheDir, signal);
+  const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
+  const all = { ...images, l2: l2Image };
+  return {
+    environment: await describeEnvironment({ accel, images: all, seed, signal }),
+    lab: { name, roots, accel, images, l2Image, programs },
+  };
+}
+
+async function save(folder: string, results: Results): Promise<void> {
+  await writeFile(join(folder, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  await writeFile(join(folder, 'samples.csv'), toCsv(results));
+  await writeFile(join(folder, 'report.html'), toHtml(results));
+}
+
+/** An ISO 8601 time as part of a file name. */
+function fileTime(date: string): string {
+  return date.slice(0, 19).replace(/[-:]/g, '').replace('T', '-');
+}

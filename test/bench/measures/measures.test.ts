@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { describe, expect, it } from 'vitest';
+
+import { kvmNested } from '../../../src/bench/configurations/kvm-nested.js';
+import type { End, Step, Timing } from '../../../src/bench/ends/end.js';
+import { VoidRun } from '../../../src/bench/measures/cell.js';
+import { responseCell } from '../../../src/bench/measures/response.js';
+import { line, lineBytes, text, textCommand } from '../../../src/bench/measures/text.js';
+import { throughputCell } from '../../../src/bench/measures/throughput.js';
+import { seededRandom } from '../../../src/bench/statistics/random.js';
+
+const never = new AbortController().signal;
+
+/** An end at which each step takes 10 ms and an `expect` gets what the test says. */
+class FakeEnd implements End {
+  readonly kind = 'stream';
+  played: readonly Step[] = [];
+  readonly #outputOf: (wanted: string, sent: string) => string;
+  constructor(outputOf: (wanted: string, sent: string) => string = (wanted) => wanted) {
+    this.#outputOf = outputOf;
+  }
+  play(steps: readonly Step[]): Promise<Timing[]> {
+    this.played = steps;
+    let sent = '';
+    const timings = steps.map((step, index): Timing => {
+      if (step.do === 'send') sent = step.bytes.toString('latin1');
+      const output =
+        step.do === 'expect' ? this.#outputOf(step.bytes.toString('latin1'), sent) : '';
+      return { startMs: index * 10, endMs: index * 10 + 10, output: Buffer.from(output, 'latin1') };
+    });
+    return Promise.resolve(timings);
+  }
+}
+
+describe('text', () => {
+  it('is made in the user VM as it is here', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'vsb-text-'));
+    try {
+      const file = join(directory, 'text');
+      execFileSync('sh', ['-c', textCommand(50, file)]);
+      expect(readFileSync(file, 'latin1')).toBe(text(50));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    expect(line(7)).toHaveLength(lineBytes - 1);
+    expect(line(7)).toBe(line(7).trim());
+  });
+});
+
+describe('responseCell', () => {
+  const options = { configuration: kvmNested, wanted: 8, keys: 4, random: seededRandom(1) };
+
+  it('measures from each key to its echo, at random moments', async () => {
+    const end = new FakeEnd();
+    const cell = responseCell({ ...options, end, state: 'idle' });
+    // A send and an expect of 10 ms each.
+    expect(await cell.turn(never)).toEqual([20, 20, 20, 20]);
+    const gaps = end.played.flatMap((step) => (step.do === 'pause' ? [step.ms] : [])).slice(-4);
+    expect(new Set(gaps).size).toBe(4);
+    expect(gaps.every((ms) => ms >= 50 && ms < 300)).toBe(true);
+  });
+
+  it('loads the user VM for as long as it measures', async () => {
+    const end = new FakeEnd();
+    await responseCell({ ...options, end, state: 'loaded' }).turn(never);
+    const typed = end.played.flatMap((step) => (step.do === 'send' ? [step.bytes.toString()] : []));
+    expect(typed.join('')).toMatch(/while :; do :; done &.*kill \$!/s);
+  });
+});
+
+describe('throughputCell', () => {
+  const options = { configuration: kvmNested, wanted: 3, targetMs: 1000 };
+  /** What a user VM prints of the text up to and with a line of it. */
+  const upTo = (wanted: string): string => {
+    const last = Number(/^(\d{6}) /.exec(wanted)?.[1] ?? NaN);
+    if (Number.isNaN(last)) return wanted;
+    return last === 0 ? wanted : text(last + 1).slice(lineBytes - 1, -1);
+  };
+
+  it('finds its size by a first run, and measures with that', async () => {
+    const end = new FakeEnd(upTo);
+    const cell = throughputCell({ ...options, end, flow: 'cat' });
+    const [rate] = await cell.turn(never);
+    // 10 ms from the first line to the last one.
+    const lines = Math.round((((40 * lineBytes - lineBytes) / 10) * 1000) / lineBytes);
+    expect(rate).toBeCloseTo(((lines - 1) * lineBytes * 1000) / 10, -1);
+  });
+
+  it('does not count a run that has lost a byte', async () => {
+    const end = new FakeEnd((wanted) => upTo(wanted).replace('000017 the', '000017 he'));
+    const cell = throughputCell({ ...options, end, flow: 'cat' });
+    await expect(cell.turn(never)).rejects.toThrow(VoidRun);
+    await expect(cell.turn(never)).rejects.toThrow(/first difference is at byte 1032$/);
+  });
+
+  it("takes the kernel's times away before it compares", async () => {
+    const end = new FakeEnd((wanted) =>
+      upTo(wanted)
+        .replaceAll('\n', '\r\n')
+        .replace(/^(?=\d{6} )/gm, '[   12.345678] '),
+    );
+    expect(await throughputCell({ ...options, end, flow: 'printk' }).turn(never)).toHaveLength(1);
+  });
+
+  it('does not count a paste that the user VM has read otherwise', async () => {
+    const end = new FakeEnd((wanted, sent) =>
+      sent.includes('sha256sum') ? `${'0'.repeat(64)}  -\n${wanted}` : wanted,
+    );
+    const cell = throughputCell({ ...options, end, flow: 'paste' });
+    await expect(cell.turn(never)).rejects.toThrow('what was pasted');
+  });
+});
