@@ -4,6 +4,7 @@
 #   contents  files taken from those packages (libraries follow by themselves)
 #   modules   kernel modules that the init script loads (dependencies follow by themselves)
 #   root/     own files, copied over it
+#   links     symbolic links, one `path target` a line: packages of npm carry none
 
 # list_hash_inputs NAME: everything of the sources that the image depends on.
 list_hash_inputs() {
@@ -43,6 +44,17 @@ make_root() {
   copy_modules "$sysroot" "$root" "${modules[@]}"
   cp -R "$IMAGES/lib/guest/." "$root/"
   cp -R "$IMAGES/$name/root/." "$root/"
+  make_links "$root" "$IMAGES/lib/links"
+  [[ ! -e $IMAGES/$name/links ]] || make_links "$root" "$IMAGES/$name/links"
+}
+
+# make_links ROOT FILE
+make_links() {
+  local path target
+  while read -r path target; do
+    mkdir -p "$1$(dirname "$path")"
+    ln -sfn "$target" "$1$path"
+  done <"$2"
 }
 
 # build_image NAME [NESTED-DIRECTORY]

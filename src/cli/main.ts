@@ -130,9 +130,13 @@ async function reportFailure(
     // commander has printed its message; help and version end with 0.
     return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   }
-  const { describeError, errorDocument } = await import('../reporters/error.js');
+  const { describeError, errorBody, errorDocument } = await import('../reporters/error.js');
   if (argv.includes('--json')) {
     context.stdout.write(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
+  }
+  if (argv.includes('--events')) {
+    const { printEvent } = await import('./events.js');
+    printEvent(context, { type: 'error', error: errorBody(error) });
   }
   context.stderr.write(`${describeError(error, context.global.verbose)}\n`);
   return exitCodeOf(error);

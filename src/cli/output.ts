@@ -1,6 +1,9 @@
 /** What commands print on stdout: data for people, or one JSON document. */
+import type { Writable } from 'node:stream';
+
 import type { InstanceStatus, VmStatus } from '../daemon/protocol.js';
 import type { LayerHealth } from '../health/layers.js';
+import type { Reporter } from '../reporters/reporter.js';
 import type { CliContext } from './context.js';
 
 export function printJson(context: CliContext, document: unknown): void {
@@ -8,7 +11,22 @@ export function printJson(context: CliContext, document: unknown): void {
 }
 
 export function printLines(context: CliContext, lines: readonly string[]): void {
-  for (const line of lines) context.stdout.write(`${line}\n`);
+  printLinesTo(context.stdout, lines);
+}
+
+export function printLinesTo(stream: Writable, lines: readonly string[]): void {
+  for (const line of lines) stream.write(`${line}\n`);
+}
+
+/** Progress for people, on stderr. */
+export async function progressReporter(context: CliContext): Promise<Reporter> {
+  const { createReporter } = await import('../reporters/reporter.js');
+  return await createReporter({
+    stream: context.stderr,
+    env: context.env,
+    quiet: context.global.quiet,
+    verbose: context.global.verbose,
+  });
 }
 
 /** Columns of a table, as wide as their widest cell. */

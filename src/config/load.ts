@@ -54,6 +54,16 @@ async function readText(path: string, mayBeMissing: boolean): Promise<string | u
   }
 }
 
+/**
+ * The same for a configuration that is no file; relative file names count from `directory`.
+ *
+ * @throws VsbError E_CONFIG
+ */
+export async function resolveConfig(document: unknown, directory: string): Promise<Config> {
+  const config = checkConfig(document, 'the configuration', undefined);
+  return await resolveFiles(config, resolve(directory, configFileName));
+}
+
 /** Parses and checks the text of a configuration file; `path` is for the messages only. */
 export function parseConfig(text: string, path: string, vmCount?: number): Config {
   if (
@@ -68,6 +78,10 @@ export function parseConfig(text: string, path: string, vmCount?: number): Confi
   } catch (error) {
     throw new VsbError('E_CONFIG', `${path} is not JSON: ${messageOf(error)}`, { cause: error });
   }
+  return checkConfig(document, path, vmCount);
+}
+
+function checkConfig(document: unknown, path: string, vmCount: number | undefined): Config {
   const result = configSchema.safeParse(document);
   if (!result.success) {
     const problems = result.error.issues.map(describeIssue);

@@ -9,7 +9,7 @@ import {
   type Roots,
 } from '../testbed/paths.js';
 import { processState } from '../testbed/process-identity.js';
-import { readRecord } from '../testbed/record.js';
+import { readRecord, type InstanceRecord } from '../testbed/record.js';
 import { callDaemon } from './client.js';
 import { findLeftovers } from './leftovers.js';
 import type { InstanceStatus } from './protocol.js';
@@ -67,7 +67,13 @@ async function withoutDaemon(
   reason: string | undefined,
   processes: InstanceStatus['processes'],
 ): Promise<InstanceStatus> {
-  const record = await readRecord(paths);
+  let record: InstanceRecord | undefined;
+  try {
+    record = await readRecord(paths);
+  } catch (error) {
+    // How it was made is not what it is; the next `up` writes it anew.
+    reason ??= messageOf(error);
+  }
   return {
     ...emptyStatus(paths.name, state, reason, processes),
     ...(record === undefined ? {} : { accel: record.accel }),

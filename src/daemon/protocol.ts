@@ -12,13 +12,20 @@ import { layerHealthSchema } from '../health/layers.js';
 const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
 const noParameters = z.strictObject({}).prefault({});
 
+/** Folders of the images that an instance boots. */
+export const imagesSchema = z.strictObject({
+  xen: z.string(),
+  l1: z.string(),
+  l1Disk: z.string(),
+});
+
 /** Parameters of each method. */
 export const parameterSchemas = {
   /** Boots; the connection must stay: when it goes before the answer, the boot is undone. */
   up: z.strictObject({
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
     accel: z.strictObject({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
-    images: z.strictObject({ xen: z.string(), l1: z.string(), l1Disk: z.string() }),
+    images: imagesSchema,
   }),
   /** Ends everything, the daemon too. */
   down: noParameters,
@@ -56,7 +63,7 @@ export const parameterSchemas = {
 export type Method = keyof typeof parameterSchemas;
 export type Parameters<M extends Method> = z.input<(typeof parameterSchemas)[M]>;
 
-const vmStatusSchema = z.object({
+export const vmStatusSchema = z.object({
   name: z.string(),
   uuid: z.string().optional(),
   /** `absent`: the shadow hypervisor has not seen it (yet). */
@@ -125,22 +132,23 @@ export const statusSchema = z.object({
 });
 export type InstanceStatus = z.output<typeof statusSchema>;
 
+export const operatorStates = ['running', 'stopped'] as const;
 const operatorVmSchema = z.object({
   name: z.string(),
-  state: z.enum(['running', 'stopped']),
+  state: z.enum(operatorStates),
   /** Process id of its QEMU in L2. */
   pid: z.number().optional(),
 });
 export type OperatorVm = z.output<typeof operatorVmSchema>;
 
-const hookResultSchema = z.object({
+export const hookResultSchema = z.object({
   vm: z.string(),
   /** Whether its COM1 is shadowed now; absent: the VM does not run, and will be as asked when it does. */
   hooked: z.boolean().optional(),
 });
 export type HookResult = z.output<typeof hookResultSchema>;
 
-const proofSchema = z.object({
+export const proofSchema = z.object({
   vm: z.string(),
   /** Bytes in the log of L2's own serial device for this VM. */
   operatorBytes: z.number(),
@@ -151,7 +159,7 @@ export type Proof = z.output<typeof proofSchema>;
 
 /** Names as in docs/link-protocol.md. */
 const counterSchema = z.record(z.string(), z.number());
-const countersSchema = z.object({
+export const countersSchema = z.object({
   hypervisor: counterSchema,
   vms: z.array(z.object({ name: z.string(), counters: counterSchema })),
 });

@@ -130,7 +130,7 @@ function parseJson(line: string): unknown {
   }
 }
 
-function describeError(error: unknown): Record<string, unknown> {
+function describeError(error: unknown): object {
   if (error instanceof VsbError) return error.toJSON();
   const stack = error instanceof Error ? error.stack : undefined;
   return { code: 'E_INTERNAL', message: messageOf(error), details: { stack } };

@@ -9,7 +9,7 @@ import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
 import { PanicWatch } from '../health/panic.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
-import type { InstancePaths } from '../testbed/paths.js';
+import { socketPathsOf, type InstancePaths } from '../testbed/paths.js';
 import { planTestbed } from '../testbed/plan.js';
 import type { ProcessIdentity } from '../testbed/process-identity.js';
 import { writeProcesses, writeRecord } from '../testbed/record.js';
@@ -171,7 +171,9 @@ export class Testbed {
       name: this.#paths.name,
       state,
       ...(reason === undefined ? {} : { reason }),
-      ...(monitor === undefined ? {} : { layers: [...monitor.layers] }),
+      ...(monitor === undefined || monitor.layers.length === 0
+        ? {}
+        : { layers: [...monitor.layers] }),
       ...(jump === undefined ? {} : { clockJump: jump }),
       ...(this.#state === 'starting' && this.#phase !== undefined ? { phase: this.#phase } : {}),
       ...(this.#since === undefined ? {} : { since: this.#since }),
@@ -325,5 +327,5 @@ function closeLogs({ l0, l1, l2 }: Running): void {
 }
 
 function qemuSockets(paths: InstancePaths): string[] {
-  return [paths.qmpSocket, paths.linkSocket, paths.l1Socket, paths.l2Socket];
+  return socketPathsOf(paths).filter((path) => path !== paths.controlSocket);
 }

@@ -132,7 +132,14 @@ export class VsbError extends Error {
   }
 
   /** The document form, for `--json`. */
-  toJSON(): Record<string, unknown> {
+  toJSON(): {
+    code: ErrorCode;
+    exitCode: ExitCode;
+    message: string;
+    hint?: string;
+    layer?: ErrorLayer;
+    details?: Record<string, unknown>;
+  } {
     return {
       code: this.code,
       exitCode: this.exitCode,

@@ -31,11 +31,13 @@ export const bootEventSchema = z.discriminatedUnion('reason', [
 
 export type BootEvent = z.output<typeof bootEventSchema>;
 
-/** Everything that `up` reports. */
-export type UpEvent =
-  | BootEvent
-  | { readonly type: 'accel'; readonly accel: string; readonly why: string }
-  | { readonly type: 'build'; readonly reason: 'started' }
-  | { readonly type: 'build'; readonly reason: 'progress'; readonly line: string }
-  | { readonly type: 'build'; readonly reason: 'passed'; readonly elapsedMs: number }
-  | { readonly type: 'recovered'; readonly what: string };
+/** Everything that `up` reports on its way. */
+export const upEventSchemas = [
+  ...bootEventSchema.options,
+  z.object({ type: z.literal('accel'), accel: z.string(), why: z.string() }),
+  z.object({ type: z.literal('build'), reason: z.literal('started') }),
+  z.object({ type: z.literal('build'), reason: z.literal('progress'), line: z.string() }),
+  z.object({ type: z.literal('build'), reason: z.literal('passed'), elapsedMs: z.number() }),
+  z.object({ type: z.literal('recovered'), what: z.string() }),
+] as const;
+export type UpEvent = z.output<(typeof upEventSchemas)[number]>;

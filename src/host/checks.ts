@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.js';
 import { VsbError, messageOf, type ErrorCode } from '../errors/index.js';
 import { decideAccel, type AccelDecision } from './accel.js';
+import type { Check } from './check.js';
 import { assertQemuVersion, probeKvm, probeQemu, type ProbeOptions } from './qemu.js';
 import {
   buildPrograms,
@@ -9,7 +10,6 @@ import {
   checkPrograms,
   checkSpace,
   runtimePrograms,
-  type Check,
 } from './requirements.js';
 
 export interface HostReport {
@@ -28,13 +28,15 @@ export interface HostCheckRequest extends ProbeOptions {
 
 /** Looks at everything; a failed check is data, not an exception. */
 export async function inspectHost(request: HostCheckRequest): Promise<HostReport> {
-  const checks: Check[] = await checkPrograms(runtimePrograms, true);
-  if (checks.every((check) => check.id !== 'program:qemu-system-x86_64' || check.ok)) {
+  const checks: Check[] = await checkPrograms(runtimePrograms, 'fail');
+  if (
+    checks.every((check) => check.id !== 'program:qemu-system-x86_64' || check.result === 'pass')
+  ) {
     checks.push(await checkQemuVersion(request));
   }
   const { check: accelCheck, decision } = await checkAccel(request);
   checks.push(accelCheck);
-  checks.push(...(await checkPrograms(buildPrograms, request.willBuild)));
+  checks.push(...(await checkPrograms(buildPrograms, request.willBuild ? 'fail' : 'warn')));
   checks.push(await checkMemory(request.config));
   checks.push(await checkSpace(request.stateDir, 'instance'));
   if (request.willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
@@ -42,36 +44,36 @@ export async function inspectHost(request: HostCheckRequest): Promise<HostReport
 }
 
 async function checkQemuVersion(options: ProbeOptions): Promise<Check> {
-  const common = { id: 'qemu-version', title: 'QEMU 7.2 or newer', fatal: true };
+  const common = { id: 'qemu-version', title: 'QEMU 7.2 or newer' };
   try {
     const version = await probeQemu(options);
     const found = `QEMU ${version.major}.${version.minor}.${version.micro}`;
     assertQemuVersion(version);
-    return { ...common, ok: true, found };
+    return { ...common, result: 'pass', found };
   } catch (error) {
     if (options.signal?.aborted === true) throw error;
-    return { ...common, ok: false, found: messageOf(error), hint: hintOf(error) };
+    return { ...common, result: 'fail', found: messageOf(error), remedy: remedyOf(error) };
   }
 }
 
 async function checkAccel(
   request: HostCheckRequest,
 ): Promise<{ check: Check; decision?: AccelDecision }> {
-  const common = { id: 'accel', title: `accelerator (${request.config.accel})`, fatal: true };
+  const common = { id: 'accel', title: `accelerator (${request.config.accel})` };
   try {
     const kvm = request.config.accel === 'tcg' ? undefined : await probeKvm(request);
     const decision = decideAccel(request.config.accel, kvm);
     return {
-      check: { ...common, ok: true, found: `${decision.accel}: ${decision.why}` },
+      check: { ...common, result: 'pass', found: `${decision.accel}: ${decision.why}` },
       decision,
     };
   } catch (error) {
     if (!(error instanceof VsbError) || request.signal?.aborted === true) throw error;
-    return { check: { ...common, ok: false, found: error.message, hint: hintOf(error) } };
+    return { check: { ...common, result: 'fail', found: error.message, remedy: remedyOf(error) } };
   }
 }
 
-function hintOf(error: unknown): string {
+function remedyOf(error: unknown): string {
   return (error instanceof VsbError ? error.hint : undefined) ?? 'See `vsbypass doctor`.';
 }
 
@@ -90,13 +92,13 @@ const codesOfChecks: readonly [prefix: string, code: ErrorCode][] = [
  * @throws VsbError with the code of the first failed check (exit 3)
  */
 export function assertHost(report: HostReport): AccelDecision {
-  const failed = report.checks.filter((check) => check.fatal && !check.ok);
+  const failed = report.checks.filter((check) => check.result === 'fail');
   const first = failed[0];
   if (first !== undefined) {
     const code = codesOfChecks.find(([prefix]) => first.id.startsWith(prefix))?.[1] ?? 'E_HOST';
     const message = failed.map((check) => `${check.title}: ${check.found}`).join('; ');
     const hints = [
-      ...new Set(failed.map((check) => check.hint).filter((hint) => hint !== undefined)),
+      ...new Set(failed.map((check) => check.remedy).filter((remedy) => remedy !== undefined)),
     ];
     throw new VsbError(code, message, {
       layer: 'host',

@@ -7,18 +7,7 @@ import { delimiter, dirname, join } from 'node:path';
 
 import type { Config } from '../config/schema.js';
 import { l0MemoryMiB } from '../testbed/layers/sizes.js';
-
-/** One thing that was looked at. */
-export interface Check {
-  readonly id: string;
-  readonly title: string;
-  readonly ok: boolean;
-  /** Whether `up` cannot go on without it. */
-  readonly fatal: boolean;
-  /** What was found, one sentence. */
-  readonly found: string;
-  readonly hint?: string;
-}
+import type { Check } from './check.js';
 
 interface Program {
   readonly program: string;
@@ -67,26 +56,26 @@ export async function findProgram(
   return undefined;
 }
 
-/** One check for each program; the hint is the apt-get line for all that is missing. */
+/** One check for each program; the remedy is the apt-get line for all that is missing. */
 export async function checkPrograms(
   programs: readonly Program[],
-  fatal: boolean,
+  missing: 'warn' | 'fail',
   path?: string,
 ): Promise<Check[]> {
   const found = await Promise.all(programs.map(({ program }) => findProgram(program, path)));
-  const missing = programs.filter((_, index) => found[index] === undefined);
-  const packages = [...new Set(missing.map((program) => program.package))].sort();
+  const absent = programs.filter((_, index) => found[index] === undefined);
+  const packages = [...new Set(absent.map((program) => program.package))].sort();
   return programs.map(({ program, purpose, package: debianPackage }, index): Check => {
     const place = found[index];
-    const common = { id: `program:${program}`, title: `${program} (${purpose})`, fatal };
+    const common = { id: `program:${program}`, title: `${program} (${purpose})` };
     return place === undefined
       ? {
           ...common,
-          ok: false,
+          result: missing,
           found: `not found; Debian package ${debianPackage}`,
-          hint: `apt-get install ${packages.join(' ')}`,
+          remedy: `apt-get install ${packages.join(' ')}`,
         }
-      : { ...common, ok: true, found: place };
+      : { ...common, result: 'pass', found: place };
   });
 }
 
@@ -100,10 +89,9 @@ export async function checkMemory(config: Config, meminfoPath = '/proc/meminfo')
   return {
     id: 'memory',
     title: 'memory',
-    fatal: true,
-    ok: availableMiB >= neededMiB,
+    result: availableMiB >= neededMiB ? 'pass' : 'fail',
     found: `${availableMiB} MiB available, ${neededMiB} MiB needed`,
-    hint: 'Stop other programs, or configure fewer or smaller user VMs (vms[].memoryMiB).',
+    remedy: 'Stop other programs, or configure fewer or smaller user VMs (vms[].memoryMiB).',
   };
 }
 
@@ -124,10 +112,9 @@ export async function checkSpace(directory: string, purpose: 'build' | 'instance
   return {
     id: `space:${purpose}`,
     title: purpose === 'build' ? 'disk space to build images' : 'disk space for the instance',
-    fatal: true,
-    ok: freeMiB >= neededMiB,
+    result: freeMiB >= neededMiB ? 'pass' : 'fail',
     found: `${freeMiB} MiB free in ${existing}, ${neededMiB} MiB needed`,
-    hint:
+    remedy:
       purpose === 'build'
         ? 'Make room there, or set XDG_CACHE_HOME to a larger disk.'
         : 'Make room there, or set XDG_STATE_HOME to a larger disk.',

@@ -1,4 +1,7 @@
 /** How a failure is shown: code and message, the layer's last lines, hint, log; for `--json` a document. */
+import type { z } from 'zod';
+
+import type { errorDocumentSchema } from '../errors/document.js';
 import { VsbError, exitCodeOf, messageOf } from '../errors/index.js';
 import { printableText } from '../console/ansi.js';
 
@@ -24,9 +27,11 @@ export function describeError(error: unknown, verbose: boolean): string {
 
 /** The document of a failed command with `--json`. */
 export function errorDocument(error: unknown): Record<string, unknown> {
-  const body =
-    error instanceof VsbError
-      ? error.toJSON()
-      : { code: 'E_INTERNAL', exitCode: exitCodeOf(error), message: messageOf(error) };
-  return { schemaVersion: documentVersion, error: body };
+  return { schemaVersion: documentVersion, error: errorBody(error) };
+}
+
+export function errorBody(error: unknown): z.output<typeof errorDocumentSchema> {
+  return error instanceof VsbError
+    ? error.toJSON()
+    : { code: 'E_INTERNAL', exitCode: exitCodeOf(error), message: messageOf(error) };
 }

@@ -168,6 +168,11 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
   };
 }
 
+/** All sockets of an instance. */
+export function socketPathsOf(paths: InstancePaths): string[] {
+  return [paths.controlSocket, paths.qmpSocket, paths.linkSocket, paths.l1Socket, paths.l2Socket];
+}
+
 function socketPath(directory: string, file: string): string {
   const path = join(directory, file);
   const bytes = Buffer.byteLength(path);

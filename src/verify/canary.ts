@@ -13,14 +13,16 @@ export function newCanary(): string {
   return Array.from({ length: canaryLength }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 
-export type Encoding =
-  | 'plain'
-  | 'reversed'
-  | 'hex'
-  | 'base64'
+export const encodings = [
+  'plain',
+  'reversed',
+  'hex',
+  'base64',
   /** Any byte after each one: UTF-16 of both byte orders is the case in which it is a zero. */
-  | 'interleaved'
-  | 'interleaved, reversed';
+  'interleaved',
+  'interleaved, reversed',
+] as const;
+export type Encoding = (typeof encodings)[number];
 
 /** A byte string to look for. */
 export interface Needle {

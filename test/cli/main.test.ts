@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { table } from '../../src/cli/output.js';
 import { selectLines } from '../../src/cli/actions/logs.js';
+import { runCli, type Finished } from '../rig/run-cli.js';
 
-// These run the compiled program: `npm run build` comes before `npm test`.
-const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 let directory: string;
 
 beforeEach(async () => {
@@ -20,28 +17,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(...words: string[]): Promise<Finished> {
-  return await new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [executable, ...words],
-      {
-        cwd: directory,
-        env: { ...process.env, XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory },
-      },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        resolve({ code, stdout, stderr });
-      },
-    );
-  });
-}
+const run = async (...words: string[]): Promise<Finished> => await runCli(directory, words);
 
 describe('vsbypass', () => {
   it('prints help and version and ends with 0', async () => {

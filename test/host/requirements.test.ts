@@ -37,22 +37,22 @@ describe('checkPrograms', () => {
         { program: 'a', package: 'pkg-a', purpose: 'a' },
         { program: 'a2', package: 'pkg-a', purpose: 'a' },
       ],
-      true,
+      'fail',
       directory,
     );
-    expect(checks.map((check) => check.ok)).toEqual([false, false, false]);
-    expect(checks[0]?.hint).toBe('apt-get install pkg-a pkg-b');
+    expect(checks.map((check) => check.result)).toEqual(['fail', 'fail', 'fail']);
+    expect(checks[0]?.remedy).toBe('apt-get install pkg-a pkg-b');
   });
 });
 
 describe('checkMemory', () => {
   it.each([
-    [8_000_000, true],
-    [1_000_000, false],
-  ])('with %d kB available', async (kilobytes, ok) => {
+    [8_000_000, 'pass'],
+    [1_000_000, 'fail'],
+  ])('with %d kB available', async (kilobytes, result) => {
     const meminfo = join(directory, 'meminfo');
     await writeFile(meminfo, `MemTotal: 9 kB\nMemAvailable:   ${kilobytes} kB\n`);
-    expect((await checkMemory(parseConfig('{}', 'f'), meminfo)).ok).toBe(ok);
+    expect((await checkMemory(parseConfig('{}', 'f'), meminfo)).result).toBe(result);
   });
 });
 
@@ -67,10 +67,9 @@ describe('assertHost', () => {
   const failed = (id: string): Parameters<typeof assertHost>[0]['checks'][number] => ({
     id,
     title: id,
-    ok: false,
-    fatal: true,
+    result: 'fail',
     found: 'nothing',
-    hint: `get ${id}`,
+    remedy: `get ${id}`,
   });
 
   it('names every failed check and uses the code of the first', () => {
@@ -85,7 +84,7 @@ describe('assertHost', () => {
 
   it('lets a failed check pass that is not needed', () => {
     const accel = { accel: 'tcg', why: '' } as const;
-    const check = { ...failed('program:gcc'), fatal: false };
+    const check = { ...failed('program:gcc'), result: 'warn' } as const;
     expect(assertHost({ checks: [check], accel })).toBe(accel);
   });
 });

@@ -1,24 +1,26 @@
 /** Carries `vsbypass up` out: host, images, daemon, boot. */
-import { readdir } from 'node:fs/promises';
-
-import { buildImages, type ImageDirectories } from '../../build/images.js';
 import { loadConfig } from '../../config/load.js';
 import type { AccelChoice, Config, ConsoleMode } from '../../config/schema.js';
-import { bootInstance } from '../../daemon/boot.js';
-import { inspectInstance } from '../../daemon/inspect.js';
-import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
-import { stopInstance } from '../../daemon/stop.js';
-import { VsbError } from '../../errors/index.js';
+import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
 import { decideAccel } from '../../host/accel.js';
-import { assertHost, inspectHost } from '../../host/checks.js';
 import { probeKvm } from '../../host/qemu.js';
-import { createReporter, type Reporter } from '../../reporters/reporter.js';
+import { bringUpInstance } from '../../instance/bring-up.js';
+import type { Reporter } from '../../reporters/reporter.js';
+import { Timings } from '../../reporters/timings.js';
 import { shellQuote } from '../../ssh/client.js';
-import { findRoots, instancePaths, type InstancePaths, type Roots } from '../../testbed/paths.js';
+import { findRoots, instancePaths, type InstancePaths } from '../../testbed/paths.js';
 import { planTestbed } from '../../testbed/plan.js';
 import { readPasswords } from '../../testbed/secrets.js';
 import type { CliContext } from '../context.js';
-import { printJson, printLines, statusDocument, statusLines } from '../output.js';
+import { eventReporter, printEvent } from '../events.js';
+import {
+  printJson,
+  printLines,
+  printLinesTo,
+  progressReporter,
+  statusDocument,
+  statusLines,
+} from '../output.js';
 
 export interface UpOptions {
   readonly config?: string | undefined;
@@ -26,6 +28,8 @@ export interface UpOptions {
   readonly accel?: AccelChoice | undefined;
   readonly console?: ConsoleMode | undefined;
   readonly json: boolean;
+  readonly events: boolean;
+  readonly timings: boolean;
   readonly showPassword: boolean;
 }
 
@@ -34,34 +38,28 @@ export interface UpOptions {
  *   the signal's reason, when nothing is left running
  */
 export async function bringUp(context: CliContext, options: UpOptions): Promise<void> {
-  const { signal } = context;
   const roots = findRoots();
   const paths = instancePaths(context.global.name, roots);
   const config = await readConfig(options);
-  const reporter = await createReporter({
-    stream: context.stderr,
-    env: context.env,
-    quiet: context.global.quiet,
-    verbose: context.global.verbose,
-  });
+  const timings = new Timings();
+  const shown = options.events ? eventReporter(context) : await progressReporter(context);
+  const reporter: Reporter = {
+    report: (event) => {
+      timings.take(event);
+      shown.report(event);
+    },
+    stop: () => shown.stop(),
+  };
   try {
-    await makeWay(paths, reporter, signal);
-    const host = await inspectHost({
+    const status = await bringUpInstance({
+      paths,
+      roots,
       config,
-      cacheDir: roots.cache,
-      stateDir: paths.stateDir,
-      willBuild: !(await imagesLookBuilt(roots.cache)),
-      signal,
+      signal: context.signal,
+      report: (event) => reporter.report(event),
     });
-    const accel = assertHost(host);
-    reporter.report({ type: 'accel', ...accel });
-    const images = await build(roots, reporter, signal);
-    const status = await bootInstance(
-      { paths, roots, request: { config, accel, images } },
-      { signal, report: (event) => reporter.report(event) },
-    );
     reporter.stop();
-    await printResult(context, options, paths, status);
+    await printResult(context, options, paths, status, timings.lines());
   } finally {
     reporter.stop();
   }
@@ -77,63 +75,19 @@ async function readConfig(options: UpOptions): Promise<Config> {
   });
 }
 
-/** A running instance is an error, a broken one is cleared away. */
-async function makeWay(
-  paths: InstancePaths,
-  reporter: Reporter,
-  signal: AbortSignal,
-): Promise<void> {
-  const { name, state, reason } = await inspectInstance(paths, signal);
-  if (isUp(state)) {
-    const how = reason === undefined ? '' : ` (${state}: ${reason})`;
-    throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
-      hint: '`vsbypass status` shows it; `vsbypass down` ends it; --name makes another one.',
-    });
-  }
-  if (state === 'starting' || state === 'stopping') {
-    throw new VsbError('E_BUSY', `instance '${name}' is ${state}, by another command`, {
-      hint: 'Wait for it, or `vsbypass down`.',
-    });
-  }
-  if (state === 'broken' && (await stopInstance(paths))) {
-    reporter.report({
-      type: 'recovered',
-      what: `cleared away a broken instance (${reason ?? 'no reason known'})`,
-    });
-  }
-}
-
-/** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string): Promise<boolean> {
-  const names = await readdir(cacheDir).catch(() => []);
-  return ['xen-', 'l1-', 'l1-disk-'].every((prefix) =>
-    names.some((name) => name.startsWith(prefix)),
-  );
-}
-
-async function build(
-  roots: Roots,
-  reporter: Reporter,
-  signal: AbortSignal,
-): Promise<ImageDirectories> {
-  const start = performance.now();
-  reporter.report({ type: 'build', reason: 'started' });
-  const images = await buildImages({
-    cacheDir: roots.cache,
-    signal,
-    onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
-  });
-  reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
-  return images;
-}
-
 async function printResult(
   context: CliContext,
   options: UpOptions,
   paths: InstancePaths,
   status: InstanceStatus,
+  timings: readonly string[],
 ): Promise<void> {
   const passwords = options.showPassword ? await readPasswords(paths) : undefined;
+  if (options.timings) printLinesTo(context.stderr, timings);
+  if (options.events) {
+    printEvent(context, { type: 'status', status });
+    return;
+  }
   if (options.json) {
     printJson(context, statusDocument(status, passwords));
     return;

@@ -5,14 +5,15 @@ import { ExitCode } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
-Exit codes: 0 all is there, 3 something is missing.
+Each check ends as pass, warn (slower, or of matter later), fail (up cannot work) or skip; what helps stands below it.
+Exit codes: 0 nothing failed, 3 something did.
 
 Example:
   $ vsbypass doctor`;
 
 export function doctorCommand(context: CliContext): Command {
   const command = new Command('doctor')
-    .description('check this host: programs, QEMU, accelerator, memory, disk')
+    .description('check this host: programs, QEMU, KVM, memory, disk, limits, instances, images')
     .option('--config <file>', 'configuration instead of ./vsbypass.json')
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
@@ -21,23 +22,29 @@ export function doctorCommand(context: CliContext): Command {
       const { inspectHost } = await import('../../host/checks.js');
       const { printJson, printLines } = await import('../output.js');
       const { findRoots, instancePaths } = await import('../../testbed/paths.js');
+      const { diagnose } = await import('../../host/diagnose.js');
       const roots = findRoots();
+      const config = await loadConfig({ directory: process.cwd(), path });
       const report = await inspectHost({
-        config: await loadConfig({ directory: process.cwd(), path }),
+        config,
         cacheDir: roots.cache,
         stateDir: instancePaths(context.global.name, roots).stateDir,
         willBuild: true,
         signal: context.signal,
       });
-      const ok = report.checks.every((check) => check.ok || !check.fatal);
+      const checks = [
+        ...report.checks,
+        ...(await diagnose({ config, name: context.global.name, roots, signal: context.signal })),
+      ];
+      const ok = checks.every(({ result }) => result !== 'fail');
       if (json) {
-        printJson(context, { schemaVersion: 1, ok, ...report });
+        printJson(context, { schemaVersion: 1, ok, ...report, checks });
       } else {
         printLines(
           context,
-          report.checks.flatMap((check) => [
-            `${check.ok ? 'ok     ' : check.fatal ? 'MISSING' : 'missing'}  ${check.title}: ${check.found}`,
-            ...(check.ok || check.hint === undefined ? [] : [`         ${check.hint}`]),
+          checks.flatMap(({ result, title, found, remedy }) => [
+            `${result}  ${title}: ${found}`,
+            ...(remedy === undefined || result === 'pass' ? [] : [`      ${remedy}`]),
           ]),
         );
       }

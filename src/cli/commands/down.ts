@@ -14,8 +14,10 @@ export function downCommand(context: CliContext): Command {
   const command = new Command('down')
     .description('end all layers; keys, passwords and logs stay')
     .option('--all', 'all instances', false)
+    .option('--json', 'print one JSON document', false)
+    .option('--events', 'print what happens, one JSON document a line', false)
     .addHelpText('after', examples)
-    .action(async ({ all }) => {
+    .action(async ({ all, json, events }) => {
       const { listInstances } = await import('../../daemon/inspect.js');
       const { stopInstance } = await import('../../daemon/stop.js');
       const { findRoots, instancePaths } = await import('../../testbed/paths.js');
@@ -23,10 +25,15 @@ export function downCommand(context: CliContext): Command {
       const instances = all
         ? await listInstances(roots)
         : [instancePaths(context.global.name, roots)];
+      const { printJson } = await import('../output.js');
+      const { printEvent } = await import('../events.js');
+      const done: { name: string; wasUp: boolean }[] = [];
       const resisting: string[] = [];
       for (const paths of instances) {
         try {
           const stopped = await stopInstance(paths);
+          done.push({ name: paths.name, wasUp: stopped });
+          if (events) printEvent(context, { type: 'down', name: paths.name, wasUp: stopped });
           if (context.global.quiet) continue;
           context.stderr.write(`instance '${paths.name}' ${stopped ? 'is down' : 'was not up'}\n`);
         } catch (error) {
@@ -38,6 +45,7 @@ export function downCommand(context: CliContext): Command {
       if (resisting.length > 0) {
         throw new VsbError('E_DAEMON', `could not be taken down: ${resisting.join(', ')}`);
       }
+      if (json) printJson(context, { schemaVersion: 1, instances: done });
     });
   return command;
 }

@@ -8,6 +8,7 @@ Examples:
   $ vsbypass up                          one user VM, the accelerator that this host offers
   $ vsbypass up --vms 2 --show-password  two user VMs, and root's password in each
   $ vsbypass --name second up            another instance beside the first
+  $ vsbypass up --events | jq -r .type   what happens, for programs
   $ vsbypass up --dry-run                every command line and configuration, nothing is started`;
 
 export function upCommand(context: CliContext): Command {
@@ -30,7 +31,9 @@ export function upCommand(context: CliContext): Command {
     )
     .option('--dry-run', 'print what would be run', false)
     .option('--show-password', "print root's password of each user VM", false)
+    .option('--timings', 'at the end: where the time went', false)
     .option('--json', 'print one JSON document', false)
+    .option('--events', 'print what happens, one JSON document a line', false)
     .addHelpText('after', examples)
     .action(async (options) => {
       const { bringUp, dryRun } = await import('../actions/up.js');

@@ -1,0 +1,13 @@
+/** `--events`: what happens, one JSON document a line on stdout. */
+import type { StreamEvent } from '../events/stream.js';
+import type { Reporter } from '../reporters/reporter.js';
+import type { CliContext } from './context.js';
+
+export function printEvent(context: CliContext, event: StreamEvent): void {
+  const line = JSON.stringify({ schemaVersion: 1, time: new Date().toISOString(), ...event });
+  context.stdout.write(`${line}\n`);
+}
+
+export function eventReporter(context: CliContext): Reporter {
+  return { report: (event) => printEvent(context, event), stop: () => undefined };
+}

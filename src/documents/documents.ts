@@ -1,0 +1,124 @@
+/**
+ * Every JSON document that the command line prints or reads, with the schema that describes it.
+ * `scripts/schemas` writes them out as JSON Schemas (draft 2020-12) into schemas/, which the package
+ * has; tests check real output against those.
+ */
+import { z } from 'zod';
+
+import { configSchema } from '../config/schema.js';
+import {
+  countersSchema,
+  hookResultSchema,
+  imagesSchema,
+  operatorStates,
+  proofSchema,
+  statusSchema,
+  vmStatusSchema,
+} from '../daemon/protocol.js';
+import { errorDocumentSchema } from '../errors/document.js';
+import { eventLineSchema } from '../events/stream.js';
+import { checkSchema } from '../host/check.js';
+import { selfTestSchema, verifySchema } from './verify.js';
+
+const version = z.literal(1);
+const accelSchema = z.object({ accel: z.enum(['kvm', 'tcg']), why: z.string() });
+/** With `--show-password` also root's password. */
+const instanceSchema = statusSchema.extend({
+  vms: z.array(vmStatusSchema.extend({ password: z.string().optional() })),
+});
+
+const planSchema = z.object({
+  schemaVersion: version,
+  name: z.string(),
+  accel: accelSchema,
+  qemu: z.object({
+    program: z.string(),
+    arguments: z.array(z.string()),
+    workingDirectory: z.string(),
+  }),
+  xenCommandLine: z.string(),
+  dom0CommandLine: z.string(),
+  l2DomainConfig: z.string(),
+  l2CommandLine: z.string(),
+  vms: z.array(z.object({ name: z.string(), uuid: z.string(), command: z.array(z.string()) })),
+});
+
+export interface PublishedDocument {
+  /** What prints or reads it. */
+  readonly title: string;
+  readonly schema: z.ZodType;
+  /** `input`: as a person writes it, with defaults left out. */
+  readonly io?: 'input';
+}
+
+export const documents: Readonly<Record<string, PublishedDocument>> = {
+  config: { title: 'vsbypass.json', schema: configSchema, io: 'input' },
+  status: { title: 'up --json, status --json', schema: instanceSchema },
+  'status-all': {
+    title: 'status --all --json',
+    schema: z.object({ schemaVersion: version, instances: z.array(instanceSchema) }),
+  },
+  event: { title: 'one line of --events', schema: eventLineSchema },
+  error: {
+    title: 'what a failed command prints with --json',
+    schema: z.object({ schemaVersion: version, error: errorDocumentSchema }),
+  },
+  plan: { title: 'up --dry-run --json', schema: planSchema },
+  down: {
+    title: 'down --json',
+    schema: z.object({
+      schemaVersion: version,
+      instances: z.array(z.object({ name: z.string(), wasUp: z.boolean() })),
+    }),
+  },
+  doctor: {
+    title: 'doctor --json',
+    schema: z.object({
+      schemaVersion: version,
+      ok: z.boolean(),
+      accel: accelSchema.optional(),
+      checks: z.array(checkSchema),
+    }),
+  },
+  build: {
+    title: 'build --json',
+    schema: z.object({
+      schemaVersion: version,
+      images: imagesSchema,
+    }),
+  },
+  logs: {
+    title: 'logs --json',
+    schema: z.object({
+      schemaVersion: version,
+      layer: z.string(),
+      lines: z.array(z.object({ time: z.iso.datetime().optional(), text: z.string() })),
+    }),
+  },
+  'vm-list': {
+    title: 'vm list --json',
+    schema: z.object({
+      schemaVersion: version,
+      vms: z.array(
+        vmStatusSchema.extend({
+          operatorState: z.enum([...operatorStates, 'unknown']),
+          operatorPid: z.int().optional(),
+        }),
+      ),
+    }),
+  },
+  'vm-hook': {
+    title: 'vm hook --json',
+    schema: hookResultSchema.extend({ schemaVersion: version }),
+  },
+  proof: { title: 'proof --json', schema: proofSchema.extend({ schemaVersion: version }) },
+  counters: { title: 'counters --json', schema: countersSchema.extend({ schemaVersion: version }) },
+  verify: { title: 'verify --json', schema: verifySchema },
+  'verify-self-test': { title: 'verify --self-test --json', schema: selfTestSchema },
+};
+
+/** The JSON Schema of a document. */
+export function jsonSchemaOf(name: string, { title, schema, io }: PublishedDocument): object {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io: io ?? 'output' });
+  return { $schema, $id: `vsbypass:${name}`, title, ...rest };
+}

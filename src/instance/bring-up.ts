@@ -1,0 +1,95 @@
+/** Brings an instance up: host, images, daemon, boot. What happens on the way is reported as events. */
+import { readdir } from 'node:fs/promises';
+
+import { buildImages, type ImageDirectories } from '../build/images.js';
+import type { Config } from '../config/schema.js';
+import { bootInstance } from '../daemon/boot.js';
+import { inspectInstance } from '../daemon/inspect.js';
+import { isUp, type InstanceStatus } from '../daemon/protocol.js';
+import { stopInstance } from '../daemon/stop.js';
+import { VsbError } from '../errors/index.js';
+import type { UpEvent } from '../events/boot.js';
+import { assertHost, inspectHost } from '../host/checks.js';
+import type { InstancePaths, Roots } from '../testbed/paths.js';
+
+export interface BringUpOptions {
+  readonly paths: InstancePaths;
+  readonly roots: Roots;
+  readonly config: Config;
+  /** Ends the boot; nothing is left running then. */
+  readonly signal: AbortSignal;
+  readonly report: (event: UpEvent) => void;
+}
+
+/**
+ * @throws VsbError: E_INSTANCE_EXISTS, E_BUSY (2); what the host lacks (3); a failed layer (4); the
+ *   signal's reason, when nothing is left running
+ */
+export async function bringUpInstance(options: BringUpOptions): Promise<InstanceStatus> {
+  const { paths, roots, config, signal, report } = options;
+  await makeWay(paths, report, signal);
+  const host = await inspectHost({
+    config,
+    cacheDir: roots.cache,
+    stateDir: paths.stateDir,
+    willBuild: !(await imagesLookBuilt(roots.cache)),
+    signal,
+  });
+  const accel = assertHost(host);
+  report({ type: 'accel', ...accel });
+  const images = await build(roots, report, signal);
+  return await bootInstance(
+    { paths, roots, request: { config, accel, images } },
+    { signal, report },
+  );
+}
+
+/** A running instance is an error, a broken one is cleared away. */
+async function makeWay(
+  paths: InstancePaths,
+  report: BringUpOptions['report'],
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, state, reason } = await inspectInstance(paths, signal);
+  if (isUp(state)) {
+    const how = reason === undefined ? '' : ` (${state}: ${reason})`;
+    throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
+      hint: '`vsbypass status` shows it; `vsbypass down` ends it; --name makes another one.',
+    });
+  }
+  if (state === 'starting' || state === 'stopping') {
+    throw new VsbError('E_BUSY', `instance '${name}' is ${state}, by another command`, {
+      hint: 'Wait for it, or `vsbypass down`.',
+    });
+  }
+  if (state === 'broken' && (await stopInstance(paths))) {
+    report({
+      type: 'recovered',
+      what: `cleared away a broken instance (${reason ?? 'no reason known'})`,
+    });
+  }
+}
+
+/** Whether a build left something of each image; images/build itself knows if it is current. */
+async function imagesLookBuilt(cacheDir: string): Promise<boolean> {
+  const names = await readdir(cacheDir).catch(() => []);
+  return ['xen-', 'l1-', 'l1-disk-'].every((prefix) =>
+    names.some((name) => name.startsWith(prefix)),
+  );
+}
+
+async function build(
+  roots: Roots,
+  report: BringUpOptions['report'],
+  signal: AbortSignal,
+): Promise<ImageDirectories> {
+  const start = performance.now();
+  report({ type: 'build', reason: 'started' });
+  const images = await buildImages({
+    cacheDir: roots.cache,
+    signal,
+    onProgress: (line) => report({ type: 'build', reason: 'progress', line }),
+  });
+  report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
+  return images;
+}

@@ -1,0 +1,32 @@
+/** Runs the compiled command line with state of its own: `npm run build` comes before `npm test`. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** @param directory current folder, and root of all state */
+export async function runCli(directory: string, words: readonly string[]): Promise<Finished> {
+  const env = {
+    ...process.env,
+    XDG_STATE_HOME: directory,
+    XDG_CACHE_HOME: directory,
+    XDG_RUNTIME_DIR: directory,
+  };
+  return await new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [executable, ...words],
+      { cwd: directory, env },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+        resolve({ code, stdout, stderr });
+      },
+    );
+  });
+}
