@@ -1,8 +1,9 @@
 /** What a command needs to know of an instance to talk to its consoles. */
-import { access } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 
 import { inspectInstance } from '../daemon/inspect.js';
 import { VsbError } from '../errors/index.js';
+import { nearestName } from '../errors/suggest.js';
 import { managementTargets } from '../testbed/management-targets.js';
 import { findRoots, instancePaths, type InstancePaths } from '../testbed/paths.js';
 import type { InstanceAccess } from './context.js';
@@ -17,8 +18,12 @@ export async function existingInstance(name: string): Promise<InstancePaths> {
     () => false,
   );
   if (known) return paths;
+  const meant = nearestName(name, await readdir(findRoots().instances).catch(() => []));
   throw new VsbError('E_INSTANCE_UNKNOWN', `there is no instance '${name}'`, {
-    hint: '`vsbypass up` makes it; `vsbypass status --all` lists those that exist.',
+    hint:
+      meant === undefined
+        ? '`vsbypass up` makes it; `vsbypass status --all` lists those that exist.'
+        : `Did you mean '${meant}'? \`vsbypass status --all\` lists those that exist.`,
   });
 }
 

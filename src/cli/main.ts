@@ -2,53 +2,11 @@
  * The command line. Only light modules are imported here, so that `--help` answers at once; each
  * command's action imports what does the work.
  */
-import { Command, CommanderError } from '@commander-js/extra-typings';
+import { CommanderError } from '@commander-js/extra-typings';
 
 import { ExitCode, VsbError, exitCodeOf } from '../errors/index.js';
-import { benchCommand } from './commands/bench.js';
-import { buildCommand } from './commands/build.js';
-import { consoleCommand } from './commands/console.js';
-import { countersCommand } from './commands/counters.js';
-import { daemonCommand } from './commands/daemon.js';
-import { doctorCommand } from './commands/doctor.js';
-import { downCommand } from './commands/down.js';
-import { logsCommand } from './commands/logs.js';
-import { proofCommand } from './commands/proof.js';
-import { sshConfigCommand } from './commands/ssh-config.js';
-import { statusCommand } from './commands/status.js';
-import { upCommand } from './commands/up.js';
-import { verifyCommand } from './commands/verify.js';
-import { vmCommand } from './commands/vm.js';
-import type { CliContext, CommandFactory, GlobalOptions } from './context.js';
-import { packageVersion } from './version.js';
-
-const commands: readonly CommandFactory[] = [
-  upCommand,
-  downCommand,
-  statusCommand,
-  consoleCommand,
-  sshConfigCommand,
-  proofCommand,
-  verifyCommand,
-  benchCommand,
-  countersCommand,
-  vmCommand,
-  logsCommand,
-  doctorCommand,
-  buildCommand,
-  daemonCommand,
-];
-
-const help = `
-Examples:
-  $ vsbypass up                 bring the testbed up: outer hypervisor, virtualized system, user VM
-  $ vsbypass console vm1        the secure console of user VM vm1 (~. leaves it)
-  $ vsbypass proof vm1          how much of it the virtualized system has seen
-  $ vsbypass verify vm1         the operator's attack, with and without the shadow layer
-  $ vsbypass down
-
-Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
-5 a leak, 6 a regression, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
+import type { CliContext, GlobalOptions } from './context.js';
+import { createProgram } from './program.js';
 
 /**
  * Runs one command line and sets the exit code of the process.
@@ -65,37 +23,24 @@ export async function main(argv: readonly string[]): Promise<void> {
     );
   };
   let exitCode: number = ExitCode.ok;
-  const program = new Command('vsbypass')
-    .description('secure out-of-band consoles of user VMs, past an untrusted virtualized system')
-    .version(packageVersion())
-    .option('--name <instance>', 'the instance meant', process.env['VSBYPASS_NAME'] ?? 'default')
-    .option('-q, --quiet', 'no progress', false)
-    .option('-v, --verbose', 'more progress', false)
-    .addHelpText('after', help)
-    .showHelpAfterError('(see --help)')
-    .exitOverride();
-  const context: CliContext = {
+  const contextOf = (globals: () => GlobalOptions): CliContext => ({
     env: process.env,
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     signal: abort.signal,
-    get global(): GlobalOptions {
-      return program.opts();
+    get global() {
+      return globals();
     },
     instance: async (name) => {
       const { instanceAccess } = await import('./instance-access.js');
-      return await instanceAccess(name ?? program.opts().name, abort.signal);
+      return await instanceAccess(name ?? globals().name, abort.signal);
     },
     exitWith: (code) => {
       exitCode = code;
     },
-  };
-  for (const factory of commands) {
-    const command = factory(context);
-    inheritBehaviour(command);
-    program.addCommand(command, { hidden: command.name() === 'daemon' });
-  }
+  });
+  const { program, context } = createProgram(contextOf, process.env);
   // The daemon has its own way of ending.
   if (!argv.includes('daemon')) {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
@@ -113,12 +58,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = exitCode;
   // Whatever still waits (a socket, a timer) belongs to a command that is over.
   process.stdin.pause();
-}
-
-/** addCommand does not hand the parent's settings down. */
-function inheritBehaviour(command: Command): void {
-  command.exitOverride().showHelpAfterError('(see --help)');
-  for (const child of command.commands) inheritBehaviour(child as Command);
 }
 
 async function reportFailure(

@@ -13,6 +13,7 @@ import type {
 } from 'ssh2';
 
 import { messageOf, VsbError } from '../errors/index.js';
+import { nearestName } from '../errors/suggest.js';
 import type { Grant, Role } from './access.js';
 import { roleOf } from './certificate.js';
 import { Attachment } from './gateway-attachment.js';
@@ -297,6 +298,8 @@ function unknownVm(name: string, hub: ConsoleHub, grant: Grant | undefined): Vsb
   const names = all ? hub.list().map((console) => console.name) : [];
   const none = all ? '; there are none now' : '';
   const there = names.length === 0 ? none : `; there are: ${names.join(', ')}`;
-  const message = `no VM is known as '${printableAscii(name)}'${there}`;
+  const meant = nearestName(name, names);
+  const question = meant === undefined ? '' : `; did you mean '${meant}'`;
+  const message = `no VM is known as '${printableAscii(name)}'${question}${there}`;
   return new VsbError('E_VM_UNKNOWN', message, { layer: 'console' });
 }

@@ -7,6 +7,8 @@ import { hostKeyAlias } from './keys.js';
 export interface SshConfigInput {
   readonly instance: string;
   readonly vms: readonly string[];
+  /** The name by which ssh knows the console of a VM; by default the VM's. */
+  readonly hostOf?: (vm: string) => string;
   readonly host: string;
   readonly port: number;
   /** Absolute paths. */
@@ -27,9 +29,10 @@ export function renderSshConfig(input: SshConfigInput): string {
   for (const path of [input.identityFile, input.knownHostsFile]) {
     if (/[\r\n]/.test(path)) throw new RangeError('a line break in a path');
   }
+  const { hostOf = (vm: string): string => vm } = input;
   const blocks = input.vms.map((vm) =>
     [
-      `Host ${vm}`,
+      `Host ${hostOf(vm)}`,
       `  HostName ${input.host}`,
       `  Port ${input.port}`,
       `  User ${vm}`,

@@ -4,6 +4,7 @@ import type { Config, VmConfig } from '../config/schema.js';
 import type { Gateway } from '../console/gateway.js';
 import type { ConsoleHub } from '../console/hub.js';
 import { VsbError } from '../errors/index.js';
+import { hintOfKnown } from '../errors/suggest.js';
 import type { AccelDecision } from '../host/accel.js';
 import type { Link } from '../link/index.js';
 import type { QmpClient } from '../qmp/client.js';
@@ -76,9 +77,9 @@ export interface Running {
 export function vmConfigOf(running: Running, name: string): VmConfig {
   const vm = running.request.config.vms.find((candidate) => candidate.name === name);
   if (vm !== undefined) return vm;
-  const known = running.request.config.vms.map((candidate) => candidate.name).join(', ');
+  const known = running.request.config.vms.map((candidate) => candidate.name);
   throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${name}'`, {
-    hint: `There are: ${known}.`,
+    hint: hintOfKnown(name, known),
   });
 }
 

@@ -152,7 +152,7 @@ test('interact says what is wrong: key, VM, nobody there, no SSH there', async (
   await expect(interactive({ vm: 'vm9' }).done).rejects.toMatchObject({
     code: 'E_VM_UNKNOWN',
     exitCode: 2,
-    message: "no VM is known as 'vm9'; there are: vm1",
+    message: "no VM is known as 'vm9'; did you mean 'vm1'; there are: vm1",
   });
   await expect(
     interactive({ agent: '/nowhere', privateKeyPem: undefined as never }).done,

@@ -1,6 +1,6 @@
 /** The page's server over a gateway with two fake VMs, the page compiled as it is now, and ways in. */
 import { createHmac } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,22 +15,9 @@ import type { PageMessage, ServerMessage } from '../../src/web/messages.js';
 import { proofText } from '../../src/web/page/limits.js';
 import type { ConsoleProvider } from '../../src/web/provider.js';
 import { startWebServer, type WebServer } from '../../src/web/server.js';
+import { compileFolder } from './compile.js';
 import { ConsoleRig, uuid2 } from './console-rig.js';
 import type { FakeVm } from './fake-l1.js';
-
-const pageSources = new URL('../../src/web/page/', import.meta.url).pathname;
-
-/** Compiles the page's scripts, so that a test never sees an older build of them. */
-async function compilePage(directory: string): Promise<void> {
-  const { default: ts } = await import('typescript');
-  for (const name of await readdir(pageSources)) {
-    if (!name.endsWith('.ts')) continue;
-    const { outputText } = ts.transpileModule(await readFile(join(pageSources, name), 'utf8'), {
-      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ES2022 },
-    });
-    await writeFile(join(directory, name.replace(/\.ts$/, '.js')), outputText);
-  }
-}
 
 export class WebStack {
   readonly rig: ConsoleRig;
@@ -50,7 +37,7 @@ export class WebStack {
 
   static async start(): Promise<WebStack> {
     const directory = await mkdtemp(join(tmpdir(), 'vsb-web-'));
-    await compilePage(directory);
+    await compileFolder('src/web/page', directory);
     await writeFile(join(directory, 'client'), ConsoleRig.clientKey.privatePem, { mode: 0o600 });
     const stack = new WebStack(await ConsoleRig.start(), directory);
     await vi.waitFor(() => expect(stack.rig.hub.vm('vm2')).toBeDefined());

@@ -80,6 +80,6 @@ test('console --web prints a link, another for Enter, serves the console and end
 test('console --web refuses a VM that there is not', async () => {
   await expect(contextOf().serve('vm9')).rejects.toMatchObject({
     code: 'E_VM_UNKNOWN',
-    hint: 'there are: vm1, vm2',
+    hint: "Did you mean 'vm1'? There are: vm1, vm2.",
   });
 });

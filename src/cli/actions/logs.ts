@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { printableText } from '../../console/ansi.js';
 import { callDaemon } from '../../daemon/client.js';
 import { VsbError } from '../../errors/index.js';
+import { hintOfKnown } from '../../errors/suggest.js';
 import { readLog, stampLine, type LogLine } from '../../logs/files.js';
 import { followLog } from '../../logs/follow.js';
 import { layerNames, logOfLayer } from '../../logs/layers.js';
@@ -44,7 +45,7 @@ export async function showLog(
   const log = logOfLayer(paths, layer);
   if (log === undefined) {
     throw new VsbError('E_LAYER_UNKNOWN', `there is no layer '${layer}'`, {
-      hint: `Layers: ${layerNames.join(', ')}, vm:<name>.`,
+      hint: hintOfKnown(layer, [...layerNames, 'vm:<name>']),
     });
   }
   const end = await stat(log.path).then(

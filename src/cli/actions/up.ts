@@ -21,6 +21,7 @@ import {
   statusDocument,
   statusLines,
 } from '../output.js';
+import { refreshSshConfig } from './ssh-config.js';
 
 export interface UpOptions {
   readonly config?: string | undefined;
@@ -58,6 +59,7 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
       signal: context.signal,
       report: (event) => reporter.report(event),
     });
+    await refreshSshConfig(await context.instance());
     reporter.stop();
     await printResult(context, options, paths, status, timings.lines());
   } finally {

@@ -5,6 +5,7 @@ import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
 import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
 import { ExitCode, VsbError } from '../../errors/index.js';
+import { hintOfKnown } from '../../errors/suggest.js';
 import { managementTargets } from '../../testbed/management-targets.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { readRecord } from '../../testbed/record.js';
@@ -92,9 +93,9 @@ async function prepare(
 function vmOf(status: InstanceStatus, name: string | undefined): VmStatus {
   const vm = status.vms.find((one) => (name === undefined ? true : one.name === name));
   if (vm === undefined) {
-    const known = status.vms.map((one) => one.name).join(', ');
+    const known = status.vms.map((one) => one.name);
     throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${name}'`, {
-      hint: `There are: ${known}.`,
+      hint: hintOfKnown(name ?? '', known),
     });
   }
   if (vm.state === 'running') return vm;

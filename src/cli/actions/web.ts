@@ -3,6 +3,7 @@ import { once } from 'node:events';
 
 import { isShadowed, openConsole, runningGateway } from '../../console/open.js';
 import { VsbError } from '../../errors/index.js';
+import { hintOfKnown } from '../../errors/suggest.js';
 import { LINK_MS } from '../../web/admission.js';
 import { loadAssets } from '../../web/assets.js';
 import type { ConsoleProvider } from '../../web/provider.js';
@@ -35,7 +36,7 @@ export async function serveWeb(
   runningGateway(access);
   if (vm !== undefined && !access.vms.includes(vm)) {
     throw new VsbError('E_VM_UNKNOWN', `instance '${access.name}' has no VM '${vm}'`, {
-      hint: `there are: ${access.vms.join(', ')}`,
+      hint: hintOfKnown(vm, access.vms),
     });
   }
   const provider = consoleProvider(context, options);

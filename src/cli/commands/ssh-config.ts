@@ -1,51 +1,43 @@
-/** `vsbypass ssh-config`: writes the files with which stock OpenSSH reaches the consoles, prints their path. */
-import { randomBytes } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
+/** `vsbypass ssh-config`: with which stock OpenSSH reaches the consoles. */
 import { Command } from '@commander-js/extra-typings';
 
-import type { CliContext, InstanceAccess } from '../context.js';
+import { VsbError } from '../../errors/index.js';
+import type { CliContext } from '../context.js';
+
+const examples = `
+Examples:
+  $ ssh -F "$(vsbypass ssh-config)" vm1
+  $ vsbypass ssh-config --install       an Include line in ~/.ssh/config: from then on
+  $ ssh vm1.vsbypass                    (of an instance 'lab': ssh vm1.lab.vsbypass)`;
 
 export function sshConfigCommand(context: CliContext): Command {
   const command = new Command('ssh-config')
     .description('print the path of an OpenSSH configuration for the consoles')
     .option('--print', 'print the configuration itself')
-    .addHelpText('after', '\nExample:\n  $ ssh -F "$(vsbypass ssh-config)" vm1')
-    .action(async ({ print }) => {
-      const { path, text } = await writeSshConfig(await context.instance());
-      context.stdout.write(print === true ? text : `${path}\n`);
+    .option('--install', 'make the consoles known to your own ~/.ssh/config')
+    .option('--uninstall', 'take that back')
+    .addHelpText('after', examples)
+    .action(async ({ print, install, uninstall }) => {
+      const { installSshConfig, uninstallSshConfig, writeSshConfig } =
+        await import('../actions/ssh-config.js');
+      if ([print, install, uninstall].filter((one) => one === true).length > 1) {
+        throw new VsbError('E_USAGE', '--print, --install and --uninstall exclude each other');
+      }
+      const say = (text: string): void => {
+        if (!context.global.quiet) context.stderr.write(`${text}\n`);
+      };
+      if (install === true) {
+        const { file, names } = await installSshConfig(context);
+        say(`${file} knows these consoles now:`);
+        for (const name of names) context.stdout.write(`${name}\n`);
+      } else if (uninstall === true) {
+        const { file } = await uninstallSshConfig(context);
+        say(`${file} has no lines for instance '${context.global.name}' any more`);
+      } else {
+        const access = await context.instance();
+        const { path, text } = await writeSshConfig(access, access.runtimeDir, (vm) => vm);
+        context.stdout.write(print === true ? text : `${path}\n`);
+      }
     });
   return command;
-}
-
-/**
- * Writes `ssh_config` and `known_hosts` into the instance's runtime folder, each whole or not at all.
- * @throws VsbError E_INSTANCE_NOT_RUNNING
- */
-async function writeSshConfig(access: InstanceAccess): Promise<{ path: string; text: string }> {
-  const { name, runtimeDir, vms } = access;
-  const { runningGateway } = await import('../../console/open.js');
-  const gateway = runningGateway(access);
-  const { knownHostsLine } = await import('../../console/keys.js');
-  const { renderSshConfig } = await import('../../console/ssh-config.js');
-  const knownHostsFile = join(runtimeDir, 'known_hosts');
-  const path = join(runtimeDir, 'ssh_config');
-  const text = renderSshConfig({
-    instance: name,
-    vms,
-    host: gateway.host,
-    port: gateway.port,
-    identityFile: gateway.clientKeyPath,
-    knownHostsFile,
-  });
-  await replaceFile(knownHostsFile, knownHostsLine(name, gateway.hostKeyLine));
-  await replaceFile(path, text);
-  return { path, text };
-}
-
-async function replaceFile(path: string, content: string): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  await writeFile(temporary, content, { mode: 0o600 });
-  await rename(temporary, path);
 }

@@ -1,0 +1,23 @@
+/** The names that completion offers, read from the files of the instances: no daemon is asked, nothing fails. */
+import { readdir } from 'node:fs/promises';
+
+import { layerNames } from '../../logs/layers.js';
+import { findRoots, instancePaths, type Roots } from '../../testbed/paths.js';
+import { readRecord } from '../../testbed/record.js';
+import type { NameSources } from './words.js';
+
+export function nameSources(roots: Roots = findRoots()): NameSources {
+  return {
+    instances: async () => await readdir(roots.instances).catch(() => []),
+    vms: async (instance) => {
+      try {
+        const record = await readRecord(instancePaths(instance, roots));
+        return (record?.config.vms ?? []).map(({ name }) => name);
+      } catch {
+        // A name that cannot be one, or a damaged file: other commands say so.
+        return [];
+      }
+    },
+    layers: () => Promise.resolve(layerNames),
+  };
+}

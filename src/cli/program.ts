@@ -1,0 +1,91 @@
+/**
+ * The tree of commands, with its help texts: what the command line obeys, what the shells complete, and
+ * what the manual page is made of.
+ */
+import { Command } from '@commander-js/extra-typings';
+
+import { benchCommand } from './commands/bench.js';
+import { buildCommand } from './commands/build.js';
+import { completeCommand, completionCommand } from './commands/completion.js';
+import { consoleCommand } from './commands/console.js';
+import { countersCommand } from './commands/counters.js';
+import { daemonCommand } from './commands/daemon.js';
+import { doctorCommand } from './commands/doctor.js';
+import { downCommand } from './commands/down.js';
+import { logsCommand } from './commands/logs.js';
+import { manCommand } from './commands/man.js';
+import { proofCommand } from './commands/proof.js';
+import { sshConfigCommand } from './commands/ssh-config.js';
+import { statusCommand } from './commands/status.js';
+import { upCommand } from './commands/up.js';
+import { verifyCommand } from './commands/verify.js';
+import { vmCommand } from './commands/vm.js';
+import type { CliContext, CommandFactory, GlobalOptions } from './context.js';
+import { packageVersion } from './version.js';
+
+const commands: readonly CommandFactory[] = [
+  upCommand,
+  downCommand,
+  statusCommand,
+  consoleCommand,
+  sshConfigCommand,
+  proofCommand,
+  verifyCommand,
+  benchCommand,
+  countersCommand,
+  vmCommand,
+  logsCommand,
+  doctorCommand,
+  buildCommand,
+  completionCommand,
+  manCommand,
+];
+/** For the program itself, not for people. */
+const hiddenCommands: readonly CommandFactory[] = [daemonCommand, completeCommand];
+
+export const examples = `
+Examples:
+  $ vsbypass up                 bring the testbed up: outer hypervisor, virtualized system, user VM
+  $ vsbypass console vm1        the secure console of user VM vm1 (~. leaves it)
+  $ vsbypass proof vm1          how much of it the virtualized system has seen
+  $ vsbypass verify vm1         the operator's attack, with and without the shadow layer
+  $ vsbypass down`;
+
+const exitCodes = `
+Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
+5 a leak, 6 a regression, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
+
+/**
+ * Makes it. Nothing is done before it parses a command line.
+ * @param contextOf what the commands get; `globals` is valid after parsing
+ */
+export function createProgram(
+  contextOf: (globals: () => GlobalOptions) => CliContext,
+  env: NodeJS.ProcessEnv,
+): { program: Command; context: CliContext } {
+  const program = new Command('vsbypass')
+    .description('secure out-of-band consoles of user VMs, past an untrusted virtualized system')
+    .version(packageVersion())
+    .option('--name <instance>', 'the instance meant', env['VSBYPASS_NAME'] ?? 'default')
+    .option('-q, --quiet', 'no progress', false)
+    .option('-v, --verbose', 'more progress', false)
+    .addHelpText('after', examples)
+    .addHelpText('after', exitCodes)
+    .showHelpAfterError('(see --help)')
+    .exitOverride();
+  const context = contextOf(() => program.opts());
+  const add = (factory: CommandFactory, hidden: boolean): void => {
+    const command = factory(context);
+    inheritBehaviour(command);
+    program.addCommand(command, { hidden });
+  };
+  for (const factory of commands) add(factory, false);
+  for (const factory of hiddenCommands) add(factory, true);
+  return { program, context };
+}
+
+/** addCommand does not hand the parent's settings down. */
+function inheritBehaviour(command: Command): void {
+  command.exitOverride().showHelpAfterError('(see --help)');
+  for (const child of command.commands) inheritBehaviour(child as Command);
+}

@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process';
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { promisify } from 'node:util';
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+import { refreshSshConfig } from '../../src/cli/actions/ssh-config.js';
+import { sshConfigCommand } from '../../src/cli/commands/ssh-config.js';
+import type { InstanceAccess } from '../../src/cli/context.js';
+import { fingerprintOfLine, generateKey } from '../../src/console/keys.js';
+
+const run = promisify(execFile);
+const hostKey = generateKey('host');
+let home: string;
+let port: number;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'vsb home-'));
+  await mkdir(join(home, 'state'));
+  port = 4022;
+});
+
+afterEach(async () => {
+  await rm(home, { recursive: true, force: true });
+});
+
+function access(): InstanceAccess {
+  const directory = join(home, 'state');
+  return {
+    ...{ name: 'lab', stateDir: directory, runtimeDir: directory, vms: ['vm1', 'vm2'] },
+    gateway: {
+      ...{ host: '127.0.0.1', port, clientKeyPath: join(home, 'client key') },
+      hostKeyFingerprint: fingerprintOfLine(hostKey.publicLine),
+      hostKeyLine: hostKey.publicLine,
+    },
+  };
+}
+
+async function sshConfig(...args: string[]): Promise<string> {
+  let out = '';
+  const command = sshConfigCommand({
+    env: { HOME: home },
+    stdin: new PassThrough(),
+    stdout: new PassThrough().on('data', (part: Buffer) => (out += part.toString())),
+    stderr: new PassThrough(),
+    signal: new AbortController().signal,
+    global: { name: 'lab', quiet: false, verbose: false },
+    instance: () => Promise.resolve(access()),
+    exitWith: () => {},
+  });
+  await command.parseAsync(args, { from: 'user' });
+  return out;
+}
+
+const config = () => join(home, '.ssh', 'config');
+
+/** What ssh makes of the user's configuration for a host. */
+async function resolved(host: string): Promise<string> {
+  return (await run('ssh', ['-F', config(), '-G', host])).stdout;
+}
+
+test('--install makes the consoles known to ssh, and --uninstall leaves what was there before', async () => {
+  await mkdir(join(home, '.ssh'), { mode: 0o700 });
+  const before = Buffer.from('Host mine\n  User me\n# \xff no UTF-8\n  Port 77', 'latin1');
+  await writeFile(config(), before);
+  await chmod(config(), 0o640);
+  expect(await sshConfig('--install')).toBe('vm1.lab.vsbypass\nvm2.lab.vsbypass\n');
+  const once = await readFile(config());
+  await sshConfig('--install');
+  expect((await readFile(config())).equals(once)).toBe(true);
+  expect((await stat(config())).mode & 0o777).toBe(0o640);
+  expect(await readdir(join(home, '.ssh'))).toEqual(['config']);
+  const vm1 = await resolved('vm1.lab.vsbypass');
+  for (const line of [
+    'user vm1',
+    'port 4022',
+    'stricthostkeychecking true',
+    'hostkeyalias vsbypass-lab',
+  ]) {
+    expect(vm1).toContain(`${line}\n`);
+  }
+  const mine = await resolved('mine');
+  expect(mine).toContain('user me\n');
+  expect(mine).toContain('port 77\n');
+  expect(await resolved('vm1')).toContain('hostname vm1\n');
+  await sshConfig('--uninstall');
+  expect((await readFile(config())).equals(before)).toBe(true);
+  expect(await readdir(join(home, 'state'))).toEqual([]);
+  await sshConfig('--uninstall');
+  expect((await readFile(config())).equals(before)).toBe(true);
+});
+
+test('--install makes the file for the owner only when there is none, and follows a link', async () => {
+  await sshConfig('--install');
+  expect((await stat(join(home, '.ssh'))).mode & 0o777).toBe(0o700);
+  expect((await stat(config())).mode & 0o777).toBe(0o600);
+  await rm(config());
+  await writeFile(join(home, 'dotfile'), 'Host a\n');
+  await symlink(join(home, 'dotfile'), config());
+  await sshConfig('--install');
+  expect((await lstat(config())).isSymbolicLink()).toBe(true);
+  expect(await readFile(join(home, 'dotfile'), 'utf8')).toMatch(
+    /^# vsbypass lab: begin[^]*Host a\n$/,
+  );
+});
+
+test('a configuration that cannot be changed stays as it is, with an error', async () => {
+  await mkdir(config(), { recursive: true });
+  await expect(sshConfig('--install')).rejects.toMatchObject({ code: 'E_FILE' });
+  await expect(sshConfig('--install', '--print')).rejects.toMatchObject({ code: 'E_USAGE' });
+});
+
+test('after a boot the installed files name the new port; what is not installed stays so', async () => {
+  await refreshSshConfig(access());
+  expect(await readdir(join(home, 'state'))).toEqual([]);
+  await sshConfig('--install');
+  port = 4099;
+  await refreshSshConfig(access());
+  expect(await resolved('vm2.lab.vsbypass')).toContain('port 4099\n');
+});

@@ -1,0 +1,42 @@
+/**
+ * Compiles sources as they are now, without checking them: a test that runs the program or the page must
+ * not see an older build.
+ */
+import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Compiles a folder of `src` into another one; JavaScript in it is copied. */
+export async function compileFolder(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(join(root, from), { recursive: true, withFileTypes: true })) {
+    const source = join(entry.parentPath, entry.name);
+    const target = join(to, source.slice(join(root, from).length));
+    if (!entry.isFile() || entry.name.endsWith('.d.mts')) continue;
+    await mkdir(dirname(target), { recursive: true });
+    if (entry.name.endsWith('.js')) await copyFile(source, target);
+    if (!entry.name.endsWith('.ts')) continue;
+    const { outputText } = ts.transpileModule(await readFile(source, 'utf8'), {
+      compilerOptions: { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext },
+    });
+    await writeFile(target.replace(/\.ts$/, '.js'), outputText);
+  }
+}
+
+/**
+ * Makes the whole program in an empty folder.
+ * @returns the path of its executable, named `vsbypass`
+ */
+export async function compileProgram(directory: string): Promise<string> {
+  await compileFolder('src', join(directory, 'dist'));
+  await copyFile(join(root, 'package.json'), join(directory, 'package.json'));
+  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
+  const executable = join(directory, 'bin', 'vsbypass');
+  await mkdir(dirname(executable));
+  const source = await readFile(join(root, 'bin', 'vsbypass.js'));
+  await writeFile(executable, source, { mode: 0o755 });
+  return executable;
+}
