@@ -33,7 +33,7 @@ export async function runVerb(verb: AnsweredVerb, context: VerbContext): Promise
     case 'help':
       return text(verbHelp.map((line) => `  ${line}`));
     case 'who':
-      return verb.json ? json(whoDocument(console)) : text(whoLines(console));
+      return verb.json ? json(whoDocument(context)) : text(whoLines(console));
     case 'status':
       return verb.json ? json(statusDocument(console)) : text(statusLines(console));
     case 'history':
@@ -59,15 +59,20 @@ export async function runVerb(verb: AnsweredVerb, context: VerbContext): Promise
   }
 }
 
+/** How sessions of this connection are called in lists. */
+function labelOf({ identity, peer }: VerbContext): string {
+  return `${identity.label} ${peer}`;
+}
+
 /** Opens a session for a moment, to type. */
 async function asWriter(
   take: boolean,
-  { console, identity, peer, mayWrite }: VerbContext,
+  context: VerbContext,
   act: (session: Session) => void | Promise<void>,
 ): Promise<void> {
+  const { console, mayWrite } = context;
   if (!mayWrite) throw mayNotType(console.name);
-  const label = `${identity.label} ${peer}`;
-  const session = console.openSession({ mode: 'rw', label, from: 'now', take });
+  const session = console.openSession({ mode: 'rw', label: labelOf(context), from: 'now', take });
   try {
     session.claim(false);
     await act(session);
@@ -91,9 +96,13 @@ async function history(
   return sanitize ? new Sanitizer().push(bytes) : bytes;
 }
 
-function whoDocument(console: VmConsole): Record<string, unknown> {
+function whoDocument(context: VerbContext): Record<string, unknown> {
+  const { console } = context;
+  const own = labelOf(context);
   const sessions = console.info().sessions.map(({ label, mode, writes, since, missed }) => ({
     who: label,
+    /** Of the connection that asks. */
+    you: label === own,
     may: mode === 'rw' ? 'write' : 'watch',
     writes,
     since: since.toISOString(),

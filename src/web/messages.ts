@@ -31,6 +31,10 @@ export const pageMessageSchema = z.discriminatedUnion('type', [
       .max(2 * OUTPUT_WINDOW),
   }),
   z.strictObject({ type: z.literal('break') }),
+  /** Who is at the console? */
+  z.strictObject({ type: z.literal('who') }),
+  /** Types from now on, also if somebody else does. */
+  z.strictObject({ type: z.literal('take') }),
   /** A BREAK, then this key: Linux's SysRq over a serial line. */
   z.strictObject({ type: z.literal('sysrq'), key: z.string().regex(/^[0-9a-z]$/) }),
 ]);
@@ -42,6 +46,19 @@ export interface VmView {
   /** False while its COM1 is left to L2, whose operator then reads and changes its console. */
   readonly secure: boolean;
 }
+
+/** What the page needs of the gateway's answer to the verb `who json`. */
+export const whoSchema = z.object({
+  sessions: z.array(
+    z.object({
+      who: z.string(),
+      you: z.boolean(),
+      may: z.enum(['write', 'watch']),
+      writes: z.boolean(),
+    }),
+  ),
+});
+export type Attached = z.output<typeof whoSchema>['sessions'][number];
 
 /** From the server. */
 export type ServerMessage =
@@ -60,6 +77,8 @@ export type ServerMessage =
     }
   /** The console of that VM is not secure, and the page has not said that the user wants it. */
   | { readonly type: 'not-secure'; readonly vm: string }
+  /** Who is at the console; after it was opened, when roles have changed, and when asked. */
+  | { readonly type: 'who'; readonly sessions: readonly Attached[] }
   /** From the gateway, beside the VM's output. */
   | { readonly type: 'notice'; readonly text: string }
   /** So many bytes of input are on their way to the VM. */

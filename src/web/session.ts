@@ -7,7 +7,7 @@ import type { RawData, WebSocket } from 'ws';
 import type { ConsoleConnection } from '../console/connection.js';
 import { messageOf, VsbError } from '../errors/index.js';
 import { sameProof, secret } from './admission.js';
-import { pageMessageSchema, type PageMessage, type ServerMessage } from './messages.js';
+import { pageMessageSchema, whoSchema, type PageMessage, type ServerMessage } from './messages.js';
 import { INPUT_PIECE, INPUT_WINDOW, OUTPUT_WINDOW, proofText } from './page/limits.js';
 import type { ConsoleProvider } from './provider.js';
 import { Rate } from './rate.js';
@@ -38,6 +38,8 @@ interface Open {
   /** Output sent and not on the screen yet, and input not taken yet, bytes. */
   unshown: number;
   untaken: number;
+  /** The gateway is being asked who is there. */
+  asking: boolean;
 }
 
 export class WebSession {
@@ -165,6 +167,12 @@ export class WebSession {
       case 'break':
         open?.connection?.sendBreak();
         break;
+      case 'who':
+        if (open !== undefined) void this.#ask(open, undefined);
+        break;
+      case 'take':
+        if (open !== undefined) void this.#ask(open, 'write');
+        break;
       case 'sysrq':
         open?.connection?.sendBreak();
         // Without a BREAK before it the key would be typed into whatever runs there.
@@ -196,6 +204,7 @@ export class WebSession {
       abort,
       unshown: 0,
       untaken: 0,
+      asking: false,
     };
     this.#open = pending;
     try {
@@ -226,8 +235,12 @@ export class WebSession {
   #join(open: Open, connection: ConsoleConnection): void {
     const { channel } = connection;
     connection.onNotice((text) => {
-      if (this.#open === open) this.#send({ type: 'notice', text });
+      if (this.#open !== open) return;
+      this.#send({ type: 'notice', text });
+      // Another one may type now.
+      void this.#ask(open, undefined);
     });
+    void this.#ask(open, undefined);
     channel.on('data', (bytes: Buffer) => {
       if (this.#open !== open) return;
       open.unshown += bytes.length;
@@ -244,6 +257,26 @@ export class WebSession {
         this.#sendEnded(error);
       }
     });
+  }
+
+  /** Asks the gateway a verb, if one is given, and tells the page who is at the console then. */
+  async #ask(open: Open, verb: 'write' | undefined): Promise<void> {
+    // L2's operator has no such lists. One question at a time: each costs the gateway a channel.
+    if (!open.secure || open.connection === undefined || open.asking) return;
+    open.asking = true;
+    try {
+      if (verb !== undefined) await open.connection.ask(verb);
+      const answer = await open.connection.ask('who json');
+      const { sessions } = whoSchema.parse(JSON.parse(answer.toString('utf8')));
+      if (this.#open === open) this.#send({ type: 'who', sessions });
+    } catch (error) {
+      // A console that is ending says so by itself.
+      if (this.#open === open && error instanceof VsbError) {
+        this.#send({ type: 'notice', text: error.message });
+      }
+    } finally {
+      open.asking = false;
+    }
   }
 
   /** Lets the console go that is open or being opened. */

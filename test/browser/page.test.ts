@@ -284,6 +284,24 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
     await stack.serve();
   });
 
+  test('says who is there, and takes over when told to', async () => {
+    await open();
+    await page.locator('#role').getByText('You type', { exact: true }).waitFor();
+    const second = await newPage();
+    await second.goto(stack.server.newLink('vm1'));
+    await second.locator('#role').getByText('You look on +1').waitFor();
+    await second.keyboard.type('x');
+    await says('not typed', second);
+    await second.locator('#role').click();
+    await vi.waitFor(async () => expect(await second.locator('#who-list li').count()).toBe(2));
+    await second.locator('#take').click();
+    await second.locator('#role').getByText('You type +1').waitFor();
+    await page.locator('#role').getByText('You look on +1').waitFor();
+    await says('types here now');
+    await second.keyboard.type('y');
+    expect((await vm.inputReached(1)).toString()).toBe('y');
+  });
+
   test('another VM is chosen, and nothing of the first stays', async () => {
     vm.print('first');
     stack.vm2.print('second');
@@ -300,14 +318,16 @@ describe.skipIf(!existsSync(executablePath))('the page', () => {
 
   test('all of it can be done by keyboard', async () => {
     await open();
+    await page.locator('#role').getByText('You type').waitFor();
     await page.keyboard.press('Control+Shift+Period');
     const focused = () => page.evaluate(() => document.activeElement?.id);
     const visited = [await focused()];
-    for (let turn = 0; turn < 5; turn++) {
+    for (let turn = 0; turn < 6; turn++) {
       await page.keyboard.press('Tab');
       visited.push(await focused());
     }
-    expect(visited).toEqual(['find', 'download', 'paste', 'break', 'sysrq', 'size']);
+    expect(visited).toEqual(['find', 'download', 'paste', 'break', 'sysrq', 'role', 'size']);
+    await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Shift+Tab');
     await page.keyboard.press('Enter');
     await page.keyboard.press('Tab');

@@ -170,6 +170,31 @@ test('a console that is not secure opens only for who has been told, and a switc
   expect(stack.vm1.input.length).toBe(0);
 });
 
+test('one page types, another looks on until it takes over; both are told', async () => {
+  const first = await stack.page();
+  await openVm1(first);
+  expect(await first.next('who')).toMatchObject({
+    sessions: [{ who: expect.stringContaining('alice') as string, you: true, writes: true }],
+  });
+  const second = await stack.page();
+  await openVm1(second);
+  const { sessions } = await second.next('who');
+  expect(sessions.map(({ you, writes }) => [you, writes])).toEqual([
+    [false, true],
+    [true, false],
+  ]);
+  second.socket.send(Buffer.from('lost'));
+  await vi.waitFor(() => expect(JSON.stringify(second.messages)).toContain('not typed'));
+  second.send({ type: 'take' });
+  await vi.waitFor(() => {
+    const last = second.messages.filter((message) => message.type === 'who').at(-1);
+    expect(last?.sessions.map(({ writes }) => writes)).toEqual([false, true]);
+  });
+  await vi.waitFor(() => expect(JSON.stringify(first.messages)).toContain('types here now'));
+  second.socket.send(Buffer.from('typed'));
+  expect((await stack.vm1.inputReached(5)).toString()).toBe('typed');
+});
+
 test('the loss of the gateway is said, and the console opens again', async () => {
   const page = await stack.page();
   await openVm1(page);

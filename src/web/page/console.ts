@@ -9,6 +9,7 @@ import { InputQueue } from './input.js';
 import type { Screen } from './screen.js';
 import { showSecurity } from './security-mark.js';
 import { ConsoleSocket, type SocketListener } from './socket.js';
+import { showAttached } from './who.js';
 
 /** Pause before a console that ended is opened again, milliseconds: the first, and the longest. */
 const FIRST_PAUSE = 1000;
@@ -64,6 +65,15 @@ export class VmConsole implements SocketListener {
     else if (!this.#input.push(bytes)) state('Too much input waits already: this was left out.');
   }
 
+  askWho(): void {
+    this.#socket.send({ type: 'who' });
+  }
+
+  /** Types from now on, also if somebody else does. */
+  take(): void {
+    this.#socket.send({ type: 'take' });
+  }
+
   sendBreak(): void {
     this.#socket.send({ type: 'break' });
     state('BREAK sent.');
@@ -91,6 +101,9 @@ export class VmConsole implements SocketListener {
         break;
       case 'notice':
         this.#onNotice(message.text);
+        break;
+      case 'who':
+        showAttached(message.sessions);
         break;
       case 'taken':
         this.#input.taken(message.bytes);
@@ -191,6 +204,7 @@ export class VmConsole implements SocketListener {
   #close(): void {
     this.#open = false;
     this.#input.clear();
+    showAttached([]);
     this.#listener.onOpen(false);
     showSecurity('unknown', this.#vm);
   }

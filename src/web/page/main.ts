@@ -116,6 +116,14 @@ function wireTools(): void {
     screen.terminal.focus();
   });
   placeMenus();
+  byId('who-menu', HTMLDivElement).addEventListener('toggle', (event) => {
+    if (event.newState === 'open') vmConsole?.askWho();
+  });
+  onClick('take', () => {
+    byId('who-menu', HTMLDivElement).hidePopover();
+    vmConsole?.take();
+    screen.terminal.focus();
+  });
   for (const radio of document.querySelectorAll<HTMLInputElement>('input[name="fit"]')) {
     radio.addEventListener('change', () => screen.fitWindow(radio.value === 'window'));
   }
