@@ -1,51 +1,57 @@
 # shellcheck shell=bash
-# One initramfs image, described by the files in its directory:
+# One initramfs image, described by the files in its directory that it needs:
+#   base      further images whose parts come before its own, one a line
 #   packages  Debian packages, one a line, `#` and the reason
 #   contents  files taken from those packages (libraries follow by themselves)
 #   modules   kernel modules that the init script loads (dependencies follow by themselves)
 #   root/     own files, copied over it
 #   links     symbolic links, one `path target` a line: packages of npm carry none
 
-# list_hash_inputs NAME: everything of the sources that the image depends on.
-list_hash_inputs() {
-  printf '%s\n' "$IMAGES/lib" "$IMAGES/$1"
+# image_parts NAME: the directories that describe the image, its bases first.
+image_parts() {
+  local base
+  if [[ -e $IMAGES/$1/base ]]; then
+    while read -r base; do image_parts "$base"; done < <(strip_list "$IMAGES/$1/base")
+  fi
+  printf '%s\n' "$IMAGES/$1"
+}
+
+# image_list NAME LIST: the lines of a list (packages, contents, modules) of all its parts.
+image_list() {
+  local part
+  while read -r part; do
+    [[ ! -e $part/$2 ]] || strip_list "$part/$2"
+  done < <(image_parts "$1")
 }
 
 # ensure_lock NAME: prints the lock file, resolving the packages when there is none for the present list.
 ensure_lock() {
-  local name=$1 lock
-  lock=$CACHE/locks/$name-$({ strip_list "$IMAGES/$name/packages"; cat "$IMAGES/lib/packages.sh"; } | sha256sum | cut -c1-16)
+  local name=$1 lock packages
+  mapfile -t packages < <(image_list "$name" packages)
+  lock=$CACHE/locks/$name-$({ printf '%s\n' "${packages[@]}"; cat "$IMAGES/lib/packages.sh"; } | sha256sum | cut -c1-16)
   mkdir -p "$CACHE/locks"
   if [[ ! -e $lock ]]; then
     progress "$name: resolving packages"
-    lock_packages "$IMAGES/$name/packages" "$lock"
+    lock_packages "$lock" "${packages[@]}"
   fi
   printf '%s\n' "$lock"
 }
 
 # image_key NAME LOCK EXTRA: the content hash that names the image's directory.
 image_key() {
-  local inputs
-  mapfile -t inputs < <(list_hash_inputs "$1")
-  { tree_hash "${inputs[@]}"; cat "$2"; printf '%s\n' "$3"; } | sha256sum | cut -c1-16
+  local parts
+  mapfile -t parts < <(image_parts "$1")
+  { tree_hash "$IMAGES/lib" "${parts[@]}"; cat "$2"; printf '%s\n' "$3"; } | sha256sum | cut -c1-16
 }
 
-# make_root NAME SYSROOT ROOT: fills the root of an image.
-make_root() {
-  local name=$1 sysroot=$2 root=$3 path modules
+# add_busybox SYSROOT ROOT: the tools of util-linux and coreutils are BusyBox's applets; static, so it starts fast.
+add_busybox() {
+  local sysroot=$1 root=$2 path
   mkdir -p "$root"/{bin,dev,etc,lib/modules,proc,root,run,sys,tmp,usr/bin,usr/sbin,var}
-  # The tools of util-linux and coreutils are BusyBox's applets; static, so it starts fast.
   copy_file "$sysroot" "$root" /bin/busybox
   "$root/bin/busybox" --list | while read -r path; do
     [[ $path == busybox ]] || ln -s busybox "$root/bin/$path"
   done
-  while read -r path; do copy_file "$sysroot" "$root" "$path"; done < <(strip_list "$IMAGES/$name/contents")
-  mapfile -t modules < <(strip_list "$IMAGES/$name/modules")
-  copy_modules "$sysroot" "$root" "${modules[@]}"
-  cp -R "$IMAGES/lib/guest/." "$root/"
-  cp -R "$IMAGES/$name/root/." "$root/"
-  make_links "$root" "$IMAGES/lib/links"
-  [[ ! -e $IMAGES/$name/links ]] || make_links "$root" "$IMAGES/$name/links"
 }
 
 # make_links ROOT FILE
@@ -57,28 +63,36 @@ make_links() {
   done <"$2"
 }
 
-# build_image NAME [NESTED-DIRECTORY]
-# Prints the directory with vmlinux, initrd and manifest.json; builds it if this content was never built.
-# With a nested image its vmlinux and initrd are put to /srv/l3.
-build_image() {
-  local name=$1 nested=${2:-} lock key directory work
-  lock=$(ensure_lock "$name")
-  key=$(image_key "$name" "$lock" "${nested##*/}")
-  directory=$CACHE/$name-$key
+# make_root NAME SYSROOT ROOT: fills the root of an image.
+make_root() {
+  local name=$1 sysroot=$2 root=$3 path part modules
+  add_busybox "$sysroot" "$root"
+  while read -r path; do copy_file "$sysroot" "$root" "$path"; done < <(image_list "$name" contents)
+  mapfile -t modules < <(image_list "$name" modules)
+  copy_modules "$sysroot" "$root" "${modules[@]}"
+  cp -R "$IMAGES/lib/guest/." "$root/"
+  make_links "$root" "$IMAGES/lib/links"
+  while read -r part; do
+    [[ ! -e $part/root ]] || cp -R "$part/root/." "$root/"
+    [[ ! -e $part/links ]] || make_links "$root" "$part/links"
+  done < <(image_parts "$name")
+}
+
+# build_once NAME KEY LOCK COMMAND...
+# Prints the directory of what has this name and key; if it was never built, COMMAND fills `out` in the folder that it gets
+# as its last argument, from the packages of the lock, which are unpacked to `sysroot` there.
+build_once() {
+  local name=$1 key=$2 lock=$3 directory=$CACHE/$1-$2 work=$CACHE/work.$$
+  shift 3
   if [[ ! -e $directory/manifest.json ]]; then
-    fetch_packages "$lock"
     progress "$name: building $key"
-    work=$CACHE/work.$$
     rm -rf "$work" "$directory"
-    unpack_packages "$lock" "$work/sysroot"
-    make_root "$name" "$work/sysroot" "$work/root"
-    if [[ -n $nested ]]; then
-      mkdir -p "$work/root/srv/l3"
-      cp "$nested/vmlinux" "$nested/initrd" "$work/root/srv/l3/"
-    fi
     mkdir -p "$work/out"
-    extract_vmlinux "$work/sysroot/boot/vmlinuz-$(kernel_release "$work/sysroot")" "$work/out/vmlinux"
-    write_initrd "$work/root" "$work/out/initrd"
+    if [[ -s $lock ]]; then
+      fetch_packages "$lock"
+      unpack_packages "$lock" "$work/sysroot"
+    fi
+    "$@" "$work"
     write_manifest "$name" "$key" "$lock" "$work/out"
     mv "$work/out" "$directory"
     rm -rf "$work"
@@ -86,21 +100,63 @@ build_image() {
   printf '%s\n' "$directory"
 }
 
-# build_disk KERNEL-DIRECTORY: the read-only disk from which L1's dom0 reads L2's kernel and initrd (/l2/vmlinux, /l2/initrd).
-build_disk() {
-  local source=$1 key directory work
-  key=$({ tree_hash "$IMAGES/lib"; printf '%s\n' "${source##*/}"; } | sha256sum | cut -c1-16)
-  directory=$CACHE/l1-disk-$key
-  if [[ ! -e $directory/manifest.json ]]; then
-    progress "l1-disk: building $key"
-    work=$CACHE/work.$$
-    rm -rf "$work" "$directory"
-    mkdir -p "$work/root/l2" "$work/out"
-    cp "$source/vmlinux" "$source/initrd" "$work/root/l2/"
-    write_squashfs "$work/root" "$work/out/l2-kvm.img"
-    write_manifest l1-disk "$key" /dev/null "$work/out"
-    mv "$work/out" "$directory"
-    rm -rf "$work"
+# build_image NAME [USER-VM-DIRECTORY]: an image with vmlinuz (as Debian ships it), vmlinux (out of it) and initrd, in which
+# the user VM's image can be.
+build_image() {
+  local lock
+  lock=$(ensure_lock "$1")
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "${2:-}")")" "$lock" fill_image "$1" "${2:-}"
+}
+
+fill_image() {
+  local name=$1 user_vm=$2 work=$3
+  make_root "$name" "$work/sysroot" "$work/root"
+  if [[ -n $user_vm ]]; then
+    mkdir -p "$work/root/srv/l3"
+    cp "$user_vm/vmlinux" "$user_vm/initrd" "$work/root/srv/l3/"
   fi
-  printf '%s\n' "$directory"
+  cp "$(kernel_of "$work/sysroot")" "$work/out/vmlinuz"
+  extract_vmlinux "$work/out/vmlinuz" "$work/out/vmlinux"
+  write_initrd "$work/root" "$work/out/initrd"
+}
+
+
+# build_disk IMAGE-DIRECTORY: the read-only disk from which L1's dom0 reads L2's kernel and initrd (/l2/vmlinux, /l2/initrd).
+build_disk() {
+  local key
+  key=$({ tree_hash "$IMAGES/lib"; basename "$1"; } | sha256sum | cut -c1-16)
+  build_once l1-disk "$key" /dev/null fill_disk "$1"
+}
+
+fill_disk() {
+  local source=$1 work=$2
+  mkdir -p "$work/root/l2"
+  cp "$source/vmlinux" "$source/initrd" "$work/root/l2/"
+  write_squashfs "$work/root" "$work/out/l2.img"
+}
+
+# build_boot_disk NAME USER-VM-DIRECTORY: a disk from which GRUB boots Xen and its dom0, with one for the user VMs in it.
+# Besides what every image has, initramfs/ has modules and own files of the small initrd that mounts the disk.
+build_boot_disk() {
+  local lock
+  lock=$(ensure_lock "$1")
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "$2")")" "$lock" fill_boot_disk "$1" "$2"
+}
+
+fill_boot_disk() {
+  local name=$1 user_vm=$2 work=$3 modules
+  make_root "$name" "$work/sysroot" "$work/root"
+  mkdir -p "$work/root/srv/l3" "$work/user-vm/boot"
+  cp "$user_vm/vmlinuz" "$user_vm/initrd" "$work/user-vm/boot/"
+  write_squashfs "$work/user-vm" "$work/user-vm.squashfs"
+  write_grub_disk "$work/sysroot" "$work/user-vm.squashfs" "$work/root/srv/l3/disk.img"
+  extract_vmlinux "$(kernel_of "$work/sysroot")" "$work/root/boot/vmlinux"
+  add_busybox "$work/sysroot" "$work/initramfs"
+  mapfile -t modules < <(strip_list "$IMAGES/$name/initramfs/modules")
+  copy_modules "$work/sysroot" "$work/initramfs" "${modules[@]}"
+  cp -R "$IMAGES/lib/guest/usr" "$work/initramfs/"
+  cp -R "$IMAGES/$name/initramfs/root/." "$work/initramfs/"
+  write_initrd "$work/initramfs" "$work/root/boot/initrd"
+  write_squashfs "$work/root" "$work/root.squashfs"
+  write_grub_disk "$work/sysroot" "$work/root.squashfs" "$work/out/l2.img"
 }

@@ -8,6 +8,9 @@ kernel_release() {
   printf '%s\n' "${kernels[0]##*/vmlinuz-}"
 }
 
+# kernel_of SYSROOT: that kernel.
+kernel_of() { printf '%s\n' "$1/boot/vmlinuz-$(kernel_release "$1")"; }
+
 # unsigned_at FILE OFFSET BYTES: a little-endian number.
 unsigned_at() { od -An -t "u$3" -j "$2" -N "$3" "$1" | tr -d ' '; }
 

@@ -31,18 +31,18 @@ package_closure() {
     --no-enhances "$@" | sed -nE 's/^([a-z0-9][a-z0-9.+-]*)$/\1/p' | grep -E '^(lib|zlib1g$|linux-image-[0-9])'
 }
 
-# lock_packages LIST LOCK: resolves the list to lines `file-name sha256`, sorted.
+# lock_packages LOCK NAME...: resolves the packages to lines `file-name sha256`, sorted.
 lock_packages() {
-  local list=$1 lock=$2 names closure name
-  mapfile -t names < <(strip_list "$list")
+  local lock=$1 closure name
+  shift
   [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists
-  for name in "${names[@]}"; do
+  for name in "$@"; do
     private_apt apt-cache show "$name" >/dev/null 2>&1 || {
       printf 'images: error: no package %s in the sources of this host (Debian 12 "bookworm" main is needed)\n' "$name" >&2
       exit "$EXIT_HOST"
     }
   done
-  mapfile -t closure < <(package_closure "${names[@]}" | LC_ALL=C sort -u)
+  mapfile -t closure < <(package_closure "$@" | LC_ALL=C sort -u)
   # Pure virtual packages of the closure have no candidate: drop them, the walk over the libraries finds what would be missing.
   mapfile -t closure < <(
     private_apt apt-cache policy "${closure[@]}" |
@@ -50,7 +50,7 @@ lock_packages() {
   )
   private_apt apt-get download --print-uris "${closure[@]}" |
     sed -nE "s/^'[^']*' ([^ ]+) [0-9]+ SHA256:([0-9a-f]{64})\$/\1 \2/p" | LC_ALL=C sort >"$lock.new"
-  [[ $(wc -l <"$lock.new") -eq ${#closure[@]} ]] || die "apt named no SHA256 for some package of $list"
+  [[ $(wc -l <"$lock.new") -eq ${#closure[@]} ]] || die "apt named no SHA256 for some package of: $*"
   mv "$lock.new" "$lock"
 }
 

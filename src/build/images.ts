@@ -4,17 +4,23 @@ import { fileURLToPath } from 'node:url';
 
 import { execa } from 'execa';
 
+import type { L2Kind } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
+import { virtualizedSystem } from '../testbed/layers/l2.js';
 
 /** Folders of the images that an instance boots. */
 export interface ImageDirectories {
   readonly xen: string;
+  /** L1's dom0. */
   readonly l1: string;
-  readonly l1Disk: string;
+  /** The disk that L2 comes from. */
+  readonly l2: string;
 }
 
 /** Names as images/build knows them. */
-const needed = { xen: 'xen', l1: 'l1', l1Disk: 'l1-disk' } as const;
+export function imageNames(kind: L2Kind): ImageDirectories {
+  return { xen: 'xen', ...virtualizedSystem(kind).images };
+}
 
 /** images/ of this checkout or installation: beside dist/. */
 export const imagesDirectory = fileURLToPath(new URL('../../images', import.meta.url));
@@ -41,8 +47,9 @@ export interface BuildOptions {
  *
  * @throws VsbError E_BUILD (exit 3) with the last lines; the signal's reason when it aborts
  */
-export async function buildImages(options: BuildOptions): Promise<ImageDirectories> {
-  return parseDirectories(await runBuild(Object.values(needed), options));
+export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
+  const names = imageNames(l2);
+  return parseDirectories(await runBuild(Object.values(names), options), names);
 }
 
 /**
@@ -98,11 +105,11 @@ function killGroup(pid: number | undefined): void {
  *
  * @throws VsbError E_BUILD when one is missing
  */
-export function parseDirectories(output: string): ImageDirectories {
+export function parseDirectories(output: string, names: ImageDirectories): ImageDirectories {
   return {
-    xen: directoryIn(output, needed.xen),
-    l1: directoryIn(output, needed.l1),
-    l1Disk: directoryIn(output, needed.l1Disk),
+    xen: directoryIn(output, names.xen),
+    l1: directoryIn(output, names.l1),
+    l2: directoryIn(output, names.l2),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type AccelChoice,
   type Config,
   type ConsoleMode,
+  type L2Kind,
 } from './schema.js';
 
 export const configFileName = 'vsbypass.json';
@@ -26,6 +27,8 @@ export interface ConfigRequest {
   readonly vmCount?: number | undefined;
   /** `--accel`: wins over the file. */
   readonly accel?: AccelChoice | undefined;
+  /** `--l2`: wins over the file. */
+  readonly l2Kind?: L2Kind | undefined;
   /** `--console`: wins over the file. */
   readonly consoleMode?: ConsoleMode | undefined;
 }
@@ -41,6 +44,7 @@ export async function loadConfig(request: ConfigRequest): Promise<Config> {
   const text = await readText(path, request.path === undefined);
   const config = parseConfig(text ?? '{}', path, request.vmCount);
   if (request.accel !== undefined) config.accel = request.accel;
+  if (request.l2Kind !== undefined) config.l2.kind = request.l2Kind;
   if (request.consoleMode !== undefined) config.console.mode = request.consoleMode;
   return await resolveFiles(config, path);
 }

@@ -40,14 +40,15 @@ const vmSchema = z.strictObject({
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
+export const l2Kinds = ['kvm', 'xen'] as const;
 export const accelChoices = ['auto', 'kvm', 'tcg'] as const;
 
 export const configSchema = z
   .strictObject({
-    /** The virtualized system: stock Linux with QEMU-KVM. */
+    /** The virtualized system: stock Linux with QEMU-KVM, or stock Xen with its dom0. */
     l2: z
       .strictObject({
-        kind: z.literal('kvm').default('kvm'),
+        kind: z.enum(l2Kinds).default('kvm'),
         /** Memory of L2 in MiB; by default what its user VMs need and some more. */
         memoryMiB: z.int().min(512).max(262_144).optional(),
         vcpus: z.int().min(1).max(32).default(1),
@@ -125,6 +126,7 @@ export type VmConfig = z.output<typeof vmSchema>;
 export type Config = Omit<ParsedConfig, 'vms'> & { vms: VmConfig[] };
 export type HltPolicy = (typeof hltPolicies)[number];
 export type ConsoleMode = (typeof consoleModes)[number];
+export type L2Kind = (typeof l2Kinds)[number];
 export type AccelChoice = (typeof accelChoices)[number];
 
 /** The default user VMs `vm1` to `vm<count>`. */

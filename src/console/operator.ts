@@ -1,6 +1,6 @@
 /**
- * The console as the operator of the virtualized system opens it: SSH to L2, and there the socket of the
- * VM's serial port in QEMU. Only for a VM whose COM1 is not shadowed, and not secure: L2 reads all of it.
+ * The console as the operator of the virtualized system opens it: SSH to L2, and there `xl console`, or the socket of the
+ * VM's serial port in QEMU (KVM). Only for a VM whose COM1 is not shadowed, and not secure: L2 reads all of it.
  */
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
@@ -8,7 +8,7 @@ import type { Writable } from 'node:stream';
 import { VsbError } from '../errors/index.js';
 import { wantsColor } from '../reporters/reporter.js';
 import { openRemote, shellQuote, type SshTarget } from '../ssh/client.js';
-import { l2VmPaths } from '../testbed/layers/l2.js';
+import { l2VmPaths } from '../testbed/layers/l2-paths.js';
 import type { ConsoleConnection } from './connection.js';
 
 export interface OperatorTarget {
@@ -20,14 +20,13 @@ export interface OperatorTarget {
 }
 
 /**
- * Opens it. QEMU serves one connection at a time: a second one stays silent until the first ends.
+ * Opens it. L2 serves one connection at a time: a second one gets nothing, or a part, until the first ends.
  * @throws VsbError E_SSH; the signal's reason when it is aborted
  */
 export async function connectOperator(target: OperatorTarget): Promise<ConsoleConnection> {
   const { l2, vm, history, signal } = target;
-  const { consoleLog, consoleSocket } = l2VmPaths(vm);
-  const replay = history === 'all' ? `cat ${shellQuote(consoleLog)}; ` : '';
-  const command = `${replay}exec socat - ${shellQuote(`UNIX-CONNECT:${consoleSocket}`)}`;
+  const replay = history === 'all' ? `cat ${shellQuote(l2VmPaths(vm).consoleLog)}; ` : '';
+  const command = `${replay}exec vm console ${shellQuote(vm)}`;
   const remote = await openRemote(l2, command, { signal });
   const { channel } = remote;
   let notices = '';
@@ -48,7 +47,7 @@ export async function connectOperator(target: OperatorTarget): Promise<ConsoleCo
     onNotice: (listener) => {
       noticeListener = listener;
     },
-    sendBreak: () => noticeListener?.("\r\n[vsbypass: QEMU's socket carries no BREAK]\r\n"),
+    sendBreak: () => noticeListener?.("\r\n[vsbypass: L2's console carries no BREAK]\r\n"),
     resize: () => {},
     ask: () => {
       const message = "the operator's console knows no such thing";
@@ -67,7 +66,7 @@ export async function connectOperator(target: OperatorTarget): Promise<ConsoleCo
     refused: () => false,
     checkEnd: () => {
       const said = notices.replace(/[\r\n]+/g, ' ').trim();
-      const why = said || (code === undefined ? 'the connection was cut' : 'QEMU closed it');
+      const why = said || (code === undefined ? 'the connection was cut' : 'L2 closed it');
       throw new VsbError('E_CONSOLE_CLOSED', `the operator's console of ${vm} ended: ${why}`, {
         layer: 'console',
         hint: '`vsbypass vm list` shows whether the VM runs',

@@ -4,7 +4,7 @@ import type { ConsoleConnection } from './connection.js';
 import { ExpectBuffer } from './expect.js';
 
 /** How long a shell in the user VM may take for something small, milliseconds. */
-const answerMs = 20_000;
+const answerMs = 60_000;
 /** A login waits two seconds and more for a password's check under TCG. */
 const loginMs = 60_000;
 /** How often a prompt is asked for, and how long it may take each time. */

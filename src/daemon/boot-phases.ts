@@ -2,7 +2,7 @@
 import type { VmConfig } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
 import { runRemote, shellQuote, type SshTarget } from '../ssh/client.js';
-import { l2VmPaths } from '../testbed/layers/l2.js';
+import { l2VmPaths } from '../testbed/layers/l2-paths.js';
 import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
 import { consoleRunning, loginShown } from './console-waits.js';

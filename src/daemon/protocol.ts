@@ -16,7 +16,7 @@ const noParameters = z.strictObject({}).prefault({});
 export const imagesSchema = z.strictObject({
   xen: z.string(),
   l1: z.string(),
-  l1Disk: z.string(),
+  l2: z.string(),
 });
 
 /** Parameters of each method. */

@@ -4,7 +4,7 @@ import type { VmConsole } from '../console/vm-console.js';
 import { VsbError } from '../errors/index.js';
 import type { VmRecord } from '../link/index.js';
 import { shellQuote } from '../ssh/client.js';
-import { l2VmPaths } from '../testbed/layers/l2.js';
+import { l2VmPaths } from '../testbed/layers/l2-paths.js';
 import { consoleRunning, hookReported, spoken } from './console-waits.js';
 import type { Counters, HookResult, OperatorVm, Proof } from './protocol.js';
 import { limitOf, runAsOperator, vmConfigOf, type Running } from './running.js';

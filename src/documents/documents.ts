@@ -9,7 +9,6 @@ import { configSchema } from '../config/schema.js';
 import {
   countersSchema,
   hookResultSchema,
-  imagesSchema,
   operatorStates,
   proofSchema,
   statusSchema,
@@ -27,6 +26,12 @@ const instanceSchema = statusSchema.extend({
   vms: z.array(vmStatusSchema.extend({ password: z.string().optional() })),
 });
 
+/** How a user VM is run in L2: QEMU's command line, or xl's configuration and that of GRUB in it. */
+const definitionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('kvm'), command: z.array(z.string()) }),
+  z.object({ kind: z.literal('xen'), domainConfig: z.string(), grubConfig: z.string().optional() }),
+]);
+
 const planSchema = z.object({
   schemaVersion: version,
   name: z.string(),
@@ -39,8 +44,9 @@ const planSchema = z.object({
   xenCommandLine: z.string(),
   dom0CommandLine: z.string(),
   l2DomainConfig: z.string(),
-  l2CommandLine: z.string(),
-  vms: z.array(z.object({ name: z.string(), uuid: z.string(), command: z.array(z.string()) })),
+  /** Files that tell L2 how to boot, where its domain configuration does not. */
+  l2BootFiles: z.array(z.object({ path: z.string(), content: z.string() })),
+  vms: z.array(z.object({ name: z.string(), uuid: z.string(), definition: definitionSchema })),
 });
 
 export interface PublishedDocument {
@@ -84,7 +90,8 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     title: 'build --json',
     schema: z.object({
       schemaVersion: version,
-      images: imagesSchema,
+      /** Folders by the names of images/build. */
+      images: z.record(z.string(), z.string()),
     }),
   },
   logs: {

@@ -1,8 +1,8 @@
 /** Brings an instance up: host, images, daemon, boot. What happens on the way is reported as events. */
 import { readdir } from 'node:fs/promises';
 
-import { buildImages, type ImageDirectories } from '../build/images.js';
-import type { Config } from '../config/schema.js';
+import { buildImages, imageNames, type ImageDirectories } from '../build/images.js';
+import type { Config, L2Kind } from '../config/schema.js';
 import { bootInstance } from '../daemon/boot.js';
 import { inspectInstance } from '../daemon/inspect.js';
 import { isUp, type InstanceStatus } from '../daemon/protocol.js';
@@ -32,12 +32,12 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
-    willBuild: !(await imagesLookBuilt(roots.cache)),
+    willBuild: !(await imagesLookBuilt(roots.cache, config.l2.kind)),
     signal,
   });
   const accel = assertHost(host);
   report({ type: 'accel', ...accel });
-  const images = await build(roots, report, signal);
+  const images = await build(config.l2.kind, roots, report, signal);
   return await bootInstance(
     { paths, roots, request: { config, accel, images } },
     { signal, report },
@@ -71,21 +71,22 @@ async function makeWay(
 }
 
 /** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string): Promise<boolean> {
+async function imagesLookBuilt(cacheDir: string, l2: L2Kind): Promise<boolean> {
   const names = await readdir(cacheDir).catch(() => []);
-  return ['xen-', 'l1-', 'l1-disk-'].every((prefix) =>
-    names.some((name) => name.startsWith(prefix)),
+  return Object.values(imageNames(l2)).every((image) =>
+    names.some((name) => name.startsWith(`${image}-`)),
   );
 }
 
 async function build(
+  l2: L2Kind,
   roots: Roots,
   report: BringUpOptions['report'],
   signal: AbortSignal,
 ): Promise<ImageDirectories> {
   const start = performance.now();
   report({ type: 'build', reason: 'started' });
-  const images = await buildImages({
+  const images = await buildImages(l2, {
     cacheDir: roots.cache,
     signal,
     onProgress: (line) => report({ type: 'build', reason: 'progress', line }),

@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises';
 import type { ImageDirectories } from '../build/images.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import { VsbError, errnoOf, messageOf } from '../errors/index.js';
-import { packCpio, type CpioFile } from './cpio.js';
+import { packCpio } from './cpio.js';
 import { l1Overlay } from './layers/l1.js';
-import { l2Overlay, l2VmPaths, type L2Vm } from './layers/l2.js';
+import { l2Overlay, virtualizedSystem, type L2Vm, type VirtualizedSystem } from './layers/l2.js';
 import { l3Overlay } from './layers/l3.js';
 import { hashPassword } from './passwords.js';
 import type { InstancePaths } from './paths.js';
@@ -33,20 +33,21 @@ export interface AssembleInputs {
 export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   const { paths, secrets, plan, images, signal } = inputs;
   const authorizedKey = secrets.management.publicLine;
+  const system = virtualizedSystem(inputs.config.l2.kind);
   const vms = await Promise.all(
-    inputs.config.vms.map(async (vm) => await defineVm(vm, plan, secrets, signal)),
+    inputs.config.vms.map(async (vm) => await defineVm(vm, system, plan, secrets, signal)),
   );
   const overlay = packCpio(
     l1Overlay(
       { authorizedKey, hostKey: secrets.l1Host },
       plan.l2DomainConfig,
-      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, vms)),
+      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms)),
     ),
   );
   try {
     await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
     await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
-    await link(join(images.l1Disk, 'l2-kvm.img'), join(paths.bootDir, bootFiles.l2Disk));
+    await link(join(images.l2, 'l2.img'), join(paths.bootDir, bootFiles.l2Disk));
     const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
     await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
   } catch (error) {
@@ -84,6 +85,7 @@ async function link(target: string, path: string): Promise<void> {
 /** A user VM as L2 gets it, with the files and the password hash that belong to it. */
 export async function defineVm(
   vm: VmConfig,
+  system: VirtualizedSystem,
   plan: Pick<TestbedPlan, 'vms'>,
   secrets: Secrets,
   signal: AbortSignal,
@@ -91,21 +93,13 @@ export async function defineVm(
   const planned = plan.vms.find((candidate) => candidate.name === vm.name);
   const password = secrets.passwords[vm.name];
   if (planned === undefined || password === undefined) throw new TypeError(`${vm.name} is unknown`);
-  const places = l2VmPaths(vm.name);
-  const files: CpioFile[] = [];
-  if (vm.kernel !== undefined) {
-    files.push({ path: places.ownKernel, content: await readUserFile(vm.kernel) });
-  }
-  if (vm.initrd !== undefined) {
-    files.push({ path: places.ownInitrd, content: await readUserFile(vm.initrd) });
-  }
-  return {
-    name: vm.name,
-    command: planned.command,
-    autostart: vm.autostart,
-    overlay: packCpio(l3Overlay(vm.name, await hashPassword(password, { signal }))),
-    files,
+  const { name } = vm;
+  const files = {
+    overlay: packCpio(l3Overlay(name, await hashPassword(password, { signal }))),
+    ...(vm.kernel === undefined ? {} : { kernel: await readUserFile(vm.kernel) }),
+    ...(vm.initrd === undefined ? {} : { initrd: await readUserFile(vm.initrd) }),
   };
+  return { name, autostart: vm.autostart, files: system.vmFiles(name, planned.definition, files) };
 }
 
 async function readUserFile(path: string): Promise<Buffer> {

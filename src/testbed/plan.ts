@@ -5,10 +5,11 @@
 import type { Config } from '../config/schema.js';
 import type { Accel } from '../host/accel.js';
 import { qemuProgram } from '../host/qemu.js';
+import type { CpioFile } from './cpio.js';
 import { l0Arguments } from './layers/l0.js';
-import { diskInL2, dom0CommandLine, l2DomainConfig, xenCommandLine } from './layers/l1.js';
-import { l2CommandLine } from './layers/l2.js';
-import { l3Command } from './layers/l3.js';
+import { diskOf } from './layers/disks.js';
+import { dom0CommandLine, xenCommandLine } from './layers/l1.js';
+import { virtualizedSystem, type VmDefinition } from './layers/l2.js';
 import type { InstancePaths } from './paths.js';
 import { vmUuid } from './record.js';
 
@@ -23,8 +24,7 @@ export const bootFiles = {
 export interface VmPlan {
   readonly name: string;
   readonly uuid: string;
-  /** QEMU in L2 and its arguments. */
-  readonly command: readonly string[];
+  readonly definition: VmDefinition;
 }
 
 export interface TestbedPlan {
@@ -37,13 +37,15 @@ export interface TestbedPlan {
   readonly dom0CommandLine: string;
   /** In the syntax of xl.cfg(5). */
   readonly l2DomainConfig: string;
-  readonly l2CommandLine: string;
+  /** Files that tell L2 how to boot, where its domain configuration does not. */
+  readonly l2BootFiles: readonly CpioFile[];
   readonly vms: readonly VmPlan[];
 }
 
 export function planTestbed(paths: InstancePaths, config: Config, accel: Accel): TestbedPlan {
   const xen = xenCommandLine(config, accel);
   const dom0 = dom0CommandLine(accel);
+  const l2 = virtualizedSystem(config.l2.kind);
   return {
     qemu: {
       program: qemuProgram,
@@ -63,14 +65,14 @@ export function planTestbed(paths: InstancePaths, config: Config, accel: Accel):
     },
     xenCommandLine: xen,
     dom0CommandLine: dom0,
-    l2DomainConfig: l2DomainConfig(config, accel),
-    l2CommandLine: l2CommandLine(accel),
+    l2DomainConfig: l2.domainConfig(config, accel),
+    l2BootFiles: l2.bootFiles(config, accel),
     vms: config.vms.map((vm) => {
       const uuid = vmUuid(paths.name, vm.name);
       return {
         name: vm.name,
         uuid,
-        command: l3Command({ vm, uuid, accel, disk: diskInL2(config, vm.name) }),
+        definition: l2.defineVm({ vm, uuid, accel, disk: diskOf(config, vm.name, l2.diskInL2) }),
       };
     }),
   };

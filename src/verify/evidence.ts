@@ -44,7 +44,7 @@ export interface PhaseEvidence {
   readonly mode: PhaseMode;
   readonly channels: readonly ChannelEvidence[];
   readonly injection: InjectionEvidence;
-  /** L3's accesses to COM1 that L2's kernel has seen (kvm_pio). */
+  /** L3's accesses to COM1 that L2's hypervisor has seen. */
   readonly com1Accesses: {
     /** Characters read and written. */
     readonly data: number;

@@ -8,11 +8,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ConsoleConnection } from '../console/connection.js';
 import { connectGateway, type GatewayLogin } from '../console/gateway-client.js';
 import { connectOperator } from '../console/operator.js';
+import type { L2Kind } from '../config/schema.js';
 import { Typist } from '../console/typist.js';
 import type { ManagementTargets } from '../testbed/management-targets.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
-import { l1Channels, l2Channels, type Channel } from './channels.js';
+import type { Channel } from './channels.js';
 import {
   canaryKinds,
   type CanaryKind,
@@ -23,6 +24,7 @@ import {
   type SelfTestReport,
   type VerifyReport,
 } from './evidence.js';
+import { l1Ground, l2Ground } from './ground.js';
 import { plant } from './plant.js';
 import { searchBuffers, wantedOf, type Wanted } from './search.js';
 import { judge, missedBy } from './verdict.js';
@@ -46,6 +48,7 @@ export interface VerifyOptions {
   readonly memoryBytes: number;
   readonly gateway: Omit<GatewayLogin, 'vm' | 'signal'>;
   readonly management: ManagementTargets;
+  readonly l2: L2Kind;
   /** The search program, an executable. */
   readonly program: Buffer;
   /** Whether the VM's COM1 is shadowed now; it will be so again at the end. */
@@ -125,14 +128,16 @@ async function atConsole<T>(
   const target = { vm, signal: consoles.signal };
   const connections: ConsoleConnection[] = [];
   const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
-  const l1 = new Attacker(management.l1, directory);
-  const l2 = new Attacker(management.l2, directory);
+  const ground = l2Ground(options.l2);
+  const l1 = new Attacker(management.l1, l1Ground, directory);
+  const l2 = new Attacker(management.l2, ground, directory);
   let stage: Stage | undefined;
   let loggedIn = false;
   try {
     progress('taking the search program to L1 and L2');
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
-    const qemuPid = await l2.qemuPid(vm, signal);
+    const { memoryBytes } = options;
+    const subject = { vm, memoryBytes, directory, ...(await l2.lookUp(vm, signal)) };
     progress('opening both consoles, logging in');
     // Whoever else is at the console looks on meanwhile.
     const attach = { as: 'take', replay: 'none', sanitize: false } as const;
@@ -144,10 +149,7 @@ async function atConsole<T>(
     const insecure = new Typist(operator, signal);
     stage = {
       ...{ options, l1, l2, secure, operator: insecure },
-      channels: [
-        ...l2Channels({ vm, qemuPid, memoryBytes: options.memoryBytes, directory }),
-        ...l1Channels(directory),
-      ],
+      channels: [...ground.channels(subject), ...l1Ground.channels(subject)],
       current: options.hooked ? secure : insecure,
       mode: options.hooked ? 'shadow' : 'baseline',
     };
@@ -224,9 +226,9 @@ async function searchAll(
 ): Promise<Pick<PhaseEvidence, 'channels' | 'com1Accesses'>> {
   const { signal, progress } = options;
   const traced = await l2.stopTrace(signal);
-  const parts: Record<string, ReadonlyMap<string, Buffer>> = {
-    'serial-socket': new Map([['received', operator.heard()]]),
-    'kvm-trace': new Map([
+  const parts: Record<'received' | 'traced', ReadonlyMap<string, Buffer>> = {
+    received: new Map([['received', operator.heard()]]),
+    traced: new Map([
       ['written by the user VM', traced.written],
       ['read by the user VM', traced.read],
     ]),
@@ -239,8 +241,9 @@ async function searchAll(
   return {
     com1Accesses: { data, others: traced.others },
     channels: channels.flatMap((channel): ChannelEvidence[] => {
-      const own = parts[channel.name];
-      if (own !== undefined) return [searchBuffers(channel, own, wanted)];
+      if (channel.collected !== undefined) {
+        return [searchBuffers(channel, parts[channel.collected], wanted)];
+      }
       const there = found.find((one) => isOf(one, channel));
       const absent = channel.optional === true && there?.bytesSearched === 0;
       return there === undefined || absent ? [] : [there];

@@ -35,7 +35,7 @@ export function conclusion(report: VerifyReport): string[] {
     return `${data} characters and ${other} other accesses`;
   };
   const lines = [
-    `COM1, as L2's kernel saw it: baseline ${seen('baseline')}, shadowed ${seen('shadow')}`,
+    `COM1, as L2's hypervisor saw it: baseline ${seen('baseline')}, shadowed ${seen('shadow')}`,
   ];
   switch (report.verdict) {
     case 'protected':

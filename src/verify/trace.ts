@@ -1,4 +1,4 @@
-/** What L2's kernel tells of a user VM's I/O: lines of the tracepoint kvm_pio (Linux, arch/x86/kvm/trace.h). */
+/** What L2's hypervisor tells of a user VM's I/O, put together again. */
 
 /** COM1's registers; the first one is the data register. */
 export const com1 = { first: 0x3f8, last: 0x3ff } as const;
@@ -11,20 +11,23 @@ export interface TracedIo {
   readonly others: Readonly<Record<string, number>>;
 }
 
-const line = /\bkvm_pio: pio_(read|write) at 0x([0-9a-f]+) size (\d+) count \d+ val 0x([0-9a-f]+)/g;
+export interface PortAccess {
+  readonly direction: 'read' | 'write';
+  readonly port: number;
+  readonly value: number;
+}
 
-/** Reads the text of tracefs' `trace`. */
-export function parseTrace(text: string): TracedIo {
-  const written: number[] = [];
-  const read: number[] = [];
+/** What of the accesses concerns COM1. */
+export function com1Accesses(accesses: Iterable<PortAccess>): TracedIo {
+  const bytes = { read: [] as number[], write: [] as number[] };
   const others: Record<string, number> = {};
-  for (const [, direction, port, , value] of text.matchAll(line)) {
-    const at = parseInt(port ?? '', 16);
-    if (at < com1.first || at > com1.last) continue;
-    if (at !== com1.first) {
-      const access = `${direction} 0x${port} 0x${value}`;
+  for (const { direction, port, value } of accesses) {
+    if (port < com1.first || port > com1.last) continue;
+    if (port === com1.first) bytes[direction].push(value & 0xff);
+    else {
+      const access = `${direction} 0x${port.toString(16)} 0x${value.toString(16)}`;
       others[access] = (others[access] ?? 0) + 1;
-    } else (direction === 'write' ? written : read).push(parseInt(value ?? '', 16) & 0xff);
+    }
   }
-  return { written: Buffer.from(written), read: Buffer.from(read), others };
+  return { written: Buffer.from(bytes.write), read: Buffer.from(bytes.read), others };
 }

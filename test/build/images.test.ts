@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { buildImages, parseDirectories } from '../../src/build/images.js';
+import { buildImages, imageNames, parseDirectories } from '../../src/build/images.js';
 import { VsbError } from '../../src/errors/index.js';
 
 let directory: string;
@@ -26,20 +26,24 @@ const all = "printf 'xen\\t/x\\nl1\\t/l\\nl1-disk\\t/d\\n'";
 describe('buildImages', () => {
   it('hands the progress on and returns the folders', async () => {
     const lines: string[] = [];
-    const images = await buildImages({
+    const images = await buildImages('kvm', {
       program: await fakeBuild(`echo "images: $*" >&2; ${all}`),
       cacheDir: '/cache dir',
       signal: new AbortController().signal,
       onProgress: (line) => lines.push(line),
     });
-    expect(images).toEqual({ xen: '/x', l1: '/l', l1Disk: '/d' });
+    expect(images).toEqual({ xen: '/x', l1: '/l', l2: '/d' });
     expect(lines).toEqual(['images: xen l1 l1-disk --cache /cache dir']);
   });
 
   it('fails with the last lines', async () => {
     const program = await fakeBuild('for i in $(seq 30); do echo "line $i" >&2; done; exit 3');
-    const options = { program, cacheDir: '/c', signal: new AbortController().signal };
-    const failure = await buildImages({ ...options, onProgress: () => undefined }).catch(
+    const options = {
+      program,
+      cacheDir: '/c',
+      signal: new AbortController().signal,
+    } as const;
+    const failure = await buildImages('kvm', { ...options, onProgress: () => undefined }).catch(
       (error: unknown) => error,
     );
     expect(failure).toMatchObject({ code: 'E_BUILD', exitCode: 3 });
@@ -49,7 +53,7 @@ describe('buildImages', () => {
   it('ends the whole process group when it is aborted', async () => {
     const abort = new AbortController();
     const pidFile = join(directory, 'pid');
-    const building = buildImages({
+    const building = buildImages('kvm', {
       program: await fakeBuild(`sleep 60 & echo $! > ${pidFile}; echo started >&2; wait`),
       cacheDir: '/c',
       signal: abort.signal,
@@ -65,6 +69,14 @@ describe('buildImages', () => {
 
 describe('parseDirectories', () => {
   it('says which image is missing', () => {
-    expect(() => parseDirectories('xen\t/x\nl1\t/l\n')).toThrow(/l1-disk/);
+    const output = 'xen\t/x\nl1\t/l\n';
+    expect(() => parseDirectories(output, imageNames('kvm'))).toThrow(/l1-disk/);
+  });
+});
+
+describe('imageNames', () => {
+  it('are those of the kind of L2', () => {
+    expect(imageNames('kvm')).toEqual({ xen: 'xen', l1: 'l1', l2: 'l1-disk' });
+    expect(imageNames('xen')).toEqual({ xen: 'xen', l1: 'l1-hvm', l2: 'l2-xen' });
   });
 });

@@ -18,7 +18,7 @@ const signal = new AbortController().signal;
 let server: Server;
 let l2: SshTarget;
 let command: string;
-let socat: (channel: ServerChannel) => void;
+let vmConsole: (channel: ServerChannel) => void;
 
 beforeEach(async () => {
   server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
@@ -30,7 +30,7 @@ beforeEach(async () => {
     connection.on('session', (accept) => {
       accept().on('exec', (acceptExec, _, request) => {
         command = request.command;
-        socat(acceptExec());
+        vmConsole(acceptExec());
       });
     });
   });
@@ -43,7 +43,7 @@ beforeEach(async () => {
     privateKey: clientKey.private,
     hostKeyLine: hostKey.public.trim(),
   };
-  socat = (channel) => {
+  vmConsole = (channel) => {
     channel.write('vm1 login: ');
     channel.on('data', (bytes: Buffer) => channel.write(`[${bytes.toString()}]`));
     channel.on('end', () => {
@@ -76,18 +76,18 @@ describe('connectOperator', () => {
     });
     expect(code).toBe(0);
     expect(stdout.text).toBe('vm1 login: [root]');
-    expect(command).toBe("exec socat - 'UNIX-CONNECT:/run/vm/vm1/console.sock'");
+    expect(command).toBe("exec vm console 'vm1'");
   });
 
   it('shows what QEMU has logged when the history is wanted', async () => {
     const connection = await connectOperator({ l2, vm: 'vm1', history: 'all', signal });
-    expect(command).toMatch(/^cat '\/var\/log\/vm\/vm1\.console'; exec socat /);
+    expect(command).toMatch(/^cat '\/var\/log\/vm\/vm1\.console'; exec vm console /);
     connection.destroy();
   });
 
   it('says why it ended', async () => {
-    socat = (channel) => {
-      channel.stderr.write('socat: No such file or directory\n');
+    vmConsole = (channel) => {
+      channel.stderr.write('vm: No such file or directory\n');
       channel.exit(1);
       channel.end();
     };

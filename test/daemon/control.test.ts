@@ -22,7 +22,7 @@ const status: InstanceStatus = {
 const upRequest = {
   config: parseConfig('{}', 'f'),
   accel: { accel: 'tcg', why: 'a test' },
-  images: { xen: '/x', l1: '/l', l1Disk: '/d' },
+  images: { xen: '/x', l1: '/l', l2: '/d' },
 } as const;
 const refuse = (): Promise<never> => Promise.reject(new Error('not in this test'));
 

@@ -31,7 +31,7 @@ beforeEach(async () => {
   });
   paths = instancePaths('default', roots);
   await createInstanceDirectories(paths, roots);
-  for (const file of ['xen', 'vmlinux', 'initrd', 'l2-kvm.img']) {
+  for (const file of ['xen', 'vmlinux', 'initrd', 'l2.img']) {
     await writeFile(join(directory, file), file.padEnd(512));
   }
   const self = await identifyProcess(process.pid);
@@ -58,7 +58,7 @@ async function up(signal = new AbortController().signal, patience = 1): Promise<
     {
       config: { ...parseConfig('{}', 'f'), patience },
       accel: { accel: 'tcg', why: 'a test' },
-      images: { xen: directory, l1: directory, l1Disk: directory },
+      images: { xen: directory, l1: directory, l2: directory },
     },
     signal,
     () => undefined,

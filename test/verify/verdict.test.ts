@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { l1Channels, l2Channels } from '../../src/verify/channels.js';
 import type { CanaryKind, ChannelEvidence, PhaseEvidence } from '../../src/verify/evidence.js';
+import { l1Ground, l2Ground } from '../../src/verify/ground.js';
 import { comparisonRows, conclusion } from '../../src/verify/table.js';
 import { judge, missedBy } from '../../src/verify/verdict.js';
 
-const channels = [
-  ...l2Channels({ vm: 'vm1', qemuPid: 1, memoryBytes: 2 ** 28, directory: '/run/x' }),
-  ...l1Channels('/run/x'),
-];
+const subject = { vm: 'vm1', id: 7, qemuPid: 1, memoryBytes: 2 ** 28, directory: '/run/x' };
+const channels = [...l2Ground('kvm').channels(subject), ...l1Ground.channels(subject)];
 
 type Change = (evidence: ChannelEvidence) => ChannelEvidence | undefined;
 

@@ -85,6 +85,8 @@ static void firmware(uint8_t uuid)
         return;
 
     memcpy(entry, "_SM_", 4);
+    entry[6] = 2;
+    entry[7] = 8;
     memcpy(entry + 0x10, "_DMI_", 5);
     vsb_put16(entry + 0x16, 0x200);
     vsb_put32(entry + 0x18, 0xe0000);
@@ -375,6 +377,17 @@ static void labels(void)
     find_label(&cpus[0], vm);
     tap_ok(!memcmp(vm->uuid, "\3\2\1\0\5\4\7\6\10\11\12\13\14\15\16\17", 16),
            "little endian fields are turned");
+
+    /* Xen's firmware: SMBIOS 2.4, which has no little endian fields. */
+    reset();
+    vm = boot(&cpus[0], VMCB(0), ROOT(0));
+    firmware(0x11);
+    shim_memory[0xf5a30 + 7] = 4;
+    for ( i = 0; i < 16; i++ )
+        shim_memory[0xe0000 + 13 + 8 + i] = i;
+    find_label(&cpus[0], vm);
+    tap_ok(!memcmp(vm->uuid, "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17", 16),
+           "before SMBIOS 2.6 there are none");
 
     /* SMBIOS 3: 64 bit entry point. */
     reset();

@@ -398,7 +398,14 @@ static bool copy_from_l3(struct vcpu *v, void *buf, paddr_t gpa,
     return hvm_copy_from_guest_phys(buf, l2_gpa, len) == HVMTRANS_okay;
 }
 
-static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
+struct smbios
+{
+    paddr_t table;
+    unsigned int len;
+    bool since_2_6;
+};
+
+static bool find_smbios(struct vcpu *v, struct smbios *smbios)
 {
     unsigned int anchors = 0;
     paddr_t gpa;
@@ -429,8 +436,9 @@ static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
 
             if ( !memcmp(entry, "_SM3_", 5) )
             {
-                *len = SMBIOS_TABLE;
-                memcpy(table, entry + 0x10, 8);
+                smbios->since_2_6 = true;
+                smbios->len = SMBIOS_TABLE;
+                memcpy(&smbios->table, entry + 0x10, 8);
                 return true;
             }
 
@@ -442,8 +450,10 @@ static bool find_smbios(struct vcpu *v, paddr_t *table, unsigned int *len)
 
                 memcpy(&length, entry + 0x16, 2);
                 memcpy(&address, entry + 0x18, 4);
-                *len = length;
-                *table = address;
+                smbios->since_2_6 = entry[6] > 2 ||
+                                    (entry[6] == 2 && entry[7] >= 6);
+                smbios->len = length;
+                smbios->table = address;
                 return true;
             }
         }
@@ -473,13 +483,15 @@ static bool skip_strings(struct vcpu *v, paddr_t *gpa, paddr_t end)
 
 static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
 {
+    struct smbios smbios;
     paddr_t gpa, end;
-    unsigned int len, i, j;
+    unsigned int i, j;
 
-    if ( !find_smbios(v, &gpa, &len) )
+    if ( !find_smbios(v, &smbios) )
         return false;
 
-    end = gpa + min(len, SMBIOS_TABLE);
+    gpa = smbios.table;
+    end = gpa + min(smbios.len, SMBIOS_TABLE);
 
     for ( i = 0; i < SMBIOS_STRUCTS && gpa + 4 <= end; i++ )
     {
@@ -494,7 +506,10 @@ static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
 
         if ( head[0] == 1 && head[1] >= 0x18 )
         {
-            /* The first three fields are little endian since SMBIOS 2.6. */
+            /*
+             * The first three fields are little endian since SMBIOS 2.6. Before
+             * it did not say; Xen's firmware (2.4) takes RFC 4122's order.
+             */
             static const uint8_t order[16] = {
                 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15
             };
@@ -503,7 +518,7 @@ static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
                 if ( !copy_from_l3(v, &raw[j], gpa + 8 + j, 1) )
                     return false;
             for ( j = 0; j < sizeof(raw); j++ )
-                uuid[j] = raw[order[j]];
+                uuid[j] = raw[smbios.since_2_6 ? order[j] : j];
             return true;
         }
 

@@ -1,7 +1,7 @@
 /** The console the way that the operator of a KVM host has it: the socket of QEMU's serial port. */
 import type { ConsoleConnection } from '../../console/connection.js';
 import { connectOperator } from '../../console/operator.js';
-import { l2VmPaths } from '../../testbed/layers/l2.js';
+import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
 import type { End } from '../ends/end.js';
 import { ProbeEnd } from '../ends/probe-end.js';
 import type { Stack } from '../stacks/stack.js';

@@ -27,8 +27,8 @@ import { defineVm, writeInitrd } from '../../testbed/assemble.js';
 import { packCpio } from '../../testbed/cpio.js';
 import { publicLineOf } from '../../testbed/dropbear-key.js';
 import { machineArguments, networkArguments, optionValue } from '../../testbed/layers/l0.js';
-import { l2CommandLine, l2Overlay } from '../../testbed/layers/l2.js';
-import { l3Command } from '../../testbed/layers/l3.js';
+import { l2Overlay, virtualizedSystem } from '../../testbed/layers/l2.js';
+import { linuxCommandLine } from '../../testbed/layers/l2-kvm.js';
 import { l2Address, l2MacAddress } from '../../testbed/layers/network.js';
 import { hostMemoryMiB } from '../../testbed/layers/sizes.js';
 import {
@@ -63,12 +63,12 @@ export function kvmHostArguments(
       name: `vsbypass-${paths.name}`,
       accel,
       cpus: 1,
-      memoryMiB: hostMemoryMiB(vms),
+      memoryMiB: hostMemoryMiB('kvm', vms),
       qmpSocket: paths.qmpSocket,
     }),
     ...['-kernel', files.kernel],
     ...['-initrd', files.initrd],
-    ...['-append', l2CommandLine(accel, 'ttyS0')],
+    ...['-append', linuxCommandLine(accel, 'ttyS0')],
     ...['-chardev', `socket,id=l2,path=${optionValue(paths.l2Socket)},server=on,wait=off`],
     ...['-device', 'isa-serial,chardev=l2,iobase=0x3f8,irq=4'],
     ...networkArguments(l2MacAddress, [l2Address]),
@@ -203,15 +203,17 @@ async function layOut(
   secrets: Secrets,
   { accel, l2Image, signal }: StackInputs,
 ): Promise<void> {
+  const system = virtualizedSystem('kvm');
   const defined = await Promise.all(
     vms.map(async (vm) => {
       const uuid = vmUuid(paths.name, vm.name);
-      const command = l3Command({ vm, uuid, accel: accel.accel });
-      return await defineVm(vm, { vms: [{ name: vm.name, uuid, command }] }, secrets, signal);
+      const definition = system.defineVm({ vm, uuid, accel: accel.accel });
+      const plan = { vms: [{ name: vm.name, uuid, definition }] };
+      return await defineVm(vm, system, plan, secrets, signal);
     }),
   );
   const keys = { authorizedKey: secrets.management.publicLine, hostKey: secrets.l2Host };
   await symlink(join(l2Image, 'vmlinux'), join(paths.bootDir, files.kernel));
-  const overlay = packCpio(l2Overlay(keys, defined));
+  const overlay = packCpio(l2Overlay(keys, [], defined));
   await writeInitrd(join(l2Image, 'initrd'), overlay, join(paths.bootDir, files.initrd), signal);
 }

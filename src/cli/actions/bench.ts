@@ -124,7 +124,7 @@ async function prepare(context: CliContext, flags: BenchFlags, note: (text: stri
   const accel = assertHost(host);
   note(`accelerator ${accel.accel}: ${accel.why}`);
   const build = { cacheDir, signal, onProgress: note };
-  const images = await buildImages(build);
+  const images = await buildImages('kvm', build);
   const l2Image = await buildL2Image(build);
   const programs = await benchPrograms(cacheDir, signal);
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);

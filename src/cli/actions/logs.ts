@@ -11,7 +11,7 @@ import { layerNames, logOfLayer } from '../../logs/layers.js';
 import { parseSince } from '../../logs/since.js';
 import { openRemote, shellQuote } from '../../ssh/client.js';
 import { BoundedLines } from '../../streams/bounded-lines.js';
-import { l2VmPaths } from '../../testbed/layers/l2.js';
+import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { existingInstance } from '../instance-access.js';
 import type { CliContext } from '../context.js';

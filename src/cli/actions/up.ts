@@ -1,6 +1,6 @@
 /** Carries `vsbypass up` out: host, images, daemon, boot. */
 import { loadConfig } from '../../config/load.js';
-import type { AccelChoice, Config, ConsoleMode } from '../../config/schema.js';
+import type { AccelChoice, Config, ConsoleMode, L2Kind } from '../../config/schema.js';
 import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
 import { decideAccel } from '../../host/accel.js';
 import { probeKvm } from '../../host/qemu.js';
@@ -27,6 +27,7 @@ export interface UpOptions {
   readonly config?: string | undefined;
   readonly vms?: number | undefined;
   readonly accel?: AccelChoice | undefined;
+  readonly l2?: L2Kind | undefined;
   readonly console?: ConsoleMode | undefined;
   readonly json: boolean;
   readonly events: boolean;
@@ -73,6 +74,7 @@ async function readConfig(options: UpOptions): Promise<Config> {
     path: options.config,
     vmCount: options.vms,
     accel: options.accel,
+    l2Kind: options.l2,
     consoleMode: options.console,
   });
 }
@@ -138,10 +140,22 @@ export async function dryRun(context: CliContext, options: UpOptions): Promise<v
     '',
     '# L2: /etc/vsbypass/l2.cfg in L1, created with xl',
     plan.l2DomainConfig.trimEnd(),
-    ...plan.vms.flatMap((vm) => [
+    ...plan.l2BootFiles.flatMap(({ path, content }) => [
       '',
-      `# L3: user VM ${vm.name}, run in L2`,
-      commandLine(vm.command),
+      `# L2: ${path}`,
+      content.toString().trimEnd(),
+    ]),
+    ...plan.vms.flatMap(({ name, definition }) => [
+      '',
+      ...(definition.kind === 'kvm'
+        ? [`# L3: user VM ${name}, run in L2`, commandLine(definition.command)]
+        : [
+            `# L3: user VM ${name}, created in L2 with xl`,
+            definition.domainConfig.trimEnd(),
+            ...(definition.grubConfig === undefined
+              ? []
+              : [`# and GRUB in it`, definition.grubConfig.trimEnd()]),
+          ]),
     ]),
   ]);
 }

@@ -1,5 +1,6 @@
 /** Carries `vsbypass verify` out: finds the VM, runs, prints the evidence, sets the exit code. */
 import { searchProgram } from '../../build/programs.js';
+import type { L2Kind } from '../../config/schema.js';
 import { readKey } from '../../console/keys.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
@@ -10,7 +11,7 @@ import { managementTargets } from '../../testbed/management-targets.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { readRecord } from '../../testbed/record.js';
 import { readPasswords } from '../../testbed/secrets.js';
-import { l1Channels, l2Channels } from '../../verify/channels.js';
+import { l1Ground, l2Ground } from '../../verify/ground.js';
 import type { SelfTestReport, VerifyReport } from '../../verify/evidence.js';
 import { selfTest, verify, type VerifyOptions } from '../../verify/run.js';
 import { comparisonRows, conclusion, selfTestRows } from '../../verify/table.js';
@@ -37,7 +38,7 @@ export async function runVerify(
   const paths = await existingInstance(context.global.name);
   const options = await prepare(context, paths, vmName);
   if (flags.selfTest) printSelfTest(context, await selfTest(options), flags.json);
-  else printReport(context, await verify(options), flags.json);
+  else printReport(context, await verify(options), options.l2, flags.json);
 }
 
 async function prepare(
@@ -54,9 +55,10 @@ async function prepare(
     });
   }
   const { name: vm, hooked } = vmOf(status, vmName);
-  const config = (await readRecord(paths))?.config.vms.find((one) => one.name === vm);
+  const record = await readRecord(paths);
+  const config = record?.config.vms.find((one) => one.name === vm);
   const password = (await readPasswords(paths))[vm];
-  if (config === undefined || password === undefined) {
+  if (record === undefined || config === undefined || password === undefined) {
     throw new VsbError('E_VM_UNKNOWN', `nothing is known of how '${vm}' was made`);
   }
   if (config.kernel !== undefined || config.disk !== undefined) {
@@ -69,6 +71,7 @@ async function prepare(
     vm,
     password,
     hooked: hooked ?? true,
+    l2: record.config.l2.kind,
     memoryBytes: config.memoryMiB * bytesPerMiB,
     gateway: {
       host: gateway.host,
@@ -104,10 +107,10 @@ function vmOf(status: InstanceStatus, name: string | undefined): VmStatus {
   });
 }
 
-function printReport(context: CliContext, report: VerifyReport, json: boolean): void {
+function printReport(context: CliContext, report: VerifyReport, l2: L2Kind, json: boolean): void {
   if (json) printJson(context, report);
   else {
-    const rows = table(comparisonRows(report, knownLimits()));
+    const rows = table(comparisonRows(report, knownLimits(l2)));
     printLines(context, [...rows, '', ...conclusion(report)]);
   }
   if (report.verdict === 'leak') context.exitWith(ExitCode.leak);
@@ -128,9 +131,9 @@ function printSelfTest(context: CliContext, report: SelfTestReport, json: boolea
 }
 
 /** Channels that are reported and not judged. */
-function knownLimits(): Set<string> {
-  const subject = { vm: '', qemuPid: 0, memoryBytes: 0, directory: '' };
-  const channels = [...l2Channels(subject), ...l1Channels('')];
+function knownLimits(l2: L2Kind): Set<string> {
+  const subject = { vm: '', id: 0, qemuPid: 0, memoryBytes: 0, directory: '' };
+  const channels = [...l2Ground(l2).channels(subject), ...l1Ground.channels(subject)];
   return new Set(
     channels.filter((one) => one.knownLimit === true).map((one) => `${one.layer} ${one.name}`),
   );

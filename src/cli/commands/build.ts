@@ -1,21 +1,26 @@
 /** `vsbypass build`: builds the images that are missing, without starting anything. */
-import { Command } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { l2Kinds } from '../options.js';
 
 const examples = `
 Examples:
   $ vsbypass build
+  $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
 export function buildCommand(context: CliContext): Command {
   const command = new Command('build')
     .description('build what the testbed boots: hypervisor and images')
+    .addOption(
+      new Option('--l2 <kind>', 'only what this virtualized system needs').choices(l2Kinds),
+    )
     .option('--refresh', 'look for newer packages', false)
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ refresh, json }) => {
-      const { buildImages } = await import('../../build/images.js');
+    .action(async ({ l2, refresh, json }) => {
+      const { buildImages, imageNames } = await import('../../build/images.js');
       const { createReporter } = await import('../../reporters/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
       const { findRoots } = await import('../../testbed/paths.js');
@@ -28,12 +33,18 @@ export function buildCommand(context: CliContext): Command {
       const start = performance.now();
       try {
         reporter.report({ type: 'build', reason: 'started' });
-        const images = await buildImages({
-          cacheDir: findRoots().cache,
-          signal: context.signal,
-          refresh,
-          onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
-        });
+        const images: Record<string, string> = {};
+        for (const kind of l2 === undefined ? l2Kinds : [l2]) {
+          const names = imageNames(kind);
+          const directories = await buildImages(kind, {
+            cacheDir: findRoots().cache,
+            signal: context.signal,
+            // The second kind uses what was resolved for the first.
+            refresh: refresh && kind === (l2 ?? l2Kinds[0]),
+            onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
+          });
+          for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];
+        }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
         if (json) printJson(context, { schemaVersion: 1, images });
         else printLines(context, table(Object.entries(images)));

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { l2Kinds } from '../options.js';
 
 const examples = `
 Examples:
@@ -9,6 +10,7 @@ Examples:
   $ vsbypass up --vms 2 --show-password  two user VMs, and root's password in each
   $ vsbypass --name second up            another instance beside the first
   $ vsbypass up --events | jq -r .type   what happens, for programs
+  $ vsbypass up --l2 xen                 Xen and its dom0 as the virtualized system
   $ vsbypass up --dry-run                every command line and configuration, nothing is started`;
 
 export function upCommand(context: CliContext): Command {
@@ -28,6 +30,9 @@ export function upCommand(context: CliContext): Command {
         '--console <where>',
         'shadow the consoles, or leave them to the virtualized system (baseline, not secure)',
       ).choices(['shadow', 'baseline'] as const),
+    )
+    .addOption(
+      new Option('--l2 <kind>', 'the virtualized system: Linux with KVM, or Xen').choices(l2Kinds),
     )
     .option('--dry-run', 'print what would be run', false)
     .option('--show-password', "print root's password of each user VM", false)

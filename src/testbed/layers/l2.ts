@@ -1,60 +1,69 @@
-/** L2: the virtualized system's command line and overlay. Nothing in it knows of the shadow layer. */
+/** L2: the virtualized system, of either kind. Nothing in it knows of the shadow layer. */
+import type { Config, L2Kind } from '../../config/schema.js';
 import type { Accel } from '../../host/accel.js';
 import type { CpioFile } from '../cpio.js';
-import { kernelOptions } from './kernel.js';
+import type { DiskInL2 } from './disks.js';
+import type { L3Inputs } from './l3.js';
+import { linuxKvm } from './l2-kvm.js';
+import { l2VmPaths } from './l2-paths.js';
+import { xen } from './l2-xen.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 
-/** The command line of L2's kernel. With a serial console it is the outermost system, without Xen below it. */
-export function l2CommandLine(accel: Accel, console: 'hvc0' | 'ttyS0' = 'hvc0'): string {
-  const words = [`console=${console}`, 'loglevel=5', 'panic=5', ...kernelOptions(accel)];
-  return (console === 'ttyS0' ? [...words, '8250.nr_uarts=1'] : words).join(' ');
+/** How a user VM is run in L2. */
+export type VmDefinition =
+  /** QEMU and its arguments. */
+  | { readonly kind: 'kvm'; readonly command: readonly string[] }
+  /** In the syntax of xl.cfg(5), and what GRUB does in the VM where it is ours. */
+  | { readonly kind: 'xen'; readonly domainConfig: string; readonly grubConfig?: string };
+
+/** What is loaded in a user VM beside what L2's image has. */
+export interface VmFiles {
+  /** Appended to the default user VM's initrd. */
+  readonly overlay: Buffer;
+  /** Kernel and initrd that the user brought. */
+  readonly kernel?: Buffer;
+  readonly initrd?: Buffer;
+}
+
+/** What the two kinds of L2 differ in. */
+export interface VirtualizedSystem {
+  /** Names of images/build: L1's dom0 that can run it, and the disk that it comes from. */
+  readonly images: { readonly l1: 'l1' | 'l1-hvm'; readonly l2: 'l1-disk' | 'l2-xen' };
+  readonly diskInL2: DiskInL2;
+  /** The domain L2 in the syntax of xl.cfg(5). */
+  domainConfig(config: Config, accel: Accel): string;
+  /** What of its overlay tells it how to boot. */
+  bootFiles(config: Config, accel: Accel): CpioFile[];
+  defineVm(inputs: L3Inputs): VmDefinition;
+  /** The files of L2 that define a user VM: what its `vm start` reads. */
+  vmFiles(name: string, definition: VmDefinition, files: VmFiles): CpioFile[];
+}
+
+const systems: Record<L2Kind, VirtualizedSystem> = { kvm: linuxKvm, xen };
+
+export function virtualizedSystem(kind: L2Kind): VirtualizedSystem {
+  return systems[kind];
 }
 
 /** A user VM as L2 gets it. */
 export interface L2Vm {
   readonly name: string;
-  /** QEMU and its arguments. */
-  readonly command: readonly string[];
   readonly autostart: boolean;
-  /** Appended to the user VM's initrd. */
-  readonly overlay: Buffer;
-  /** Kernel and initrd that the user brought. */
   readonly files: readonly CpioFile[];
 }
 
-/** Where things of a user VM are in L2. */
-export function l2VmPaths(name: string): {
-  readonly definition: string;
-  readonly initrd: string;
-  readonly consoleSocket: string;
-  readonly consoleLog: string;
-  readonly qemuLog: string;
-  readonly ownKernel: string;
-  readonly ownInitrd: string;
-} {
-  return {
-    definition: `/etc/vsbypass/vms/${name}`,
-    initrd: `/run/vm/${name}/initrd`,
-    consoleSocket: `/run/vm/${name}/console.sock`,
-    consoleLog: `/var/log/vm/${name}.console`,
-    qemuLog: `/var/log/vm/${name}.log`,
-    ownKernel: `/srv/vms/${name}/kernel`,
-    ownInitrd: `/srv/vms/${name}/initrd`,
-  };
-}
-
-/** What is appended to L2's initrd. */
-export function l2Overlay(keys: ManagementKeys, vms: readonly L2Vm[]): CpioFile[] {
+/** What is added to L2's image. */
+export function l2Overlay(
+  keys: ManagementKeys,
+  bootFiles: readonly CpioFile[],
+  vms: readonly L2Vm[],
+): CpioFile[] {
   return [
     ...managementFiles(keys),
-    ...vms.flatMap((vm): CpioFile[] => {
-      const { definition } = l2VmPaths(vm.name);
-      return [
-        { path: `${definition}/argv`, content: `${vm.command.join('\n')}\n` },
-        ...(vm.autostart ? [{ path: `${definition}/autostart`, content: '' }] : []),
-        { path: `${definition}/overlay.cpio`, content: vm.overlay, mode: 0o600 },
-        ...vm.files,
-      ];
-    }),
+    ...bootFiles,
+    ...vms.flatMap(({ name, autostart, files }): CpioFile[] => [
+      ...files,
+      ...(autostart ? [{ path: `${l2VmPaths(name).definition}/autostart`, content: '' }] : []),
+    ]),
   ];
 }

@@ -1,8 +1,11 @@
 /** How much memory each layer gets. All figures in MiB; the reasons stand beside them. */
-import type { Config, VmConfig } from '../../config/schema.js';
+import type { Config, L2Kind, VmConfig } from '../../config/schema.js';
 
-/** L2's kernel, its unpacked initrd with QEMU and the user VM's image, the initrd before it is unpacked. */
-const l2OwnMemoryMiB = 768;
+/** Linux as L2: its kernel, the unpacked initrd with QEMU and the user VM's image, the initrd before it is unpacked. */
+const linuxMemoryMiB = 768;
+/** Xen as L2: its dom0, whose root is on a disk, and the hypervisor itself. */
+const dom0MemoryMiB = 320;
+const l2XenMemoryMiB = 96;
 /** QEMU in L2 for one user VM: its heap, device state, page tables. */
 const l2PerVmMemoryMiB = 96;
 /** Xen itself: code, heap, frame table, console ring, shadow rings of all slots. */
@@ -10,13 +13,20 @@ const xenOwnMemoryMiB = 192;
 
 /** Memory of the domain L2. */
 export function l2MemoryMiB(config: Config): number {
-  return config.l2.memoryMiB ?? hostMemoryMiB(config.vms);
+  const { kind, memoryMiB } = config.l2;
+  return memoryMiB ?? hostMemoryMiB(kind, config.vms);
 }
 
-/** Memory that the virtualized system needs for itself and these user VMs. */
-export function hostMemoryMiB(vms: readonly VmConfig[]): number {
-  const users = vms.reduce((sum, vm) => sum + vm.memoryMiB + l2PerVmMemoryMiB, 0);
-  return l2OwnMemoryMiB + users;
+/** Memory that a virtualized system needs for itself and these user VMs. */
+export function hostMemoryMiB(kind: L2Kind, vms: readonly VmConfig[]): number {
+  const own = kind === 'kvm' ? linuxMemoryMiB : l2XenMemoryMiB + dom0MemoryMiB;
+  return own + vms.reduce((sum, vm) => sum + vm.memoryMiB + l2PerVmMemoryMiB, 0);
+}
+
+/** Memory of dom0 in an L2 that is Xen: what Xen and the user VMs leave of it. */
+export function l2Dom0MemoryMiB(config: Config): number {
+  const users = config.vms.reduce((sum, vm) => sum + vm.memoryMiB, 0);
+  return l2MemoryMiB(config) - users - l2XenMemoryMiB;
 }
 
 /** Memory of L0's machine, a multiple of 64 MiB. */

@@ -7,9 +7,12 @@ import {
   optionValue,
   type L0Inputs,
 } from '../../../src/testbed/layers/l0.js';
-import { diskInL2, l2DomainConfig, xenCommandLine } from '../../../src/testbed/layers/l1.js';
-import { l2Overlay } from '../../../src/testbed/layers/l2.js';
-import { l3Command, l3Overlay } from '../../../src/testbed/layers/l3.js';
+import { diskOf } from '../../../src/testbed/layers/disks.js';
+import { xenCommandLine } from '../../../src/testbed/layers/l1.js';
+import { l2Overlay, virtualizedSystem } from '../../../src/testbed/layers/l2.js';
+import { l3Overlay, type L3Inputs } from '../../../src/testbed/layers/l3.js';
+import { l3Command } from '../../../src/testbed/layers/l3-kvm.js';
+import { l3DomainConfig, l3GrubConfig } from '../../../src/testbed/layers/l3-xen.js';
 import { l0MemoryMiB, l2MemoryMiB } from '../../../src/testbed/layers/sizes.js';
 
 const twoVms = parseConfig('{}', 'f', 2);
@@ -121,9 +124,19 @@ describe('xenCommandLine', () => {
   });
 });
 
-describe('l2DomainConfig', () => {
+const kvm = virtualizedSystem('kvm');
+const xen = virtualizedSystem('xen');
+const uuid = '00112233-4455-6677-8899-aabbccddeeff';
+
+function inputsOf(name: string, system = kvm): L3Inputs {
+  const vm = withDisks.vms.find((candidate) => candidate.name === name);
+  if (vm === undefined) throw new Error(name);
+  return { vm, uuid, accel: 'tcg', disk: diskOf(withDisks, name, system.diskInL2) };
+}
+
+describe('L2 = KVM', () => {
   it('is a PVH domain with nested HAP and a native TSC', () => {
-    const text = l2DomainConfig(twoVms, 'tcg');
+    const lines = kvm.domainConfig(twoVms, 'tcg').split('\n');
     for (const line of [
       'type = "pvh"',
       'nestedhvm = 1',
@@ -133,27 +146,91 @@ describe('l2DomainConfig', () => {
       `memory = ${l2MemoryMiB(twoVms)}`,
       'disk = [  ]',
     ]) {
-      expect(text.split('\n')).toContain(line);
+      expect(lines).toContain(line);
     }
   });
 
   it('hands the disks of user VMs on, in the order in which L0 attaches them', () => {
-    expect(l2DomainConfig(withDisks, 'tcg')).toContain(
+    expect(kvm.domainConfig(withDisks, 'tcg')).toContain(
       'disk = [ "format=raw,vdev=xvdb,access=rw,target=/dev/vdb", "format=raw,vdev=xvdc,access=ro,target=/dev/vdc" ]',
     );
-    expect(diskInL2(withDisks, 'plain')).toBeUndefined();
-    expect(diskInL2(withDisks, 'first')).toBe('/dev/xvdb');
-    expect(diskInL2(withDisks, 'second')).toBe('/dev/xvdc');
+    expect(inputsOf('plain').disk).toBeUndefined();
+    expect(inputsOf('first').disk).toBe('/dev/xvdb');
+    expect(inputsOf('second').disk).toBe('/dev/xvdc');
+  });
+});
+
+describe('L2 = Xen', () => {
+  it('is an HVM domain with nested HAP that boots from its disk', () => {
+    const lines = xen.domainConfig(twoVms, 'tcg').split('\n');
+    for (const line of ['type = "hvm"', 'nestedhvm = 1', 'hap = 1', 'boot = "c"']) {
+      expect(lines).toContain(line);
+    }
+    expect(lines.some((line) => line.startsWith('kernel'))).toBe(false);
+  });
+
+  it('hands the disks of user VMs on, behind its own and the overlay', () => {
+    const text = xen.domainConfig(withDisks, 'tcg');
+    const drives = [...text.matchAll(/"(if=none,[^"]*)"/g)].map(([, drive]) => drive);
+    expect(drives).toEqual([
+      'if=none,id=boot,format=raw,file=/dev/vda,readonly=on',
+      'if=none,id=overlay,format=raw,file=/etc/vsbypass/l2-overlay.cpio,readonly=on',
+      'if=none,id=vm-first,format=raw,file=/dev/vdb,readonly=off',
+      'if=none,id=vm-second,format=raw,file=/dev/vdc,readonly=on',
+    ]);
+    expect(inputsOf('first', xen).disk).toBe('/dev/vdc');
+    expect(inputsOf('second', xen).disk).toBe('/dev/vdd');
+  });
+
+  it('tells GRUB what to boot, and leaves dom0 what its user VMs do not take', () => {
+    const [grub] = xen.bootFiles({ ...twoVms, l2: { kind: 'xen', vcpus: 1 } }, 'tcg');
+    expect(grub?.path).toBe('/boot/grub.cfg');
+    expect(grub?.content).toMatch(/^multiboot2 \S+\/xen-4\.17-amd64\.gz .*dom0_mem=512M,max:512M/);
+    expect(grub?.content).toMatch(/\nmodule2 \S+\/vmlinux .*\nmodule2 \S+\/initrd\nboot\n$/);
+  });
+});
+
+describe('l3DomainConfig', () => {
+  const drivesOf = (name: string): string[] =>
+    [...l3DomainConfig(inputsOf(name, xen)).matchAll(/"(if=none,[^"]*)"/g)].map(
+      ([, drive = '']) => drive,
+    );
+  const linesOf = (name: string): string[] => l3DomainConfig(inputsOf(name, xen)).split('\n');
+
+  it('gives the serial port to a pty and a log file, as an operator has it', () => {
+    expect(linesOf('plain')).toContain('serial = "chardev:serial0"');
+    expect(linesOf('plain')).toContainEqual(
+      expect.stringContaining(
+        '"-chardev", "pty,id=serial0,logfile=/var/log/vm/plain.console,logappend=on"',
+      ),
+    );
+    expect(linesOf('plain')).toContain(`uuid = "${uuid}"`);
+  });
+
+  it('boots the default image through GRUB, with its overlay', () => {
+    expect(drivesOf('plain')).toEqual([
+      'if=none,id=boot,format=raw,file=/srv/l3/disk.img,readonly=on',
+      'if=none,id=files,format=raw,file=/etc/vsbypass/vms/plain/boot.cpio,readonly=on',
+    ]);
+    const grub = l3GrubConfig(inputsOf('plain', xen));
+    expect(grub).toMatch(/^linux \(hd0,msdos1\)\/boot\/vmlinuz console=ttyS0/);
+    expect(grub).toContain('\ninitrd (hd0,msdos1)/boot/initrd (hd1)/overlay\nboot\n');
+  });
+
+  it('boots from its disk when there is one and no kernel', () => {
+    expect(drivesOf('first')).toEqual(['if=none,id=disk0,format=raw,file=/dev/vdc,readonly=off']);
+    expect(xen.defineVm(inputsOf('first', xen))).not.toHaveProperty('grubConfig');
+  });
+
+  it("boots the user's own kernel without the default initrd", () => {
+    const grub = l3GrubConfig(inputsOf('second', xen));
+    expect(grub).toBe('linux (hd1)/kernel root=/dev/vda console=ttyS0\nboot\n');
+    expect(drivesOf('second')).toHaveLength(3);
   });
 });
 
 describe('l3Command', () => {
-  const uuid = '00112233-4455-6677-8899-aabbccddeeff';
-  const commandOf = (name: string): string[] => {
-    const vm = withDisks.vms.find((candidate) => candidate.name === name);
-    if (vm === undefined) throw new Error(name);
-    return l3Command({ vm, uuid, accel: 'tcg', disk: diskInL2(withDisks, name) });
-  };
+  const commandOf = (name: string): string[] => l3Command(inputsOf(name));
 
   it('gives the serial port to a socket and a log file, as an operator has it', () => {
     expect(valuesOf(commandOf('plain'), '-chardev')).toEqual([
@@ -192,15 +269,35 @@ describe('l3Command', () => {
 
 describe('l2Overlay', () => {
   it('defines each user VM, secrets readable by root only', () => {
-    const files = l2Overlay({ authorizedKey: 'ssh-ed25519 AAAA', hostKey: Buffer.from('k') }, [
-      { name: 'a', command: ['qemu', '-x'], autostart: true, overlay: Buffer.from('o'), files: [] },
-      { name: 'b', command: ['qemu'], autostart: false, overlay: Buffer.from('p'), files: [] },
-    ]);
+    const keys = { authorizedKey: 'ssh-ed25519 AAAA', hostKey: Buffer.from('k') };
+    const vmFiles = { overlay: Buffer.from('o') };
+    const files = l2Overlay(
+      keys,
+      [{ path: '/boot/grub.cfg', content: 'boot' }],
+      [
+        {
+          name: 'a',
+          autostart: true,
+          files: kvm.vmFiles('a', { kind: 'kvm', command: ['qemu', '-x'] }, vmFiles),
+        },
+        {
+          name: 'b',
+          autostart: false,
+          files: xen.vmFiles(
+            'b',
+            { kind: 'xen', domainConfig: 'name = "b"\n', grubConfig: 'boot' },
+            vmFiles,
+          ),
+        },
+      ],
+    );
     const paths = files.map((file) => file.path);
     expect(paths).toContain('/etc/vsbypass/vms/a/autostart');
     expect(paths).not.toContain('/etc/vsbypass/vms/b/autostart');
     expect(files.find((file) => file.path.endsWith('a/argv'))?.content).toBe('qemu\n-x\n');
-    for (const file of files.filter(({ path }) => /host_key|overlay|authorized/.test(path))) {
+    expect(files.find((file) => file.path.endsWith('b/xl.cfg'))?.content).toBe('name = "b"\n');
+    expect(paths).toContain('/boot/grub.cfg');
+    for (const file of files.filter(({ path }) => /host_key|\.cpio|authorized/.test(path))) {
       expect(file.mode).toBe(0o600);
     }
   });

@@ -4,9 +4,9 @@
 # say TEXT: a marker line for whoever watches the console of this layer.
 say() { echo "vsbypass-$LAYER: $*" >/dev/console; }
 
-# fail TEXT: the boot cannot go on.
+# fail TEXT: the boot cannot go on. In one line, since that is what is waited for.
 fail() {
-	say "error: $*"
+	say "error: $(echo "$*" | tr '\n' ' ')"
 	exit 1
 }
 

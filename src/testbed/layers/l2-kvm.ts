@@ -1,0 +1,69 @@
+/** L2 as stock Linux with QEMU-KVM: a PVH domain, which needs neither firmware nor device model. */
+import type { Accel } from '../../host/accel.js';
+import { kernelOptions } from './kernel.js';
+import { diskLetter, userDisks, type UserDisk } from './disks.js';
+import { l2VmPaths } from './l2-paths.js';
+import type { VirtualizedSystem } from './l2.js';
+import { l3Command } from './l3-kvm.js';
+import { l2MacAddress } from './network.js';
+import { l2MemoryMiB } from './sizes.js';
+import { xlConfig } from './xl-config.js';
+
+/** What dom0 makes of L2's image and overlay. */
+const kernelInDom0 = '/l2/l2/vmlinux';
+const initrdInDom0 = '/run/l2.initrd';
+
+/** xvda is left to a disk that L2 might once boot from. */
+function diskInL2({ index }: UserDisk): string {
+  return `/dev/xvd${diskLetter(index + 1)}`;
+}
+
+/** The command line of its kernel. With a serial console it is the outermost system, without Xen below it. */
+export function linuxCommandLine(accel: Accel, console: 'hvc0' | 'ttyS0' = 'hvc0'): string {
+  const words = [`console=${console}`, 'loglevel=5', 'panic=5', ...kernelOptions(accel)];
+  return (console === 'ttyS0' ? [...words, '8250.nr_uarts=1'] : words).join(' ');
+}
+
+export const linuxKvm: VirtualizedSystem = {
+  images: { l1: 'l1', l2: 'l1-disk' },
+  diskInL2,
+  domainConfig: (config, accel) =>
+    xlConfig([
+      ['name', 'l2'],
+      ['type', 'pvh'],
+      ['kernel', kernelInDom0],
+      ['ramdisk', initrdInDom0],
+      ['cmdline', linuxCommandLine(accel)],
+      ['memory', l2MemoryMiB(config)],
+      ['vcpus', config.l2.vcpus],
+      ['nestedhvm', 1],
+      ['hap', 1],
+      // An emulated TSC costs an exit for each look at the clock.
+      ['tsc_mode', 'native'],
+      ['vif', [`mac=${l2MacAddress},bridge=xenbr0,script=vif-bridge`]],
+      [
+        'disk',
+        userDisks(config.vms).map((disk) => {
+          const target = diskInL2(disk).replace('/dev/', '');
+          const access = disk.readOnly ? 'ro' : 'rw';
+          return `format=raw,vdev=${target},access=${access},target=${disk.inDom0}`;
+        }),
+      ],
+      ['on_poweroff', 'destroy'],
+      ['on_reboot', 'destroy'],
+      ['on_crash', 'destroy'],
+    ]),
+  bootFiles: () => [],
+  defineVm: (inputs) => ({ kind: 'kvm', command: l3Command(inputs) }),
+  vmFiles: (name, definition, { overlay, kernel, initrd }) => {
+    if (definition.kind !== 'kvm') throw new TypeError('a VM of KVM is defined by a command');
+    const paths = l2VmPaths(name);
+    return [
+      // One argument a line.
+      { path: `${paths.definition}/argv`, content: `${definition.command.join('\n')}\n` },
+      { path: `${paths.definition}/overlay.cpio`, content: overlay, mode: 0o600 },
+      ...(kernel === undefined ? [] : [{ path: paths.ownKernel, content: kernel }]),
+      ...(initrd === undefined ? [] : [{ path: paths.ownInitrd, content: initrd }]),
+    ];
+  },
+};

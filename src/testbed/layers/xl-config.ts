@@ -1,0 +1,18 @@
+/** Domain configurations in the syntax of xl.cfg(5). */
+
+export type XlValue = string | number | readonly string[];
+
+/** One `key = value` a line. */
+export function xlConfig(settings: readonly (readonly [string, XlValue])[]): string {
+  return settings.map(([key, value]) => `${key} = ${xlValue(value)}\n`).join('');
+}
+
+function xlValue(value: XlValue): string {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' ? quote(value) : `[ ${value.map(quote).join(', ')} ]`;
+}
+
+/** xl reads strings by Python's rules. */
+function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}

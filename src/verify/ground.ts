@@ -1,0 +1,53 @@
+/** The ground that an attacker stands on: a layer, what there is to be searched in it, and with what means of its own. */
+import type { L2Kind } from '../config/schema.js';
+import type { Channel } from './channels.js';
+import { l1Dom0 } from './l1-dom0.js';
+import { l2Kvm } from './l2-kvm.js';
+import { l2Xen } from './l2-xen.js';
+import type { TracedIo } from './trace.js';
+
+/** What is to be known of a user VM to look for its console. */
+export interface Subject {
+  readonly vm: string;
+  /** What L2 knows it by: the pid of its QEMU, or its domain. */
+  readonly id: number;
+  /** Its QEMU in L2. */
+  readonly qemuPid: number;
+  /** The size of its memory. */
+  readonly memoryBytes: number;
+  /** The tool's own folder there, where command output is put. */
+  readonly directory: string;
+}
+
+/** Shell commands of a tracer; each gets the tool's folder. */
+export interface Tracer {
+  /** Traces the accesses to COM1 that the layer's hypervisor sees, from now on. */
+  start(directory: string): string;
+  /** Ends it, with what was traced on stdout. */
+  stop(directory: string): string;
+  read(output: Buffer): TracedIo;
+  /** Undoes what start() has changed, whether or not it was stopped. */
+  leave(directory: string): string;
+}
+
+export interface Ground {
+  readonly layer: 'L1' | 'L2';
+  channels(subject: Subject): Channel[];
+  /** What the layer says of itself, put into files of the tool's folder, the current one. */
+  readonly collect: string;
+  /** Shell commands of the self-test, run in the tool's folder: $c is put into each channel that no console fills by itself. */
+  plant(vm: string): readonly string[];
+  /** Takes it out again; kernel logs and freed memory forget by themselves. */
+  unplant(vm: string): string;
+  readonly tracer?: Tracer;
+}
+
+export interface L2Ground extends Ground {
+  readonly tracer: Tracer;
+}
+
+export const l1Ground: Ground = l1Dom0;
+
+export function l2Ground(kind: L2Kind): L2Ground {
+  return kind === 'kvm' ? l2Kvm : l2Xen;
+}
