@@ -5,6 +5,7 @@ export type {
   GlobalCounters,
   HelloRecord,
   HltPolicy,
+  IrqMode,
   SlotAddress,
   VmCounters,
   VmRecord,

@@ -23,6 +23,7 @@ import {
   type GlobalCounters,
   type HelloRecord,
   type HltPolicy,
+  type IrqMode,
   type Request,
   type SlotAddress,
   type ToL1,
@@ -53,6 +54,8 @@ export interface LinkEvents {
   vm: [vm: VmRecord, previous: VmState | undefined];
   /** Console output, each byte once and in order. */
   data: [slot: number, generation: number, bytes: Buffer];
+  /** The level that the interrupt server in L2 is to bring the line of the VM's IRQ 4 to. */
+  line: [vm: VmRecord, high: boolean];
   /** write() said false and takes more now. */
   drain: [slot: number, generation: number];
   /** L1 has rebooted: all VMs, streams and pending requests are void. */
@@ -255,6 +258,11 @@ export class Link extends EventEmitter<LinkEvents> {
     await this.#request({ slot, generation }, { type: 'hltPolicy', policy });
   }
 
+  /** How L2 is made to raise IRQ 4 of any VM. */
+  async setIrqMode(mode: IrqMode): Promise<void> {
+    await this.#request({ slot: GLOBAL_SLOT, generation: 0 }, { type: 'irqMode', mode });
+  }
+
   /** A BREAK condition on the VM's receive line. */
   async sendBreak(slot: number, generation: number): Promise<void> {
     await this.#request({ slot, generation }, { type: 'break' });
@@ -334,6 +342,8 @@ export class Link extends EventEmitter<LinkEvents> {
         return this.#onOutput(message, message.offset, message.bytes);
       case 'inputAck':
         return this.#onInputAck(message, message.next, message.window);
+      case 'line':
+        return this.#onLine(message, message.high);
       case 'counters':
         return this.#answer(message.tag, (pending) => {
           if (pending.request.type !== 'getCounters') return false;
@@ -353,6 +363,12 @@ export class Link extends EventEmitter<LinkEvents> {
           return true;
         });
     }
+  }
+
+  #onLine(address: SlotAddress, high: boolean): void {
+    const vm = this.#vmOf(address);
+    if (vm === undefined) this.#onStale(address);
+    else this.emit('line', vm.record, high);
   }
 
   #onHello(hello: HelloRecord): void {

@@ -20,6 +20,7 @@ const type = {
   inputAck: 0x04,
   counters: 0x05,
   result: 0x06,
+  line: 0x07,
   // L0 to L1
   helloRequest: 0x81,
   input: 0x83,
@@ -30,6 +31,7 @@ const type = {
   break: 0x88,
   attached: 0x89,
   forget: 0x8a,
+  irqMode: 0x8b,
 } as const;
 
 /** `running`, not seen running for 10 s, or gone (its slot is free). */
@@ -39,6 +41,10 @@ const vmStates: readonly VmState[] = ['running', 'silent', 'gone'];
 /** When a HLT of a user VM is kept from L2 (docs: HLT capture). */
 export type HltPolicy = 'never' | 'adaptive' | 'attached' | 'always';
 const hltPolicies: readonly HltPolicy[] = ['never', 'adaptive', 'attached', 'always'];
+
+/** How the virtualized system is made to raise a user VM's IRQ 4 (docs/interrupt-paths.md). */
+export type IrqMode = 'doorbell' | 'ultracall' | 'net';
+const irqModes: readonly IrqMode[] = ['doorbell', 'ultracall', 'net'];
 
 export type ResultStatus = 'ok' | 'no-such-vm' | 'bad-argument';
 const resultStatuses: readonly ResultStatus[] = ['ok', 'no-such-vm', 'bad-argument'];
@@ -93,7 +99,8 @@ export type FromL1 =
       readonly tag: number;
       readonly requestType: number;
       readonly status: ResultStatus;
-    } & SlotAddress);
+    } & SlotAddress)
+  | ({ readonly type: 'line'; readonly high: boolean } & SlotAddress);
 
 /** A request that L1 answers with RESULT, or with COUNTERS, and the same tag. */
 export type Request =
@@ -102,7 +109,8 @@ export type Request =
   | { readonly type: 'hltPolicy'; readonly policy: HltPolicy }
   | { readonly type: 'break' }
   | { readonly type: 'attached'; readonly sessions: number }
-  | { readonly type: 'forget' };
+  | { readonly type: 'forget' }
+  | { readonly type: 'irqMode'; readonly mode: IrqMode };
 
 export type ToL1 =
   | { readonly type: 'hello'; readonly version: number }
@@ -179,6 +187,8 @@ export function encodeFromL1(message: FromL1): Frame {
         body([2, message.tag], [1, message.requestType], [1, status]),
       );
     }
+    case 'line':
+      return frame(type.line, message, body([1, message.high ? 1 : 0]));
   }
 }
 
@@ -247,6 +257,12 @@ export function decodeFromL1(received: Frame): FromL1 | undefined {
         status,
       };
     }
+    case type.line: {
+      const level = content.length === 1 ? content.readUInt8(0) : undefined;
+      return level === 0 || level === 1
+        ? { type: 'line', ...address, high: level === 1 }
+        : undefined;
+    }
     default:
       return undefined;
   }
@@ -269,6 +285,10 @@ export function encodeToL1(message: ToL1): Frame {
     case 'hltPolicy': {
       const policy = hltPolicies.indexOf(message.policy);
       return frame(type.hltPolicy, message, body([2, message.tag], [1, policy]));
+    }
+    case 'irqMode': {
+      const mode = irqModes.indexOf(message.mode);
+      return frame(type.irqMode, message, body([2, message.tag], [1, mode]));
     }
     case 'attached':
       return frame(type.attached, message, body([2, message.tag], [2, message.sessions]));
@@ -316,6 +336,11 @@ export function decodeToL1(received: Frame): ToL1 | undefined {
       const policy = tag && hltPolicies[content.readUInt8(2)];
       return tag && policy && { type: 'hltPolicy', ...address, ...tag, policy };
     }
+    case type.irqMode: {
+      const tag = tagged(3);
+      const mode = tag && irqModes[content.readUInt8(2)];
+      return tag && mode && { type: 'irqMode', ...address, ...tag, mode };
+    }
     case type.attached: {
       const tag = tagged(4);
       return tag && { type: 'attached', ...address, ...tag, sessions: content.readUInt16LE(2) };
@@ -347,6 +372,7 @@ const vmCounterNames = [
   'stringAccesses',
   'heartbeatQuirks',
   'vcpus',
+  'linesTold',
 ] as const;
 
 const globalCounterNames = [
@@ -362,6 +388,8 @@ const globalCounterNames = [
   'vmsRefused',
   'accessesRefused',
   'uptimeNs',
+  'ultracalls',
+  'ultracallWaits',
 ] as const;
 
 /** What the hypervisor counted for one VM since its slot was given to it. */

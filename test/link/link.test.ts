@@ -241,6 +241,26 @@ test('the last words of a VM that went while nobody was there are still delivere
   expect(link.vms()).toEqual([]);
 });
 
+test('what L1 wants of the line of a VM that is there is passed on', async () => {
+  l1.addVm({ slot: 2 });
+  const link = await connect();
+  new Collector(link);
+  await seen(link, (record) => record.slot === 2);
+  const lines: [number, boolean][] = [];
+  link.on('line', (vm, high) => lines.push([vm.slot, high]));
+  l1.send({ type: 'line', slot: 2, generation: 1, high: true });
+  l1.send({ type: 'line', slot: 2, generation: 9, high: true });
+  l1.send({ type: 'line', slot: 2, generation: 1, high: false });
+  await vi.waitFor(() =>
+    expect(lines).toEqual([
+      [2, true],
+      [2, false],
+    ]),
+  );
+  expect(link.stats().stale).toBe(1);
+  await link.setIrqMode('ultracall');
+});
+
 test('requests are answered, refused, timed out and rejected on close', async () => {
   const vm = l1.addVm();
   const link = await connect();

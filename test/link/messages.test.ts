@@ -62,6 +62,7 @@ const fromL1: fc.Arbitrary<FromL1> = fc.oneof(
     requestType: u8,
     status: fc.constantFrom('ok' as const, 'no-such-vm' as const, 'bad-argument' as const),
   }),
+  fc.record({ type: fc.constant('line' as const), ...address, high: fc.boolean() }),
 );
 
 const tagged = { ...address, tag: u16 };
@@ -88,6 +89,11 @@ const toL1: fc.Arbitrary<ToL1> = fc.oneof(
       'attached' as const,
       'always' as const,
     ),
+  }),
+  fc.record({
+    type: fc.constant('irqMode' as const),
+    ...tagged,
+    mode: fc.constantFrom('doorbell' as const, 'ultracall' as const, 'net' as const),
   }),
   fc.record({ type: fc.constant('attached' as const), ...tagged, sessions: u16 }),
 );

@@ -123,7 +123,10 @@ static enum vsb_ring opportunity(struct machine *m, bool idle)
     spin_lock_irqsave(&m->vm->lock, flags);
     ring = vsb_doorbell_next(m->vm, idle);
     if ( ring != VSB_RING_NOTHING )
+    {
+        m->vm->count.doorbell_exits++;
         vsb_doorbell_done(m->vm, ring);
+    }
     spin_unlock_irqrestore(&m->vm->lock, flags);
 
     if ( ring == VSB_RING_RAISE && !m->line )

@@ -93,6 +93,7 @@ static size_t frame(const uint8_t *data, size_t size)
 {
     static const uint8_t types[] = {
         0x81, 0x83, 0x83, 0x83, 0x84, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a,
+        0x8b, 0x8b,
     };
     uint8_t payload[VSB_FRAME_PAYLOAD];
     struct vsb_vm *vm;
@@ -163,6 +164,8 @@ static void access(uint8_t which, uint8_t reg, uint8_t val)
         if ( vm->hooked )
             vsb_com1_read(vm, reg % 8);
     }
+    else if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+        vsb_doorbell_settle(vm, reg & 1);
     else
     {
         ring = vsb_doorbell_next(vm, reg & 1);
@@ -175,6 +178,17 @@ static void access(uint8_t which, uint8_t reg, uint8_t val)
 
     if ( reg == 0 )
         vsb_vm_find_label(v, vm);
+}
+
+/* A process of the L2 that the CPU belongs to calls. */
+static void ultracall(uint8_t which)
+{
+    struct vcpu *v = &cpus[which % CPUS];
+    struct vsb_line line;
+
+    shim_current = v;
+    if ( vsb_ultracall_wait(v, &line) )
+        INVARIANT(vsb_irq_mode == VSB_IRQ_ULTRACALL);
 }
 
 /* @n bytes of output, more than a ring in a few calls. */
@@ -197,7 +211,8 @@ static void send_frames(unsigned int n)
             return;
         INVARIANT(len <= VSB_FRAME_PAYLOAD);
         INVARIANT(vsb_frame_encode(wire, payload, len));
-        INVARIANT(payload[0] >= 0x01 && payload[0] <= 0x06);
+        INVARIANT(payload[0] >= 0x01 && payload[0] <= 0x07);
+        INVARIANT(payload[0] != 0x07 || vsb_irq_mode == VSB_IRQ_NET);
     }
 }
 
@@ -213,6 +228,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&totals, 0, sizeof(totals));
     for ( i = 0; i < CPUS; i++ )
         cpus[i] = (struct vcpu){ .domain = &l2[i / 2] };
+    cpus[0].next_in_list = &cpus[1];
+    l2[0].shim_vcpus = &cpus[0];
+    l2[1].shim_vcpus = &cpus[2];
     for ( i = 0; i < CPUS; i++ )
         run(i, i);
     shim_receive(hello, sizeof(hello));
@@ -250,7 +268,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
 
         case 14:
-            cpus[data[1] % CPUS].arch.hvm.nvcpu.nv_guestmode = data[2] & 1;
+            if ( data[2] & 2 )
+                ultracall(data[1]);
+            else
+                cpus[data[1] % CPUS].arch.hvm.nvcpu.nv_guestmode = data[2] & 1;
             break;
 
         case 15:

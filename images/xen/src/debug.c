@@ -15,8 +15,12 @@ static const char *state_name(enum vsb_state state)
 
 static void cf_check dump(unsigned char key)
 {
+    static const char *const irq_modes[] = { "doorbell", "ultracall", "net" };
     unsigned int i;
 
+    printk("VSBypass: irq %s, ultracalls %lu, of which waited %lu\n",
+           irq_modes[vsb_irq_mode], vsb_count.ultracalls,
+           vsb_count.ultracall_waits);
     printk("VSBypass: seen %lu refused %lu, frames in %lu out %lu bad %lu "
            "resends %lu\n", vsb_count.vms_seen, vsb_count.vms_refused,
            vsb_count.frames_in, vsb_count.frames_out,
@@ -38,10 +42,10 @@ static void cf_check dump(unsigned char key)
         printk("  exits com1 %lu hlt %lu other %lu, bytes out %lu in %lu\n",
                c->exits_com1, c->exits_hlt, c->exits_other, c->bytes_out,
                c->bytes_in);
-        printk("  irqs %lu rings %lu (again %lu) exits %lu, halts %lu, "
-               "overruns %lu/%lu\n", c->irq_asserts, c->rings, c->rerings,
-               c->doorbell_exits, c->halts_captured, c->tx_overruns,
-               c->rx_overruns);
+        printk("  irqs %lu rings %lu (again %lu) exits %lu told %lu, "
+               "halts %lu, overruns %lu/%lu\n", c->irq_asserts, c->rings,
+               c->rerings, c->doorbell_exits, c->lines_told, c->halts_captured,
+               c->tx_overruns, c->rx_overruns);
         printk("  uart ier %02x iir %02x mcr %02x lcr %02x, bell %s%s%s, "
                "out %u/%u/%u in %u/%u\n", vm->uart.ier,
                vsb_uart_pending(&vm->uart), vm->uart.mcr, vm->uart.lcr,

@@ -23,6 +23,12 @@
  *
  * L2 may have reset its UART, and it may not deliver what it should: without
  * an answer the line is lowered and raised again, less and less often.
+ *
+ * The same rules decide what an interrupt server in L2 is told where one is
+ * used instead (vsb_irq_mode): the level that it is to bring the line to by L2's
+ * own interface. Nothing has to wait for an opportunity then. Levels that follow
+ * each other before the server hears of them become one; told "high" for a line
+ * that is high already, it makes an edge.
  */
 
 #include "vsb.h"
@@ -33,6 +39,8 @@
 /* L3 did not answer: first, and longest, time until the next try. */
 #define ANSWER_FIRST    MILLISECS(100)
 #define ANSWER_DOUBLED  6
+
+enum vsb_irq_mode vsb_irq_mode;
 
 static bool asserted(const struct vsb_vm *vm)
 {
@@ -117,8 +125,6 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
 {
     struct vsb_doorbell *bell = &vm->bell;
 
-    vm->count.doorbell_exits++;
-
     if ( ring == VSB_RING_HAND_OVER )
     {
         bell->hand_over = false;
@@ -157,8 +163,59 @@ static void wake(struct vsb_vm *vm)
         }
 }
 
+static bool all_idle(const struct vsb_vm *vm)
+{
+    unsigned int i;
+
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( !vm->vcpus[i].idle && !vsb_halted(vm, &vm->vcpus[i]) )
+            return false;
+
+    return true;
+}
+
+bool vsb_doorbell_settle(struct vsb_vm *vm, bool idle)
+{
+    enum vsb_ring ring;
+    unsigned int i;
+    bool changed = false;
+
+    /* Lowered for the next edge, it is to be raised at once. */
+    for ( i = 0; i < 2; i++ )
+    {
+        ring = vsb_doorbell_next(vm, idle);
+        if ( ring != VSB_RING_LOWER && ring != VSB_RING_RAISE )
+            break;
+        vsb_doorbell_done(vm, ring);
+        changed = true;
+    }
+
+    if ( changed )
+        vm->bell.line_due = true;
+    /* If it could not be told before, as the VM had no name yet: now perhaps. */
+    if ( vm->bell.line_due && vsb_irq_mode == VSB_IRQ_ULTRACALL )
+        vsb_ultracall_wake(vm);
+
+    return changed;
+}
+
+bool vsb_doorbell_tell_line(struct vsb_vm *vm)
+{
+    vm->bell.line_due = false;
+    vm->count.lines_told++;
+
+    return vm->bell.raised;
+}
+
 void vsb_doorbell_wake(struct vsb_vm *vm)
 {
+    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+    {
+        vsb_doorbell_settle(vm, all_idle(vm));
+        if ( !vm->bell.hand_over )
+            return;
+    }
+
     /* A line that only has to be lowered is not worth it. */
     if ( (vm->bell.asserted || vm->bell.hand_over) &&
          vsb_doorbell_next(vm, true) != VSB_RING_NOTHING )

@@ -36,6 +36,7 @@ struct vsb_vcpu
     uint64_t vmcx;          /* VMCB12's address in L2 */
     uint64_t root;          /* nested CR3 in L2 */
     bool refused;           /* no room to track it: its COM1 is a dead port */
+    bool waiting;           /* this vCPU of L2 waits in an ultracall */
 };
 
 /*
@@ -53,6 +54,13 @@ void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs);
  * deferred; deliver it to L2 instead.
  */
 bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs);
+
+/*
+ * L2 executed a VMMCALL of @len bytes. True: it was an ultracall, dealt with
+ * here, and no hypercall.
+ */
+bool vsb_svm_vmmcall(struct vcpu *v, struct cpu_user_regs *regs,
+                     unsigned int len);
 
 /* Keep the hardware domain @d away from the link. Returns 0 or -errno. */
 int vsb_dom0_setup_permissions(struct domain *d);
@@ -77,6 +85,12 @@ static inline void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
 }
 
 static inline bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
+{
+    return false;
+}
+
+static inline bool vsb_svm_vmmcall(struct vcpu *v, struct cpu_user_regs *regs,
+                                   unsigned int len)
 {
     return false;
 }

@@ -28,6 +28,7 @@
 #define L1_ACK              0x04
 #define L1_COUNTERS         0x05
 #define L1_RESULT           0x06
+#define L1_LINE             0x07
 
 #define L0_HELLO            0x81
 #define L0_DATA             0x83
@@ -38,6 +39,7 @@
 #define L0_BREAK            0x88
 #define L0_ATTACHED         0x89
 #define L0_FORGET           0x8a
+#define L0_IRQ_MODE         0x8b
 
 #define ACK_RESEND          0x01
 
@@ -111,6 +113,15 @@ static unsigned int put_record(uint8_t *p, const struct vsb_vm *vm)
     vsb_put32(p + n + 28, vm->in_next);
 
     return n + 32;
+}
+
+static unsigned int put_line(uint8_t *p, struct vsb_vm *vm)
+{
+    unsigned int n = head(p, L1_LINE, vm);
+
+    p[n] = vsb_doorbell_tell_line(vm);
+
+    return n + 1;
 }
 
 static unsigned int put_ack(uint8_t *p, struct vsb_vm *vm)
@@ -229,6 +240,24 @@ unsigned int vsb_protocol_next(uint8_t *payload)
             return n;
     }
 
+    /* L3 waits for these. */
+    for ( i = 0; peer && vsb_irq_mode == VSB_IRQ_NET && i < VSB_MAX_VMS; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+        unsigned int n = 0;
+        unsigned long flags;
+
+        if ( !vsb_doorbell_line_due(vm) )
+            continue;
+
+        spin_lock_irqsave(&vm->lock, flags);
+        if ( vsb_doorbell_line_due(vm) )
+            n = put_line(payload, vm);
+        spin_unlock_irqrestore(&vm->lock, flags);
+        if ( n )
+            return n;
+    }
+
     if ( peer && answers_count )
         return put_answer(payload);
 
@@ -319,6 +348,8 @@ static void say_hello(void)
             vm->out_sent = vm->out_acked;
             vm->out_timeout = 0;
             vm->sessions = 0;
+            /* The server may be another one, too. */
+            vm->bell.line_due |= vm->bell.raised;
         }
         spin_unlock_irqrestore(&vm->lock, flags);
     }
@@ -408,6 +439,7 @@ static int request(struct vsb_vm *vm, uint8_t type, const uint8_t *body,
 static int request_all(uint8_t type, const uint8_t *body, unsigned int len)
 {
     unsigned int i;
+    unsigned long flags;
 
     switch ( type )
     {
@@ -420,6 +452,23 @@ static int request_all(uint8_t type, const uint8_t *body, unsigned int len)
         vsb_halt_default = body[2];
         for ( i = 0; i < VSB_MAX_VMS; i++ )
             vsb_vms[i].halt_policy = body[2];
+        return RESULT_OK;
+
+    case L0_IRQ_MODE:
+        if ( len < 3 || body[2] > VSB_IRQ_NET )
+            return RESULT_BAD;
+        /*
+         * The lines stay as they are: whichever way L2 was told, it is the line
+         * of its own UART. A waiter finds out when L2 next interrupts it.
+         */
+        vsb_irq_mode = body[2];
+        for ( i = 0; i < VSB_MAX_VMS; i++ )
+        {
+            spin_lock_irqsave(&vsb_vms[i].lock, flags);
+            if ( vsb_vms[i].state != VSB_FREE )
+                vsb_doorbell_wake(&vsb_vms[i]);
+            spin_unlock_irqrestore(&vsb_vms[i].lock, flags);
+        }
         return RESULT_OK;
     }
 
@@ -443,7 +492,7 @@ void vsb_protocol_receive(const uint8_t *payload, unsigned int len)
         return;
     }
 
-    if ( type < L0_DATA || type > L0_FORGET || len < 2 || (!vm && slot != NO_VM) )
+    if ( type < L0_DATA || type > L0_IRQ_MODE || len < 2 || (!vm && slot != NO_VM) )
     {
         vsb_count.frames_unknown++;
         return;

@@ -200,11 +200,26 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
     return true;
 }
 
+/*
+ * What to present to L2 at this opportunity. Where an interrupt server is told
+ * of the line, that is none of it; true in @told: L0 has to hear of it.
+ */
+static enum vsb_ring next_ring(struct vsb_vm *vm, bool idle, bool *told)
+{
+    if ( vsb_irq_mode == VSB_IRQ_DOORBELL )
+        return vsb_doorbell_next(vm, idle);
+
+    if ( vsb_doorbell_settle(vm, idle) )
+        *told = vsb_irq_mode == VSB_IRQ_NET;
+
+    return vm->bell.hand_over ? VSB_RING_HAND_OVER : VSB_RING_NOTHING;
+}
+
 static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
 {
     unsigned long flags;
     struct vsb_vm *vm;
-    bool capture, ring;
+    bool capture, ring, told = false;
     unsigned int len, index = vcpu_nestedhvm(v).nv_vsb.index;
 
     vm = vsb_vm_lock_current(v, &flags);
@@ -212,11 +227,19 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vm->count.exits_hlt++;
-    ring = (regs->eflags & X86_EFLAGS_IF) &&
-           vsb_doorbell_next(vm, true) != VSB_RING_NOTHING;
-    capture = vm->hooked && (regs->eflags & X86_EFLAGS_IF) &&
-              vsb_halt_wanted(vm);
+    if ( !(regs->eflags & X86_EFLAGS_IF) )
+    {
+        spin_unlock_irqrestore(&vm->lock, flags);
+        return false;
+    }
+    /* It may be L2 who is told now, and L3 stay with L2 until it is woken. */
+    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+        vm->vcpus[index].idle = true;
+    ring = next_ring(vm, true, &told) != VSB_RING_NOTHING;
+    capture = vm->hooked && vsb_halt_wanted(vm);
     spin_unlock_irqrestore(&vm->lock, flags);
+    if ( told )
+        vsb_link_kick(vm, true);
 
     if ( !ring && !capture )
         return false;
@@ -248,7 +271,10 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
     /* Input may have come in between: then nobody saw that it is halted. */
     spin_lock_irqsave(&vm->lock, flags);
     vsb_doorbell_wake(vm);
+    told = vsb_irq_mode == VSB_IRQ_NET && vsb_doorbell_line_due(vm);
     spin_unlock_irqrestore(&vm->lock, flags);
+    if ( told )
+        vsb_link_kick(vm, true);
 
     return true;
 }
@@ -302,6 +328,9 @@ void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
         return;
 
     vcpu = &vm->vcpus[nv->nv_vsb.index];
+    /* L2 has something for it to do, if it was with L2 that it halted. */
+    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+        vcpu->idle = false;
     if ( vcpu->in_flight )
     {
         vcpu->in_flight = false;
@@ -333,6 +362,7 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
     struct vsb_vm *vm;
     enum vsb_ring ring;
     unsigned long flags;
+    bool told = false;
 
     if ( !vsb_enabled )
         return false;
@@ -342,15 +372,18 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vcpu = &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index];
-    ring = vsb_doorbell_next(vm, vcpu->idle);
+    ring = next_ring(vm, vcpu->idle, &told);
     vcpu->idle = false;
 
     if ( likely(ring == VSB_RING_NOTHING) || !can_present(v, regs) )
     {
         spin_unlock_irqrestore(&vm->lock, flags);
+        if ( told )
+            vsb_link_kick(vm, true);
         return false;
     }
 
+    vm->count.doorbell_exits++;
     vsb_doorbell_done(vm, ring);
 
     vcpu->in_flight = true;
@@ -374,6 +407,29 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
     n2vmcb->guest_ins_len = 0;
     nestedsvm_vmexit_defer(v, VMEXIT_IOIO, n2vmcb->exitinfo1,
                            n2vmcb->exitinfo2);
+
+    return true;
+}
+
+bool vsb_svm_vmmcall(struct vcpu *v, struct cpu_user_regs *regs,
+                     unsigned int len)
+{
+    struct vsb_line line;
+
+    if ( likely(regs->rax != VSB_ULTRACALL) ||
+         vsb_irq_mode != VSB_IRQ_ULTRACALL || !vsb_enabled ||
+         !nestedhvm_enabled(v->domain) || hvm_guest_x86_mode(v) != 8 ||
+         hvm_get_cpl(v) != 3 || !(regs->eflags & X86_EFLAGS_IF) )
+        return false;
+
+    if ( vsb_ultracall_wait(v, &line) )
+    {
+        regs->rax = 0;
+        regs->rdx = line.level;
+        memcpy(&regs->rsi, line.uuid, 8);
+        memcpy(&regs->rdi, line.uuid + 8, 8);
+        __update_guest_eip(regs, len);
+    }
 
     return true;
 }

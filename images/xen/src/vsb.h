@@ -6,6 +6,7 @@
  *   vm.c         which user VM is it: identification, slots, labels
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
+ *   ultracall.c  the same told to an agent in L2 that waits in a call
  *   halt.c       which HLT of L3 is not reflected
  *   link.c       the port to L0: bytes in and out, interrupts, timers
  *   protocol.c   what is said on it
@@ -65,6 +66,14 @@ enum vsb_halt_policy
     VSB_HALT_ALWAYS = 3,
 };
 
+/* How L2 is made to raise IRQ 4. */
+enum vsb_irq_mode
+{
+    VSB_IRQ_DOORBELL = 0,   /* values as on the link */
+    VSB_IRQ_ULTRACALL = 1,
+    VSB_IRQ_NET = 2,
+};
+
 /* Counters of a user VM, in the order in which the link reports them. */
 struct vsb_vm_counters
 {
@@ -84,6 +93,7 @@ struct vsb_vm_counters
     uint64_t string_accesses; /* elements of INS and OUTS, emulated */
     uint64_t probe_answers; /* Linux's THRE tests answered for the heartbeat */
     uint64_t vcpus;
+    uint64_t lines_told;    /* to an interrupt server: the wanted level */
 };
 
 /* One vCPU of a user VM: its VMCB12. */
@@ -92,7 +102,7 @@ struct vsb_l3_vcpu
     uint64_t vmcx;          /* address in L2 */
     struct vcpu *v;         /* L2's vCPU that ran it last */
     bool halted;            /* its HLT is captured: @v is blocked */
-    bool idle;              /* since its last exit: it has nothing to do */
+    bool idle;              /* since its last HLT: it has nothing to do */
 
     /* An exit that L3 did not make is with L2. */
     bool in_flight;
@@ -108,6 +118,7 @@ struct vsb_doorbell
     bool served;            /* the shadow UART's interrupt has since been 0 */
     bool asserted;          /* the shadow UART's interrupt, last seen */
     bool hand_over;         /* L2's UART has yet to get L3's IER */
+    bool line_due;          /* an interrupt server has yet to hear of @raised */
     uint8_t rerings;        /* in a row, without an answer */
     s_time_t since;         /* raised, or asserted, at */
 };
@@ -166,12 +177,15 @@ struct vsb_counters
     uint64_t frames_in, frames_bad_crc, frames_oversize, frames_bad_escape;
     uint64_t frames_stale, frames_unknown, frames_out, resends;
     uint64_t vms_seen, vms_refused, accesses_refused, uptime_ns;
+    uint64_t ultracalls;    /* exits: not serialised, may miss some */
+    uint64_t ultracall_waits; /* of these: the vCPU was blocked */
 };
 
 extern struct vsb_vm vsb_vms[VSB_MAX_VMS];
 extern struct vsb_counters vsb_count;
 extern bool vsb_enabled;
 extern enum vsb_halt_policy vsb_halt_default;
+extern enum vsb_irq_mode vsb_irq_mode;
 
 static inline unsigned int vsb_slot(const struct vsb_vm *vm)
 {
@@ -257,8 +271,24 @@ void vsb_doorbell_iir_read(struct vsb_vm *vm, uint8_t iir);
  */
 enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle);
 void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
-/* Wake a captured HLT if the doorbell has to be rung. */
+/*
+ * With an interrupt server: what an opportunity would do is done at once, and
+ * is due to be told. True: something was.
+ */
+bool vsb_doorbell_settle(struct vsb_vm *vm, bool idle);
+/*
+ * Something changed while L3 may not be running: settle, or wake a captured HLT
+ * if the doorbell has to be rung.
+ */
 void vsb_doorbell_wake(struct vsb_vm *vm);
+/* The server has yet to hear of this VM's line, and can be told whose it is. */
+static inline bool vsb_doorbell_line_due(const struct vsb_vm *vm)
+{
+    return vm->bell.line_due && vm->uuid_valid && vm->hooked &&
+           (vm->state == VSB_RUNNING || vm->state == VSB_SILENT_VM);
+}
+/* It hears of it now. Returns the level. */
+bool vsb_doorbell_tell_line(struct vsb_vm *vm);
 /*
  * Shadow COM1, or leave it to L2. L3's driver knows of no change: whichever
  * UART it talks to from now on has to have its interrupts enabled as it wants.
@@ -273,6 +303,26 @@ bool vsb_halt_wanted(const struct vsb_vm *vm);
  * been woken for an interrupt of L2, and not have run this vCPU since.
  */
 bool vsb_halted(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu);
+
+/* ultracall.c */
+
+/* In RAX: "VSBypass", as bytes in memory. */
+#define VSB_ULTRACALL 0x7373617079425356ull
+
+struct vsb_line
+{
+    uint8_t uuid[16];
+    bool level;
+};
+
+/*
+ * A vCPU of L2 asks whose line is to change. True: @line says so. Else there is
+ * nothing to say, and the vCPU is blocked until there is, or until L2 has an
+ * interrupt for it; it then asks again.
+ */
+bool vsb_ultracall_wait(struct vcpu *v, struct vsb_line *line);
+/* Wake whoever waits for this VM's line. With vm->lock held. */
+void vsb_ultracall_wake(const struct vsb_vm *vm);
 
 /* link.c */
 

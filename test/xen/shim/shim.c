@@ -31,6 +31,8 @@ s_time_t shim_now;
 unsigned int shim_kicks, shim_reads;
 uint8_t shim_memory[SHIM_MEMORY];
 void (*shim_on_read)(paddr_t address, unsigned int len);
+struct vcpu *shim_current;
+void (*shim_on_block)(void);
 
 static spinlock_t link_lock = { .rank = SHIM_RANK_LINK };
 static spinlock_t *held[HELD_MAX];
@@ -78,9 +80,18 @@ void shim_irqrestore(unsigned long flags)
     irqs_off = flags;
 }
 
+void vcpu_block(void)
+{
+    CHECK(!held_count && !irqs_off);
+    shim_current->shim_blocked = true;
+    if ( shim_on_block )
+        shim_on_block();
+}
+
 void vcpu_unblock(struct vcpu *v)
 {
     v->shim_unblocked++;
+    v->shim_blocked = false;
 }
 
 unsigned int get_random(void)
@@ -181,7 +192,9 @@ void shim_reset(void)
     memset(&vsb_count, 0, sizeof(vsb_count));
     memset(shim_memory, 0, sizeof(shim_memory));
     vsb_halt_default = VSB_HALT_ADAPTIVE;
+    vsb_irq_mode = VSB_IRQ_DOORBELL;
     shim_on_read = NULL;
+    shim_on_block = NULL;
     shim_kicks = shim_reads = 0;
     /* Not 0: some times are 0 for "never". */
     shim_now = SECONDS(100);

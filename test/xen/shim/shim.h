@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of Xen as com1.c, doorbell.c, halt.c, protocol.c and vm.c need, so
- * that they are compiled for the host as they are, and what a test controls of
- * it. link.c and svm.c, which touch hardware, are left out: the test stands in
- * their place.
+ * As much of Xen as the sources need, so that they are compiled for the host as
+ * they are, and what a test controls of it. debug.c, link.c and svm.c are left
+ * out: the test stands in their place.
  */
 
 #ifndef SHIM_H

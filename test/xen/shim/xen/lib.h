@@ -13,6 +13,7 @@
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(x)   (sizeof(x) / sizeof((x)[0]))
+#define smp_mb()        __sync_synchronize()
 #define BUILD_BUG_ON(c) ({ _Static_assert(!(c), "!(" #c ")"); })
 
 /* Both sides must have the same type, as in Xen. */

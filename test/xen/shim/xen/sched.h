@@ -8,9 +8,12 @@
 
 #include <asm/hvm/vsb.h>
 
+struct vcpu;
+
 struct domain
 {
     uint16_t domain_id;
+    struct vcpu *shim_vcpus;    /* the first one */
 };
 
 struct nestedvcpu
@@ -29,9 +32,19 @@ struct vcpu
             struct nestedvcpu nvcpu;
         } hvm;
     } arch;
+    struct vcpu *next_in_list;
     unsigned int shim_unblocked; /* calls of vcpu_unblock() */
+    bool shim_blocked;
 };
 
+#define for_each_vcpu(d, v) \
+    for ( (v) = (d)->shim_vcpus; (v); (v) = (v)->next_in_list )
+
+/* Xen's blocks the current vCPU; the test says which one that is. */
+extern struct vcpu *shim_current;
+/* Called by vcpu_block() before it returns, if set. */
+extern void (*shim_on_block)(void);
+void vcpu_block(void);
 void vcpu_unblock(struct vcpu *v);
 
 #endif /* SHIM_XEN_SCHED_H */
