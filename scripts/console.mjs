@@ -57,6 +57,13 @@ export class Console {
       });
     }
   }
+  /** Logs in unless somebody is: what a console shows first is its history. */
+  async logInOnce(password) {
+    this.send('\r');
+    await pause(3000);
+    if (/login: $/.test(this.#text)) await this.logIn(password);
+    else await this.run('dmesg -n 1; stty cols 1000');
+  }
   async logIn(password) {
     this.send('\r');
     await this.until(/login: $/);

@@ -1,4 +1,4 @@
-/** Small programs for the layers below, compiled once on this host: images/search, images/bench. */
+/** Small programs for the layers below, compiled once on this host: images/search, images/irq-server, images/bench. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -14,6 +14,17 @@ const hostLacksSomething = 3;
  */
 export async function searchProgram(cacheDir: string, signal: AbortSignal): Promise<Buffer> {
   return await readFile(await build('search', cacheDir, signal));
+}
+
+/**
+ * The interrupt server of `--irq ultracall` and `--irq net`, a static x86-64 executable.
+ * @throws VsbError E_PACKAGE_MISSING, E_BUILD; the signal's reason
+ */
+export async function interruptServerProgram(
+  cacheDir: string,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  return await readFile(await build('irq-server', cacheDir, signal));
 }
 
 export interface BenchPrograms {

@@ -1,7 +1,7 @@
 /** What commands print on stdout: data for people, or one JSON document. */
 import type { Writable } from 'node:stream';
 
-import type { InstanceStatus, VmStatus } from '../daemon/protocol.js';
+import type { InstanceStatus, IrqStatus, VmStatus } from '../daemon/protocol.js';
 import type { LayerHealth } from '../health/layers.js';
 import type { Reporter } from '../reporters/reporter.js';
 import type { CliContext } from './context.js';
@@ -72,12 +72,19 @@ export function statusLines(
       `Xen ${hypervisor.version}, ${hypervisor.slots} consoles, ${hypervisor.badFrames} bad frames`,
     ]);
   }
+  if (status.irq !== undefined) about.push(['interrupts', describeInterrupts(status.irq)]);
   if (gateway !== undefined) {
     about.push(['console', `${gateway.host}:${gateway.port}, key ${gateway.hostKeyFingerprint}`]);
   }
   const lines = table(about);
   if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
   return lines;
+}
+
+export function describeInterrupts({ mode, active, restarts }: IrqStatus): string {
+  if (active === undefined) return mode;
+  const now = active === mode ? 'the server in L2 runs' : 'the server in L2 has ended, doorbell';
+  return `${mode} (${now}${restarts === undefined || restarts === 0 ? '' : `, started again ${restarts} times`})`;
 }
 
 function describeLayers(layers: readonly LayerHealth[]): string {

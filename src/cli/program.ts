@@ -12,6 +12,7 @@ import { countersCommand } from './commands/counters.js';
 import { daemonCommand } from './commands/daemon.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
+import { irqCommand } from './commands/irq.js';
 import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
 import { proofCommand } from './commands/proof.js';
@@ -34,6 +35,7 @@ const commands: readonly CommandFactory[] = [
   benchCommand,
   countersCommand,
   vmCommand,
+  irqCommand,
   logsCommand,
   doctorCommand,
   buildCommand,

@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 
 import { VsbError, errnoOf, messageOf } from '../errors/index.js';
+import { assertIrqMode } from './interrupts.js';
 import {
   configSchema,
   maximumVms,
@@ -14,6 +15,7 @@ import {
   type AccelChoice,
   type Config,
   type ConsoleMode,
+  type IrqMode,
   type L2Kind,
 } from './schema.js';
 
@@ -31,13 +33,15 @@ export interface ConfigRequest {
   readonly l2Kind?: L2Kind | undefined;
   /** `--console`: wins over the file. */
   readonly consoleMode?: ConsoleMode | undefined;
+  /** `--irq`: wins over the file. */
+  readonly irqMode?: IrqMode | undefined;
 }
 
 /**
  * Returns the configuration with defaults filled in and file names made absolute (relative ones
  * count from the configuration file's folder).
  *
- * @throws VsbError E_CONFIG (exit 2): not readable, not JSON, a wrong key or value, a missing VM file
+ * @throws VsbError E_CONFIG (exit 2): not readable, not JSON, a wrong key or value, a missing VM file; E_IRQ_MODE
  */
 export async function loadConfig(request: ConfigRequest): Promise<Config> {
   const path = resolve(request.directory, request.path ?? configFileName);
@@ -46,6 +50,8 @@ export async function loadConfig(request: ConfigRequest): Promise<Config> {
   if (request.accel !== undefined) config.accel = request.accel;
   if (request.l2Kind !== undefined) config.l2.kind = request.l2Kind;
   if (request.consoleMode !== undefined) config.console.mode = request.consoleMode;
+  if (request.irqMode !== undefined) config.irq = request.irqMode;
+  assertIrqMode(config, config.irq);
   return await resolveFiles(config, path);
 }
 

@@ -38,6 +38,8 @@ const vmSchema = z.strictObject({
 
 /** HLT capture of user VMs, see docs/link-protocol.md. */
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
+/** How L2 is made to raise IRQ 4 of a user VM, see docs/interrupt-paths.md. */
+export const irqModes = ['doorbell', 'ultracall', 'net'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
 export const l2Kinds = ['kvm', 'xen'] as const;
@@ -51,7 +53,8 @@ export const configSchema = z
         kind: z.enum(l2Kinds).default('kvm'),
         /** Memory of L2 in MiB; by default what its user VMs need and some more. */
         memoryMiB: z.int().min(512).max(262_144).optional(),
-        vcpus: z.int().min(1).max(32).default(1),
+        /** By default one, and one more for an interrupt server that asks by ultracalls. */
+        vcpus: z.int().min(1).max(32).optional(),
       })
       .prefault({}),
     l0: z
@@ -66,7 +69,9 @@ export const configSchema = z
       })
       .prefault({}),
     accel: z.enum(accelChoices).default('auto'),
-    hltPolicy: z.enum(hltPolicies).default('adaptive'),
+    /** By default what suits the interrupt path. */
+    hltPolicy: z.enum(hltPolicies).optional(),
+    irq: z.enum(irqModes).default('doorbell'),
     console: z
       .strictObject({
         /** `baseline` leaves every COM1 to L2, for comparison: nothing of it is protected. */
@@ -125,6 +130,7 @@ export type VmConfig = z.output<typeof vmSchema>;
 /** A configuration with every default filled in. */
 export type Config = Omit<ParsedConfig, 'vms'> & { vms: VmConfig[] };
 export type HltPolicy = (typeof hltPolicies)[number];
+export type IrqMode = (typeof irqModes)[number];
 export type ConsoleMode = (typeof consoleModes)[number];
 export type L2Kind = (typeof l2Kinds)[number];
 export type AccelChoice = (typeof accelChoices)[number];

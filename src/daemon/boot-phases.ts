@@ -1,11 +1,12 @@
 /** The phases of a boot: what each layer must show, in which time. */
-import type { VmConfig } from '../config/schema.js';
+import type { IrqMode, VmConfig } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
 import { runRemote, shellQuote, type SshTarget } from '../ssh/client.js';
 import { l2VmPaths } from '../testbed/layers/l2-paths.js';
 import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
 import { consoleRunning, loginShown } from './console-waits.js';
+import { setIrqMode } from './interrupts.js';
 import type { Phase } from './phases.js';
 import { limitOf, managed, type LimitName, type Running } from './running.js';
 
@@ -69,10 +70,23 @@ export function bootPhases(running: Running): Phase[] {
       log: l2,
       run: async (signal) => void (await l2Ready(signal)),
     },
+    ...(config.irq === 'doorbell' ? [] : [interruptServerPhase(running, config.irq)]),
     ...config.vms
       .filter((vm) => vm.autostart)
       .flatMap((vm) => vmPhases(running, vm, limit, loginOf(vm.name))),
   ];
+}
+
+function interruptServerPhase(running: Running, mode: IrqMode): Phase {
+  return {
+    name: 'irq-server',
+    layer: 'L2',
+    awaited: 'the interrupt server in L2 to say that it is ready',
+    limitMs: limitOf(running.request.config, 'irq-server'),
+    hint: '`vsbypass logs l2` shows whether L2 is well; --irq doorbell needs no server.',
+    log: running.l2,
+    run: async (signal) => void (await setIrqMode(running, mode, signal)),
+  };
 }
 
 /** Waits for `login:` where the operator sees it: in the log of L2's own serial device. */

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { messageOf } from '../errors/index.js';
-import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
+import { Link, type VmRecord } from '../link/index.js';
+import { interruptPathOf } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
 import { limitsMs, type Running } from './running.js';
 
@@ -15,6 +16,7 @@ export async function connectLink(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<void> {
+  running.interrupts = interruptPathOf(running);
   await attachLink(
     running,
     await Link.connect(running.paths.linkSocket, { signal, timeoutMs: limitMs }),
@@ -35,7 +37,10 @@ async function attachLink(running: Running, link: Link): Promise<void> {
   running.hub.attachLink(link);
   link.on('vm', (vm) => applyHook(running, link, vm));
   for (const vm of link.vms()) applyHook(running, link, vm);
-  await link.setHltPolicy(GLOBAL_SLOT, 0, running.request.config.hltPolicy);
+  link.on('line', ({ uuid }, high) => {
+    if (uuid !== undefined) running.interrupts?.tell(uuid, high);
+  });
+  await running.interrupts?.renew();
 }
 
 /** L1 shadows every VM that appears; some are to be left to L2, once it is known which they are. */

@@ -4,15 +4,17 @@ import { fingerprintOfLine } from '../console/keys.js';
 import type { VmConsole } from '../console/vm-console.js';
 import type { Link } from '../link/index.js';
 import type { TestbedPlan } from '../testbed/plan.js';
+import { describeInterrupts } from './interrupts.js';
 import type { InstanceStatus, VmStatus } from './protocol.js';
 import { loopback, type Running } from './running.js';
 
 /** The parts of a status that come from a QEMU that runs. */
 export function describeRunning(
   running: Running,
-): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor'> {
-  const { gateway, management, link, paths, secrets } = running;
+): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor' | 'irq'> {
+  const { gateway, management, link, interrupts, paths, secrets } = running;
   return {
+    ...(interrupts === undefined ? {} : { irq: describeInterrupts(interrupts) }),
     ...(gateway === undefined
       ? {}
       : {

@@ -13,6 +13,7 @@ import { identifyProcess } from '../testbed/process-identity.js';
 import { writeProcesses } from '../testbed/record.js';
 import { accessOf } from './console-access.js';
 import { serveConsole } from './console-stream.js';
+import { setIrqMode } from './interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
 import { vmConfigOf } from './running.js';
 import { ControlServer } from './server.js';
@@ -109,6 +110,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       await testbed.mustRun().qmp?.execute(paused ? 'stop' : 'cont', {}, { signal });
       return {};
     },
+    'irq.set': async ({ mode }, { signal }) => await setIrqMode(testbed.mustRun(), mode, signal),
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();

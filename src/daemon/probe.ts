@@ -33,7 +33,8 @@ export async function probeLayers(running: Running): Promise<LayerHealth[]> {
     probeSsh('dom0', running.management?.l1),
     probeL2(running),
   ]);
-  return [host, l0, l1, dom0, l2, ...probeVms(running)];
+  const server = running.interrupts?.health() ?? [];
+  return [host, l0, l1, dom0, l2, ...server, ...probeVms(running)];
 }
 
 async function probeHost({ paths }: Running): Promise<LayerHealth> {

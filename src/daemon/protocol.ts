@@ -5,7 +5,13 @@
  */
 import { z } from 'zod';
 
-import { configSchema, hltPolicies, vmNamePattern, withDefaultVms } from '../config/schema.js';
+import {
+  configSchema,
+  hltPolicies,
+  irqModes,
+  vmNamePattern,
+  withDefaultVms,
+} from '../config/schema.js';
 import { bootEventSchema } from '../events/boot.js';
 import { layerHealthSchema } from '../health/layers.js';
 
@@ -42,6 +48,8 @@ export const parameterSchemas = {
   'console.attach': vmParameters,
   /** Stops L0's machine, clocks and all, or lets it go on. */
   pause: z.strictObject({ paused: z.boolean() }),
+  /** How L2 is made to raise interrupts of user VMs, from now on. */
+  'irq.set': z.strictObject({ mode: z.enum(irqModes) }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
   /** Lets a key use a VM's console, as long as it is said. */
@@ -76,6 +84,15 @@ export const vmStatusSchema = z.object({
   bytesIn: z.number(),
 });
 export type VmStatus = z.output<typeof vmStatusSchema>;
+
+export const irqStatusSchema = z.object({
+  /** As asked for. */
+  mode: z.enum(irqModes),
+  /** With a server in L2: what L1 does now, `doorbell` while the server does not run; how often it was started again. */
+  active: z.enum(irqModes).optional(),
+  restarts: z.number().optional(),
+});
+export type IrqStatus = z.output<typeof irqStatusSchema>;
 
 const addressSchema = z.object({ host: z.string(), port: z.number() });
 
@@ -128,6 +145,7 @@ export const statusSchema = z.object({
       badFrames: z.number(),
     })
     .optional(),
+  irq: irqStatusSchema.optional(),
   vms: z.array(vmStatusSchema),
 });
 export type InstanceStatus = z.output<typeof statusSchema>;
@@ -192,6 +210,7 @@ export const resultSchemas = {
   'vm.hlt': z.object({}),
   'console.attach': z.object({}),
   pause: z.object({}),
+  'irq.set': irqStatusSchema,
   proof: proofSchema,
   'console.grant': grantInfoSchema,
   'console.revoke': z.array(grantInfoSchema),

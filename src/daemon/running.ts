@@ -13,6 +13,7 @@ import type { InstancePaths } from '../testbed/paths.js';
 import type { TestbedPlan } from '../testbed/plan.js';
 import type { Secrets } from '../testbed/secrets.js';
 import type { ConsoleAccess } from './console-access.js';
+import type { InterruptPath } from './interrupt-path.js';
 import type { LayerLog } from './layer-log.js';
 import type { QemuProcess } from './qemu-process.js';
 
@@ -25,6 +26,7 @@ export const limitsMs = {
   link: 60_000,
   'l1-dom0': 150_000,
   l2: 240_000,
+  'irq-server': 90_000,
   vm: 120_000,
   login: 240_000,
 } as const;
@@ -67,6 +69,7 @@ export interface Running {
   readonly log: (text: string) => void;
   qmp?: QmpClient;
   link?: Link;
+  interrupts?: InterruptPath;
   gateway?: Gateway;
   /** Who may use the consoles; there as soon as the gateway is. */
   access?: ConsoleAccess;

@@ -307,6 +307,7 @@ export class Testbed {
   /** Ends the daemon's own ends: gateway (which tells its sessions), consoles, link, QMP. */
   async #release(running: Running): Promise<void> {
     running.hub.close();
+    running.interrupts?.close();
     await running.gateway?.close();
     running.link?.close();
   }

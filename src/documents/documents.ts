@@ -9,6 +9,7 @@ import { configSchema } from '../config/schema.js';
 import {
   countersSchema,
   hookResultSchema,
+  irqStatusSchema,
   operatorStates,
   proofSchema,
   statusSchema,
@@ -70,6 +71,10 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     schema: z.object({ schemaVersion: version, error: errorDocumentSchema }),
   },
   plan: { title: 'up --dry-run --json', schema: planSchema },
+  irq: {
+    title: 'irq --json',
+    schema: irqStatusSchema.extend({ schemaVersion: version }),
+  },
   down: {
     title: 'down --json',
     schema: z.object({

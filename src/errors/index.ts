@@ -33,6 +33,8 @@ const exitCodes = {
   E_BUSY: ExitCode.usage,
   E_INSTANCE_NOT_RUNNING: ExitCode.usage,
   E_VM_UNKNOWN: ExitCode.usage,
+  // The testbed cannot have that interrupt path.
+  E_IRQ_MODE: ExitCode.usage,
   E_VM_EXISTS: ExitCode.usage,
   E_LAYER_UNKNOWN: ExitCode.usage,
   E_FILE: ExitCode.usage,
@@ -61,6 +63,7 @@ const exitCodes = {
   E_DAEMON: ExitCode.layer,
   E_SSH: ExitCode.layer,
   E_VM_START: ExitCode.layer,
+  E_IRQ_SERVER: ExitCode.layer,
   E_VM_STOP: ExitCode.layer,
   E_LINK_CONNECT: ExitCode.layer,
   E_LINK_VERSION: ExitCode.layer,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 export const layerHealthSchema = z.object({
-  /** `host`, `L0` (QEMU), `L1` (the shadow hypervisor), `dom0`, `L2`, or `vm:<name>`. */
+  /** `host`, `L0` (QEMU), `L1` (the shadow hypervisor), `dom0`, `L2`, `irq-server` (in L2), or `vm:<name>`. */
   layer: z.string(),
   /**
    * `failing`: it does not do its part, but may again. `dead`: it will not come back by itself.

@@ -19,9 +19,9 @@ describe('parseConfig', () => {
     expect(parseConfig('{}', 'f')).toEqual({
       l0: { cpus: 1 },
       l1: { dom0MemoryMiB: 640 },
-      l2: { kind: 'kvm', vcpus: 1 },
+      l2: { kind: 'kvm' },
       accel: 'auto',
-      hltPolicy: 'adaptive',
+      irq: 'doorbell',
       console: {
         ...{ mode: 'shadow', historyBytes: 1_048_576, port: 0, idleSeconds: 0 },
         ...{ authorizedKeys: [], watchKeys: [], certificateAuthorities: [] },
@@ -53,6 +53,7 @@ describe('parseConfig', () => {
     ['{"vms": [{"name": "a", "initrd": "i"}]}', /vms\[0\]\.initrd: is of no use/],
     ['{"vms": [{"name": "a", "append": "a\\nb"}]}', /vms\[0\]\.append: must not contain/],
     ['{"l2": {"kind": "hyperv"}}', /l2\.kind: /],
+    ['{"irq": "apic"}', /irq: /],
   ])('refuses %s and names the key', (text, message) => {
     expect(() => parseConfig(text, '/etc/f.json')).toThrow(
       expect.objectContaining({

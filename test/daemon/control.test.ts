@@ -55,6 +55,7 @@ async function serve(handlers: Partial<Handlers>): Promise<void> {
     'vm.hlt': refuse,
     'console.attach': refuse,
     pause: refuse,
+    'irq.set': refuse,
     counters: refuse,
     proof: refuse,
     'vm.operator-log': refuse,

@@ -1,6 +1,6 @@
 /** Carries `vsbypass up` out: host, images, daemon, boot. */
 import { loadConfig } from '../../config/load.js';
-import type { AccelChoice, Config, ConsoleMode, L2Kind } from '../../config/schema.js';
+import type { AccelChoice, Config, ConsoleMode, IrqMode, L2Kind } from '../../config/schema.js';
 import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
 import { decideAccel } from '../../host/accel.js';
 import { probeKvm } from '../../host/qemu.js';
@@ -29,6 +29,7 @@ export interface UpOptions {
   readonly accel?: AccelChoice | undefined;
   readonly l2?: L2Kind | undefined;
   readonly console?: ConsoleMode | undefined;
+  readonly irq?: IrqMode | undefined;
   readonly json: boolean;
   readonly events: boolean;
   readonly timings: boolean;
@@ -76,6 +77,7 @@ async function readConfig(options: UpOptions): Promise<Config> {
     accel: options.accel,
     l2Kind: options.l2,
     consoleMode: options.console,
+    irqMode: options.irq,
   });
 }
 

@@ -34,6 +34,12 @@ export function upCommand(context: CliContext): Command {
     .addOption(
       new Option('--l2 <kind>', 'the virtualized system: Linux with KVM, or Xen').choices(l2Kinds),
     )
+    .addOption(
+      new Option(
+        '--irq <path>',
+        'how the virtualized system raises interrupts: rung from below (doorbell), or by a server in it',
+      ).choices(['doorbell', 'ultracall', 'net'] as const),
+    )
     .option('--dry-run', 'print what would be run', false)
     .option('--show-password', "print root's password of each user VM", false)
     .option('--timings', 'at the end: where the time went', false)

@@ -1,4 +1,5 @@
 /** L2 as stock Linux with QEMU-KVM: a PVH domain, which needs neither firmware nor device model. */
+import { l2Vcpus } from '../../config/interrupts.js';
 import type { Accel } from '../../host/accel.js';
 import { kernelOptions } from './kernel.js';
 import { diskLetter, userDisks, type UserDisk } from './disks.js';
@@ -35,7 +36,7 @@ export const linuxKvm: VirtualizedSystem = {
       ['ramdisk', initrdInDom0],
       ['cmdline', linuxCommandLine(accel)],
       ['memory', l2MemoryMiB(config)],
-      ['vcpus', config.l2.vcpus],
+      ['vcpus', l2Vcpus(config)],
       ['nestedhvm', 1],
       ['hap', 1],
       // An emulated TSC costs an exit for each look at the clock.

@@ -1,4 +1,5 @@
 /** L2 as stock Xen with its dom0: an HVM domain that boots from a disk through GRUB, with L1's QEMU as device model. */
+import { l2Vcpus } from '../../config/interrupts.js';
 import type { Config } from '../../config/schema.js';
 import type { Accel } from '../../host/accel.js';
 import { packCpio } from '../cpio.js';
@@ -26,7 +27,7 @@ export const xen: VirtualizedSystem = {
       ['name', 'l2'],
       ['type', 'hvm'],
       ['memory', l2MemoryMiB(config)],
-      ['vcpus', config.l2.vcpus],
+      ['vcpus', l2Vcpus(config)],
       ['nestedhvm', 1],
       ['hap', 1],
       // An emulated TSC costs an exit for each look at the clock.
@@ -98,6 +99,8 @@ function xenCommandLine(config: Config, accel: Accel): string {
     'loglvl=error',
     'guest_loglvl=error',
     `dom0_mem=${memory},max:${memory}`,
+    // The CPU that the interrupt server has in dom0 is one of the machine's then.
+    ...(config.irq === 'ultracall' ? ['dom0_vcpus_pin'] : []),
     // MWAIT idling takes #GP under TCG and saves nothing in a VM.
     'cpuidle=0',
     'no-real-mode',

@@ -1,4 +1,5 @@
 /** How much memory each layer gets. All figures in MiB; the reasons stand beside them. */
+import { l2Vcpus } from '../../config/interrupts.js';
 import type { Config, L2Kind, VmConfig } from '../../config/schema.js';
 
 /** Linux as L2: its kernel, the unpacked initrd with QEMU and the user VM's image, the initrd before it is unpacked. */
@@ -34,7 +35,7 @@ export function l0MemoryMiB(config: Config): number {
   const l2 = l2MemoryMiB(config);
   // libxl reserves about 8 KiB of page table memory for each MiB of a domain and 1 MiB a vCPU;
   // nested page tables come out of the same pool.
-  const pageTables = Math.ceil(l2 / 64) + config.l2.vcpus;
+  const pageTables = Math.ceil(l2 / 64) + l2Vcpus(config);
   const total = xenOwnMemoryMiB + config.l1.dom0MemoryMiB + l2 + pageTables;
   return Math.ceil(total / 64) * 64;
 }

@@ -1,0 +1,35 @@
+/** `vsbypass irq`: how the virtualized system raises interrupts of user VMs, from now on. */
+import { Argument, Command } from '@commander-js/extra-typings';
+
+import type { CliContext } from '../context.js';
+
+const examples = `
+  doorbell   rung by the shadow hypervisor alone; nothing is added to the virtualized system
+  ultracall  a server in it asks the shadow hypervisor by a call of its own; L2 needs two vCPUs
+  net        a server in it is told over the network
+
+Examples:
+  $ vsbypass irq net
+  $ vsbypass irq doorbell`;
+
+export function irqCommand(context: CliContext): Command {
+  return new Command('irq')
+    .description('switch the interrupt path of the consoles')
+    .addArgument(new Argument('<path>').choices(['doorbell', 'ultracall', 'net'] as const))
+    .option('--json', 'print one JSON document', false)
+    .addHelpText('after', examples)
+    .action(async (mode, { json }) => {
+      const { callDaemon } = await import('../../daemon/client.js');
+      const { existingInstance } = await import('../instance-access.js');
+      const { describeInterrupts, printJson } = await import('../output.js');
+      const paths = await existingInstance(context.global.name);
+      const irq = await callDaemon(
+        paths.controlSocket,
+        'irq.set',
+        { mode },
+        { signal: context.signal },
+      );
+      if (json) printJson(context, { schemaVersion: 1, ...irq });
+      else if (!context.global.quiet) context.stderr.write(`${describeInterrupts(irq)}\n`);
+    }) as unknown as Command;
+}

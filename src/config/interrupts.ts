@@ -1,0 +1,23 @@
+/** What the interrupt path of a testbed makes of its configuration. */
+import { VsbError } from '../errors/index.js';
+import type { Config, HltPolicy, IrqMode } from './schema.js';
+
+/** vCPUs of L2: while an interrupt server waits in an ultracall, L2 can use its vCPU for nothing else. */
+export function l2Vcpus(config: Config): number {
+  return config.l2.vcpus ?? (config.irq === 'ultracall' ? 2 : 1);
+}
+
+/** The HLT policy where the configuration leaves it open. */
+export function hltPolicyOf(config: Config, mode: IrqMode): HltPolicy {
+  return config.hltPolicy ?? (mode === 'doorbell' ? 'adaptive' : 'never');
+}
+
+/** @throws VsbError E_IRQ_MODE: this testbed cannot have that interrupt path */
+export function assertIrqMode(config: Config, mode: IrqMode): void {
+  if (mode !== 'ultracall' || l2Vcpus(config) >= 2) return;
+  throw new VsbError(
+    'E_IRQ_MODE',
+    'ultracalls need a vCPU of L2 for the interrupt server alone, and L2 has one in all',
+    { hint: 'Set l2.vcpus to 2 or more, or leave it out and bring it up with --irq ultracall.' },
+  );
+}
