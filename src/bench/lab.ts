@@ -83,18 +83,19 @@ export class Lab {
     return new Lab(stacks, subjects, failed);
   }
 
-  /** Has this configuration's stack run, and no other, as the configuration wants it. */
-  async enter({ configuration, stack }: Subject, signal: AbortSignal): Promise<void> {
-    if (this.#current !== configuration.stack) {
+  /** Has this configuration's stack run, and no other, as the configuration wants it; without one none runs. */
+  async enter(subject: Subject | undefined, signal: AbortSignal): Promise<void> {
+    const wanted = subject?.configuration.stack;
+    if (this.#current !== wanted) {
       if (this.#current !== undefined) await this.stacks.get(this.#current)?.pause(true);
       this.#current = undefined;
-      await stack.pause(false);
-      this.#current = configuration.stack;
+      await subject?.stack.pause(false);
+      this.#current = wanted;
       this.#entered = undefined;
     }
-    if (this.#entered === configuration.id) return;
-    await configuration.enter?.(stack, signal);
-    this.#entered = configuration.id;
+    if (subject === undefined || this.#entered === subject.configuration.id) return;
+    await subject.configuration.enter?.(subject.stack, signal);
+    this.#entered = subject.configuration.id;
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,10 @@
 /** What a run measures: cells and their sizes for each mode. Pure. */
 import type { Subject } from './lab.js';
 import type { Cell, MeasureName } from './measures/cell.js';
+import { accessCell } from './measures/access.js';
+import { gatewayCells } from './measures/gateway.js';
 import { responseCell, type ResponseState } from './measures/response.js';
+import { sideCostCell } from './measures/side-costs.js';
 import { throughputCell, type Flow } from './measures/throughput.js';
 import { endKinds, type EndKind } from './ends/end.js';
 import type { Random } from './statistics/random.js';
@@ -17,7 +20,9 @@ export interface Sizes {
   /** Runs of a throughput cell, and what one should take, milliseconds. */
   readonly runs: number;
   readonly runMs: number;
+  /** Pieces of work for each state of a console, and what one should take, milliseconds. */
   readonly sideCosts: number;
+  readonly workMs: number;
   /** Whether everything is measured at both ends; else the loaded user VM, printk and paste at the stream only. */
   readonly allEnds: boolean;
   /** No turn begins after so long, milliseconds. */
@@ -26,15 +31,39 @@ export interface Sizes {
 
 const sizes: Readonly<Record<Mode, Sizes>> = {
   quick: {
-    ...{ keys: 30, keysPerTurn: 15, runs: 3, runMs: 2000, sideCosts: 2, allEnds: false },
+    ...{
+      keys: 30,
+      keysPerTurn: 15,
+      runs: 3,
+      runMs: 2000,
+      sideCosts: 1,
+      workMs: 700,
+      allEnds: false,
+    },
     limitMs: 225_000,
   },
   normal: {
-    ...{ keys: 200, keysPerTurn: 25, runs: 10, runMs: 4000, sideCosts: 5, allEnds: true },
+    ...{
+      keys: 200,
+      keysPerTurn: 25,
+      runs: 10,
+      runMs: 4000,
+      sideCosts: 5,
+      workMs: 2000,
+      allEnds: true,
+    },
     limitMs: Number.POSITIVE_INFINITY,
   },
   full: {
-    ...{ keys: 400, keysPerTurn: 25, runs: 20, runMs: 6000, sideCosts: 10, allEnds: true },
+    ...{
+      keys: 400,
+      keysPerTurn: 25,
+      runs: 20,
+      runMs: 6000,
+      sideCosts: 10,
+      workMs: 3000,
+      allEnds: true,
+    },
     limitMs: Number.POSITIVE_INFINITY,
   },
 };
@@ -45,15 +74,27 @@ export function sizesOf(mode: Mode, samples: number | undefined): Sizes {
 }
 
 export interface PlanInputs {
+  /** For accesses: typed into user VMs. */
+  readonly uartAccess: Buffer;
   readonly subjects: readonly Subject[];
+  /** The configuration whose gateway is measured by itself, if it is. */
+  readonly gateway: string | undefined;
   readonly mode: Mode;
   readonly sizes: Sizes;
   readonly measures: ReadonlySet<MeasureName>;
   readonly random: Random;
 }
 
-export function planCells({ subjects, mode, sizes: size, measures, random }: PlanInputs): Cell[] {
-  return subjects.flatMap(({ configuration, ends }) => {
+export function planCells(inputs: PlanInputs): Cell[] {
+  const { subjects, mode, sizes: size, measures, random } = inputs;
+  const own =
+    inputs.gateway === undefined || !measures.has('gateway')
+      ? []
+      : gatewayCells({
+          ...{ configuration: inputs.gateway, runs: size.runs, keys: size.keys, random },
+        });
+  const others = subjects.flatMap((subject) => {
+    const { configuration, ends } = subject;
     const cells: Cell[] = [];
     const both = (wanted: boolean): readonly EndKind[] => (wanted ? endKinds : ['stream']);
     if (measures.has('response')) {
@@ -79,6 +120,31 @@ export function planCells({ subjects, mode, sizes: size, measures, random }: Pla
       add('printk', both(size.allEnds));
       add('paste', both(size.allEnds));
     }
+    if (measures.has('anatomy')) {
+      const options = { configuration, end: ends.stream, program: inputs.uartAccess };
+      cells.push(accessCell({ ...options, wanted: size.runs }));
+    }
+    if (measures.has('side-costs')) cells.push(...sideCosts(subject, subjects, size));
     return cells;
   });
+  return [...others, ...own];
+}
+
+/** The worker is another user VM of the same stack; where there is none, the VM itself, with its console idle. */
+function sideCosts(
+  { configuration, stack, ends }: Subject,
+  subjects: readonly Subject[],
+  size: Sizes,
+): Cell[] {
+  const neighbour = subjects.find((other) => other.stack === stack && other.ends !== ends);
+  const all = ['idle', 'attached', 'typed', 'flooded'] as const;
+  return (['cpu', 'io'] as const).flatMap((work) =>
+    (neighbour === undefined ? all.slice(0, 1) : all).map((disturbance) =>
+      sideCostCell({
+        ...{ configuration, work, disturbance },
+        ...{ console: ends.ssh, worker: (neighbour?.ends ?? ends).stream },
+        ...{ wanted: size.sideCosts, targetMs: size.workMs },
+      }),
+    ),
+  );
 }

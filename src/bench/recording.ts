@@ -4,8 +4,8 @@ import type { Configuration, MissingConfiguration } from './configurations/confi
 import { isMeasurable } from './configurations/index.js';
 import { currentLoad } from './environment.js';
 import type { Lab } from './lab.js';
-import { keyOf, VoidRun, type Cell } from './measures/cell.js';
-import type { Environment, Results, Series } from './results.js';
+import { keyOf, VoidRun, type Cell, type Quantity } from './measures/cell.js';
+import type { Anatomy, Environment, Results, Series } from './results.js';
 
 export interface RecordingInputs {
   readonly environment: Environment;
@@ -17,6 +17,7 @@ export class Recording {
   readonly #lab: Lab;
   readonly #start: number;
   readonly #series = new Map<string, Series>();
+  readonly #anatomy: Anatomy[] = [];
   #ended: string | undefined;
 
   constructor(inputs: RecordingInputs, lab: Lab, start: number) {
@@ -37,6 +38,15 @@ export class Recording {
     }
   }
 
+  /** Of a quantity that takes no turns. */
+  addAll(quantity: Quantity, values: readonly number[]): void {
+    const at = this.#now();
+    this.#series.set(keyOf(quantity), {
+      ...{ ...quantity, wanted: values.length, failures: [] },
+      samples: values.map((value) => ({ at, value })),
+    });
+  }
+
   add(cell: Cell, values: readonly number[]): void {
     const at = this.#now();
     this.#of(cell).samples.push(...values.map((value) => ({ at, value })));
@@ -45,6 +55,10 @@ export class Recording {
   fail(cell: Cell, error: VoidRun | VsbError): void {
     const lost = error instanceof VoidRun;
     this.#of(cell).failures.push({ at: this.#now(), lost, reason: error.message });
+  }
+
+  dissected(anatomy: readonly Anatomy[]): void {
+    this.#anatomy.push(...anatomy);
   }
 
   end(why: string): void {
@@ -71,8 +85,7 @@ export class Recording {
         return { id, l2, title, about, ...(reason === undefined ? {} : { notAvailable: reason }) };
       }),
       series,
-      anatomy: [],
-      resources: [],
+      anatomy: this.#anatomy,
     };
   }
 

@@ -74,16 +74,6 @@ const environmentSchema = z.object({
 });
 export type Environment = z.output<typeof environmentSchema>;
 
-const resourceSchema = z.object({
-  stack: z.string(),
-  process: z.string(),
-  cpuSeconds: z.number(),
-  residentMiB: z.number(),
-  /** Time for which the process was watched, seconds. */
-  seconds: z.number(),
-});
-export type Resource = z.output<typeof resourceSchema>;
-
 export const resultsSchema = z.object({
   schemaVersion: z.literal(1),
   kind: z.literal('vsbypass-bench'),
@@ -96,6 +86,5 @@ export const resultsSchema = z.object({
   configurations: z.array(configurationSchema),
   series: z.array(seriesSchema),
   anatomy: z.array(anatomySchema),
-  resources: z.array(resourceSchema),
 });
 export type Results = z.output<typeof resultsSchema>;

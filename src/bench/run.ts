@@ -1,15 +1,19 @@
 /** Carries a benchmark out: the lab, the turns of all cells, the anatomy; keeps what was measured, whatever ends it. */
 import type { Configuration, MissingConfiguration } from './configurations/configuration.js';
 import { isMeasurable } from './configurations/index.js';
+import { kvmVsbypass } from './configurations/kvm-vsbypass.js';
 import type { BenchEvent } from './events.js';
 import { Lab, type LabInputs, type Subject } from './lab.js';
 import { keyOf, VoidRun, type Cell, type MeasureName } from './measures/cell.js';
+import { dissect } from './anatomy/anatomy.js';
 import { planCells, sizesOf, type Mode } from './plan.js';
 import { Recording } from './recording.js';
 import type { Environment, Results } from './results.js';
+import { measureScale } from './scale.js';
 import { Schedule } from './schedule.js';
 import { seededRandom } from './statistics/random.js';
 import { VsbError, messageOf } from '../errors/index.js';
+import type { BootEvent } from '../events/boot.js';
 
 export interface BenchOptions {
   readonly mode: Mode;
@@ -32,12 +36,16 @@ export interface BenchOptions {
 export async function runBench(options: BenchOptions): Promise<Results> {
   const { signal, emit } = options;
   const start = performance.now();
-  const chosen = options.configurations.filter(isMeasurable);
+  // The gateway by itself needs no machine.
+  const needed = [...options.measures].some((measure) => measure !== 'gateway');
+  const chosen = needed ? options.configurations.filter(isMeasurable) : [];
   const lab = await Lab.open(chosen, { ...options.lab, signal, emit });
   try {
     const record = new Recording(options, lab, start);
     try {
+      if (options.measures.has('anatomy')) await dissectAll(options, lab, record);
       await takeTurns(options, lab, record);
+      if (options.mode === 'full') await scaleUp(options, lab, record);
     } catch (error) {
       if (!signal.aborted) throw error;
       record.end(messageOf(signal.reason));
@@ -51,13 +59,60 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   }
 }
 
+/** Counted once: counts are no samples. */
+async function dissectAll(
+  { signal, emit }: BenchOptions,
+  lab: Lab,
+  record: Recording,
+): Promise<void> {
+  for (const subject of lab.subjects) {
+    const what = `anatomy of ${subject.configuration.id}`;
+    emit({ type: 'note', text: what });
+    try {
+      await lab.enter(subject, signal);
+      record.dissected(await dissect(subject, signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof VsbError)) throw error;
+      emit({ type: 'failure', what, reason: error.message });
+    }
+  }
+}
+
+/** On a testbed of its own, while the others stand still. */
+async function scaleUp(options: BenchOptions, lab: Lab, record: Recording): Promise<void> {
+  const { signal, emit, measures } = options;
+  if (!measures.has('scale') || !options.configurations.includes(kvmVsbypass)) return;
+  await lab.enter(undefined, signal);
+  const report = (event: BootEvent): void => emit({ type: 'boot', stack: 'scale', event });
+  const stack = { ...options.lab, signal, report };
+  try {
+    await measureScale({
+      ...{ stack, keys: 60, random: seededRandom(options.environment.seed) },
+      note: (text) => emit({ type: 'note', text }),
+      add: (quantity, values) => record.addAll(quantity, values),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof VsbError)) throw error;
+    record.end(`scale: ${error.message}`);
+  }
+}
+
 async function takeTurns(options: BenchOptions, lab: Lab, record: Recording): Promise<void> {
   const { signal, emit, mode, measures } = options;
   const random = seededRandom(options.environment.seed);
   const sizes = sizesOf(mode, options.samples);
-  const cells = planCells({ subjects: lab.subjects, mode, sizes, measures, random });
+  const { uartAccess } = options.lab.programs;
+  const { subjects } = lab;
+  const gateway = options.configurations.find(({ id }) => id === kvmVsbypass.id)?.id;
+  const cells = planCells({ subjects, mode, sizes, measures, random, uartAccess, gateway });
   record.plan(cells);
-  const schedule = new Schedule(cells, (cell) => subjectOf(lab, cell).configuration.stack, random);
+  const schedule = new Schedule(
+    cells,
+    (cell) => subjectOf(lab, cell)?.configuration.stack ?? '',
+    random,
+  );
   for (let cell = schedule.next(); cell !== undefined; cell = schedule.next()) {
     signal.throwIfAborted();
     if (record.elapsedMs() > sizes.limitMs) {
@@ -84,8 +139,10 @@ async function takeTurns(options: BenchOptions, lab: Lab, record: Recording): Pr
   }
 }
 
-function subjectOf(lab: Lab, cell: Cell): Subject {
-  const found = lab.subjects.find(({ configuration }) => configuration.id === cell.configuration);
+/** What a cell is measured at; undefined for the gateway by itself. */
+function subjectOf(lab: Lab, { measure, configuration }: Cell): Subject | undefined {
+  if (measure === 'gateway') return undefined;
+  const found = lab.subjects.find((subject) => subject.configuration.id === configuration);
   if (found === undefined) throw new TypeError('a cell is of a configuration that is up');
   return found;
 }

@@ -27,7 +27,7 @@ import {
   type Verb,
 } from './gateway-protocol.js';
 import { mayNotType, refusalText, runVerb, verbStatus } from './gateway-verbs.js';
-import type { ConsoleHub } from './hub.js';
+import type { ConsoleDirectory } from './hub.js';
 import type { Pacer } from './pacer.js';
 import { Sanitizer } from './sanitize.js';
 import type { ScreenRenderer } from './screen.js';
@@ -37,7 +37,7 @@ import type { VmConsole } from './vm-console.js';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionHost {
-  readonly hub: ConsoleHub;
+  readonly hub: ConsoleDirectory;
   readonly policy: AuthPolicy;
   readonly pacer: Pacer;
   readonly screens: ScreenRenderer;
@@ -292,7 +292,7 @@ export class GatewayConnection {
   }
 }
 
-function unknownVm(name: string, hub: ConsoleHub, grant: Grant | undefined): VsbError {
+function unknownVm(name: string, hub: ConsoleDirectory, grant: Grant | undefined): VsbError {
   // The names of all VMs are for those who may use all of them.
   const all = grant !== undefined && grant.vm === undefined;
   const names = all ? hub.list().map((console) => console.name) : [];

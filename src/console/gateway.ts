@@ -13,7 +13,7 @@ import type { Attachment } from './gateway-attachment.js';
 import { parseAuthorizedKeys, type AuthPolicy } from './gateway-auth.js';
 import { GatewayConnection } from './gateway-connection.js';
 import type { GatewayEvent, Who } from './gateway-events.js';
-import type { ConsoleHub } from './hub.js';
+import type { ConsoleDirectory } from './hub.js';
 import { Pacer } from './pacer.js';
 import { RateLimit } from './rate-limit.js';
 import { ScreenRenderer } from './screen.js';
@@ -58,7 +58,7 @@ export interface GatewayOptions {
   access?: AccessList;
   /** Fingerprints of the authorities whose certificates are accepted. */
   authorities?: readonly string[];
-  hub: ConsoleHub;
+  hub: ConsoleDirectory;
   /** Port 0: any free one. */
   listen: { host: string; port: number };
   log?: (event: GatewayEvent) => void;

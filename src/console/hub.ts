@@ -32,6 +32,9 @@ export interface HubOptions {
   goneGraceMs?: number;
 }
 
+/** What a gateway needs of it. */
+export type ConsoleDirectory = Pick<ConsoleHub, 'vm' | 'list'>;
+
 export class ConsoleHub extends EventEmitter<HubEvents> {
   readonly #historyBytes: number;
   readonly #nameOf: (vm: VmRecord) => string | undefined;

@@ -46,9 +46,12 @@ export interface SessionInfo {
   readonly missed: number;
 }
 
+/** What a console needs of the way to its VM. */
+export type ConsoleLink = Pick<Link, 'write' | 'setAttached' | 'sendBreak'>;
+
 /** Where the VM is now. */
 interface Endpoint {
-  readonly link: Link;
+  readonly link: ConsoleLink;
   vm: VmRecord;
 }
 
@@ -172,12 +175,12 @@ export class VmConsole implements SessionTarget {
   // ---- for the hub ----
 
   /** Whether messages of that slot on that link are this VM's. */
-  isAt(link: Link, slot: number, generation: number): boolean {
+  isAt(link: ConsoleLink, slot: number, generation: number): boolean {
     const here = this.#endpoint;
     return here?.link === link && here.vm.slot === slot && here.vm.generation === generation;
   }
 
-  attach(link: Link, vm: VmRecord): void {
+  attach(link: ConsoleLink, vm: VmRecord): void {
     const same = this.#vm?.slot === vm.slot && this.#vm.generation === vm.generation;
     if (!same) this.#dropInput();
     const back = this.#vm !== undefined && this.#endpoint === undefined;

@@ -34,6 +34,5 @@ export function resultsWith(series: Series[], accel: 'kvm' | 'tcg' = 'tcg'): Res
     ],
     series,
     anatomy: [],
-    resources: [],
   };
 }

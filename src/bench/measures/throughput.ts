@@ -23,6 +23,8 @@ export interface ThroughputOptions {
 const firstLines = 40;
 const fewestLines = 16;
 const mostLines: Readonly<Record<Flow, number>> = { cat: 16_384, printk: 4096, paste: 256 };
+/** How much larger a run may be than the one before. */
+const growth = 8;
 /** A run may take so many times what it should. */
 const patience = 20;
 const file = '/tmp/text';
@@ -42,7 +44,9 @@ export function throughputCell(options: ThroughputOptions): Cell {
       const measure = async (size: number): Promise<number> => {
         const rate = await flows[flow](end, size, limitMs, signal);
         const fitting = Math.round((rate * targetMs) / 1000 / lineBytes);
-        lines = Math.min(Math.max(fitting, fewestLines), mostLines[flow]);
+        // A rate that was mistaken must not make the next run endless.
+        const most = Math.min(mostLines[flow], size * growth);
+        lines = Math.min(Math.max(fitting, fewestLines), most);
         return rate;
       };
       if (lines === undefined) await measure(firstLines);

@@ -12,6 +12,19 @@ export const measureTitles: Readonly<Record<MeasureName, string>> = {
   gateway: 'SSH gateway',
 };
 
+const consoles = {
+  idle: 'nobody at the console',
+  attached: 'somebody at the console',
+  typed: 'somebody typing',
+  flooded: 'the console flooded',
+} as const;
+const works = Object.fromEntries(
+  Object.entries(consoles).flatMap(([key, text]) => [
+    [`cpu, ${key}`, `one round of a CPU-bound loop in a neighbour, ${text}`],
+    [`io, ${key}`, `one read of the clock chip in a neighbour, ${text}`],
+  ]),
+);
+
 const stateTitles: Readonly<Record<string, string>> = {
   idle: 'idle user VM',
   loaded: 'loaded user VM',
@@ -19,6 +32,10 @@ const stateTitles: Readonly<Record<string, string>> = {
   cat: 'cat of a large text file',
   printk: 'flood of kernel messages',
   paste: 'paste into the user VM',
+  access: 'one access of the user VM to its serial port',
+  flood: 'output over loopback SSH',
+  key: 'a key there and back',
+  ...works,
 };
 
 export function stateTitle(state: string): string {
