@@ -1,6 +1,7 @@
 /** What a command needs to know of an instance to talk to its consoles. */
 import { access, readdir } from 'node:fs/promises';
 
+import { adoptIfOrphaned } from '../daemon/find-or-adopt.js';
 import { inspectInstance } from '../daemon/inspect.js';
 import { VsbError } from '../errors/index.js';
 import { nearestName } from '../errors/suggest.js';
@@ -27,9 +28,20 @@ export async function existingInstance(name: string): Promise<InstancePaths> {
   });
 }
 
-/** @throws VsbError as existingInstance does */
-export async function instanceAccess(name: string, signal: AbortSignal): Promise<InstanceAccess> {
+/**
+ * One with a daemon, if it can be had: where the daemon is gone and QEMU lives, a new one takes it over.
+ *
+ * @throws VsbError as existingInstance does; E_DAEMON when it cannot be taken over
+ */
+export async function servedInstance(name: string, signal: AbortSignal): Promise<InstancePaths> {
   const paths = await existingInstance(name);
+  await adoptIfOrphaned(paths, findRoots(), signal);
+  return paths;
+}
+
+/** @throws VsbError as servedInstance does */
+export async function instanceAccess(name: string, signal: AbortSignal): Promise<InstanceAccess> {
+  const paths = await servedInstance(name, signal);
   const status = await inspectInstance(paths, signal);
   return {
     name,

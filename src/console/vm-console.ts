@@ -70,7 +70,7 @@ export class VmConsole implements SessionTarget {
   /** The VM's last known record, also after it went. */
   #vm: VmRecord | undefined;
   #gone = false;
-  #toldSessions = 0;
+  #toldSessions: number | undefined = 0;
   #writer: Session | undefined;
 
   constructor(name: string, historyBytes: number) {
@@ -188,7 +188,8 @@ export class VmConsole implements SessionTarget {
     this.#vm = vm;
     this.#gone = false;
     this.#blocked = false;
-    this.#toldSessions = 0;
+    // Whoever was told before, of this link or by another daemon: it is not known what.
+    this.#toldSessions = undefined;
     if (back) this.tell(same ? 'the link to the VM is back' : 'the VM is back');
     this.#tellAttached();
     this.#flushInput();

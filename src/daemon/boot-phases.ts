@@ -7,6 +7,7 @@ import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
 import { consoleRunning, loginShown } from './console-waits.js';
 import { setIrqMode } from './interrupts.js';
+import { openGateway } from './open-gateway.js';
 import type { Phase } from './phases.js';
 import { limitOf, managed, type LimitName, type Running } from './running.js';
 
@@ -50,7 +51,10 @@ export function bootPhases(running: Running): Phase[] {
       limitMs: limit('link'),
       hint: 'Is the hypervisor built from images/xen? `vsbypass logs xen` shows its messages.',
       log: l1,
-      run: async (signal) => await connectLink(running, signal, limit('link')),
+      run: async (signal) => {
+        await connectLink(running, signal, limit('link'));
+        await openGateway(running, config.console.port);
+      },
     },
     {
       name: 'l1-dom0',

@@ -4,13 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors/index.js';
 import { Link, type VmRecord } from '../link/index.js';
 import { interruptPathOf } from './interrupts.js';
-import { openGateway } from './open-gateway.js';
 import { limitsMs, type Running } from './running.js';
 
 /** Pause before the link is connected again while QEMU lives. */
 const relinkDelayMs = 500;
 
-/** Waits for the shadow hypervisor, then opens the gateway. */
+/** Waits for the shadow hypervisor. */
 export async function connectLink(
   running: Running,
   signal: AbortSignal,
@@ -21,7 +20,6 @@ export async function connectLink(
     running,
     await Link.connect(running.paths.linkSocket, { signal, timeoutMs: limitMs }),
   );
-  await openGateway(running, running.request.config.console.port);
 }
 
 async function attachLink(running: Running, link: Link): Promise<void> {

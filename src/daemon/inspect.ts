@@ -12,6 +12,7 @@ import { processState } from '../testbed/process-identity.js';
 import { readRecord, type InstanceRecord } from '../testbed/record.js';
 import { callDaemon } from './client.js';
 import { findLeftovers } from './leftovers.js';
+import { findAdoptable } from './resume.js';
 import type { InstanceStatus } from './protocol.js';
 
 /** The daemon asks its layers first, for some seconds at most. */
@@ -45,7 +46,9 @@ export async function inspectInstance(
       }
     }
     if (qemu !== undefined) {
-      const reason = `the daemon is gone, QEMU (pid ${qemu.pid}) still runs`;
+      const adoptable = await findAdoptable(paths, leftovers);
+      const help = adoptable === undefined ? '' : '; `vsbypass up` takes it over';
+      const reason = `the daemon is gone, QEMU (pid ${qemu.pid}) still runs${help}`;
       return await withoutDaemon(paths, 'broken', reason, { qemu: qemu.pid });
     }
     if (leftovers.recorded) {

@@ -103,3 +103,8 @@ export class LayerLog extends EventEmitter<Events> {
 export function freshLog(path: string): LayerLog {
   return new LayerLog(new RotatingLog(path, { encoding: 'latin1', fresh: true }));
 }
+
+/** The same log as before, where a testbed is taken over. */
+export function keptLog(path: string): LayerLog {
+  return new LayerLog(new RotatingLog(path, { encoding: 'latin1' }));
+}

@@ -93,5 +93,6 @@ export async function removeLeftovers(
 export async function removeRuntimeFiles(paths: InstancePaths): Promise<void> {
   await rm(paths.runtimeDir, { recursive: true, force: true });
   await rm(paths.bootDir, { recursive: true, force: true });
+  await rm(paths.resume, { force: true });
   await rm(paths.processes, { force: true });
 }

@@ -15,6 +15,7 @@ import { accessOf } from './console-access.js';
 import { serveConsole } from './console-stream.js';
 import { setIrqMode } from './interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
+import { findAdoptable } from './resume.js';
 import { vmConfigOf } from './running.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
@@ -43,13 +44,19 @@ export interface Greeting {
 /** Runs until the instance is down. */
 export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<void> {
   await createInstanceDirectories(paths, roots);
-  const recovered = await removeLeftovers(paths, await findLeftovers(paths));
+  const leftovers = await findLeftovers(paths);
+  const adoptable = await findAdoptable(paths, leftovers);
+  const recovered =
+    adoptable === undefined
+      ? await removeLeftovers(paths, leftovers)
+      : `took over QEMU (pid ${adoptable.qemu.pid}), whose daemon was gone`;
   await createInstanceDirectories(paths, roots);
   const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
   const log = (text: string): void => logFile.write(text.split('\n'));
   const self = await identifyProcess(process.pid);
   if (self === undefined) throw new TypeError('a process knows itself');
-  await writeProcesses(paths, { daemon: self });
+  const qemu = adoptable === undefined ? {} : { qemu: adoptable.qemu };
+  await writeProcesses(paths, { daemon: self, ...qemu });
   log(`daemon ${process.pid} starts`);
 
   const testbed = new Testbed(paths, self, log);
@@ -59,7 +66,16 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     over.dispatchEvent(new Event('end'));
   };
   const ended = once(over, 'end');
-  const idle = setTimeout(() => end('nobody asked for anything'), idleLimitMs);
+  if (adoptable !== undefined) {
+    await rm(paths.controlSocket, { force: true });
+    await testbed.adopt(adoptable).catch((error: unknown) => {
+      log(`cannot take over QEMU ${adoptable.qemu.pid}: ${messageOf(error)}`);
+      throw error;
+    });
+  }
+  const idle = setTimeout(() => {
+    if (testbed.state === 'stopped') end('nobody asked for anything');
+  }, idleLimitMs);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(
       signal,
@@ -89,14 +105,20 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     status: async () => await testbed.freshStatus(),
     'vm.start': async ({ vm }, { signal }) => {
       await startVm(testbed.mustRun(), vm, signal);
+      await testbed.keepResume();
       return {};
     },
     'vm.stop': async ({ vm }, { signal }) => {
       await stopVm(testbed.mustRun(), vm, signal);
+      await testbed.keepResume();
       return {};
     },
     'vm.list': async (_, { signal }) => await listVms(testbed.mustRun(), signal),
-    'vm.hook': async ({ vm, on }, { signal }) => await setHook(testbed.mustRun(), vm, on, signal),
+    'vm.hook': async ({ vm, on }, { signal }) => {
+      const result = await setHook(testbed.mustRun(), vm, on, signal);
+      await testbed.keepResume();
+      return result;
+    },
     'vm.hlt': async ({ vm, policy }) => {
       await setHltPolicy(testbed.mustRun(), vm, policy);
       return {};
@@ -129,6 +151,8 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
 
   process.on('uncaughtException', (error) => {
     log(`bug: ${error.stack ?? messageOf(error)}`);
+    // What runs goes on, and the next daemon takes it over.
+    if (testbed.state === 'running') process.exit(1);
     void testbed.down().finally(() => process.exit(1));
   });
   await ended;

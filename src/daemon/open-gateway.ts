@@ -20,7 +20,7 @@ export async function openGateway(running: Running, port: number): Promise<void>
   running.access = access;
   running.gateway = await startGateway({
     hostKeyPem: secrets.consoleHost.privatePem,
-    authorizedKeys: [secrets.client.publicLine],
+    authorizedKeys: [`${secrets.client.publicLine} owner`],
     access: access.list,
     authorities: access.authorities,
     hub,

@@ -21,9 +21,19 @@ export interface QemuExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-export class QemuProcess {
+/** A running QEMU, whoever has started it. */
+export interface QemuHandle {
   readonly identity: ProcessIdentity;
   /** Resolves when it has ended, for whatever reason. */
+  readonly exited: Promise<QemuExit>;
+  /** How it ended; undefined while it runs. */
+  readonly exit: QemuExit | undefined;
+  /** Ends it: SIGTERM, after `graceMs` SIGKILL. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export class QemuProcess implements QemuHandle {
+  readonly identity: ProcessIdentity;
   readonly exited: Promise<QemuExit>;
   readonly #child: ChildProcess;
   #exit: QemuExit | undefined;
@@ -75,12 +85,10 @@ export class QemuProcess {
     });
   }
 
-  /** How it ended; undefined while it runs. */
   get exit(): QemuExit | undefined {
     return this.#exit;
   }
 
-  /** Ends it: SIGTERM, after `graceMs` SIGKILL. */
   async stop(graceMs: number): Promise<void> {
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       if (this.#exit !== undefined) return;
@@ -91,7 +99,7 @@ export class QemuProcess {
 }
 
 /** Ends it as it likes best: asked by QMP, else by signals. */
-export async function endQemu(qemu: QemuProcess, qmp: QmpClient | undefined): Promise<void> {
+export async function endQemu(qemu: QemuHandle, qmp: QmpClient | undefined): Promise<void> {
   if (qmp?.isClosed === false) {
     await qmp.execute('quit', {}, { timeoutMs: quitGraceMs }).catch(() => undefined);
     qmp.close();
@@ -102,7 +110,6 @@ export async function endQemu(qemu: QemuProcess, qmp: QmpClient | undefined): Pr
 
 /** "was killed by SIGKILL", "ended with exit code 1". */
 export function describeExit(exit: QemuExit): string {
-  return exit.signal === null
-    ? `ended with exit code ${exit.code ?? 'unknown'}`
-    : `was killed by ${exit.signal}`;
+  if (exit.signal !== null) return `was killed by ${exit.signal}`;
+  return exit.code === null ? 'has ended' : `ended with exit code ${exit.code}`;
 }

@@ -15,7 +15,7 @@ import type { Secrets } from '../testbed/secrets.js';
 import type { ConsoleAccess } from './console-access.js';
 import type { InterruptPath } from './interrupt-path.js';
 import type { LayerLog } from './layer-log.js';
-import type { QemuProcess } from './qemu-process.js';
+import type { QemuHandle } from './qemu-process.js';
 
 export const loopback = '127.0.0.1';
 
@@ -53,7 +53,7 @@ export interface Running {
   readonly request: UpRequest;
   readonly plan: TestbedPlan;
   readonly secrets: Secrets;
-  readonly qemu: QemuProcess;
+  readonly qemu: QemuHandle;
   /** What QEMU itself complains about. */
   readonly l0: LayerLog;
   readonly l1: LayerLog;

@@ -16,12 +16,15 @@ import { writeProcesses, writeRecord } from '../testbed/record.js';
 import { ensureSecrets } from '../testbed/secrets.js';
 import { bootPhases } from './boot-phases.js';
 import { describeRunning, describeVms } from './describe.js';
-import { freshLog, type LayerLog } from './layer-log.js';
+import { AdoptedQemu } from './adopted-qemu.js';
+import { connectAdopted } from './adopt.js';
+import { freshLog, keptLog, type LayerLog } from './layer-log.js';
 import { runPhases } from './phases.js';
 import { Monitor } from './monitor.js';
 import { probeLayers } from './probe.js';
 import type { InstanceState, InstanceStatus } from './protocol.js';
-import { QemuProcess, describeExit, endQemu } from './qemu-process.js';
+import { QemuProcess, describeExit, endQemu, type QemuHandle } from './qemu-process.js';
+import { removeResume, writeResume, type Adoptable } from './resume.js';
 import type { Running, UpRequest } from './running.js';
 
 /** Where it is in its life. How well it runs is found out by asking its layers. */
@@ -104,18 +107,70 @@ export class Testbed {
           emit(event);
         },
       });
-      this.#state = 'running';
-      this.#phase = undefined;
-      this.#since = new Date().toISOString();
-      this.#monitor = new Monitor({
-        probe: async () => await probeLayers(running),
-        log: this.#log,
-      });
+      await this.#isUp(running, new Date().toISOString());
     } catch (error) {
       this.#log(`boot failed: ${messageOf(error)}`);
       await this.#tearDown();
       throw error;
     }
+  }
+
+  /**
+   * Takes a QEMU over whose daemon is gone. Where that fails, QEMU is left as it is.
+   *
+   * @throws VsbError what does not answer
+   */
+  async adopt({ qemu, resume }: Adoptable): Promise<void> {
+    const paths = this.#paths;
+    const { request, hooks, wanted, since } = resume;
+    this.#state = 'starting';
+    const { config, accel } = request;
+    const plan = planTestbed(paths, config, accel.accel);
+    const secrets = await ensureSecrets(
+      paths,
+      config.vms.map((vm) => vm.name),
+    );
+    const handle = new AdoptedQemu(qemu);
+    const running = await this.#hold({
+      ...{ request, plan, secrets, qemu: handle },
+      l0: keptLog(paths.qemuLog),
+      l1: keptLog(paths.l1Log),
+      l2: keptLog(paths.l2Log),
+    });
+    for (const [vm, on] of Object.entries(hooks)) running.hooks.set(vm, on);
+    running.wanted.clear();
+    for (const vm of wanted) running.wanted.add(vm);
+    try {
+      await connectAdopted(running, resume);
+      await this.#isUp(running, since);
+      this.#log(`took over QEMU ${qemu.pid}`);
+    } catch (error) {
+      this.#running = undefined;
+      handle.release();
+      running.failed.abort(new VsbError('E_TERMINATED', 'QEMU could not be taken over'));
+      await this.#release(running);
+      running.qmp?.close();
+      closeLogs(running);
+      this.#state = 'stopped';
+      throw error;
+    }
+  }
+
+  /** What is to outlive this daemon has changed. */
+  async keepResume(): Promise<void> {
+    const running = this.#running;
+    if (running !== undefined && this.#since !== undefined) await writeResume(running, this.#since);
+  }
+
+  async #isUp(running: Running, since: string): Promise<void> {
+    this.#state = 'running';
+    this.#phase = undefined;
+    this.#since = since;
+    this.#monitor = new Monitor({
+      probe: async () => await probeLayers(running),
+      log: this.#log,
+    });
+    await this.keepResume().catch((error: unknown) => this.#log(messageOf(error)));
   }
 
   async #tearDown(): Promise<void> {
@@ -130,6 +185,7 @@ export class Testbed {
       closeLogs(running);
     }
     try {
+      await removeResume(this.#paths);
       for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
       // Holds dom0's host key and the password hashes.
       await rm(this.#paths.bootDir, { recursive: true, force: true });
@@ -230,16 +286,18 @@ export class Testbed {
       for (const log of [l0, l1, l2]) log.close();
       throw error;
     }
+    return await this.#hold({ request, plan, secrets, qemu, l0, l1, l2 });
+  }
+
+  /** QEMU runs: what belongs to it from now on. */
+  async #hold(parts: HeldParts): Promise<Running> {
+    const paths = this.#paths;
+    const { request, plan, qemu, l1, l2 } = parts;
+    const { config } = request;
     const names = new Map(plan.vms.map((vm) => [vm.uuid, vm.name]));
     const running: Running = {
+      ...parts,
       paths,
-      request,
-      plan,
-      secrets,
-      qemu,
-      l0,
-      l1,
-      l2,
       hooks: new Map(),
       wanted: new Set(config.vms.filter((vm) => vm.autostart).map((vm) => vm.name)),
       failed: new AbortController(),
@@ -299,6 +357,7 @@ export class Testbed {
     this.#running = undefined;
     await this.#release(running);
     closeLogs(running);
+    await removeResume(this.#paths).catch(() => undefined);
     await writeProcesses(this.#paths, { daemon: this.#self }).catch((error: unknown) =>
       this.#log(messageOf(error)),
     );
@@ -322,6 +381,11 @@ function busyError(name: string, state: TestbedState): VsbError {
         hint: 'Wait for it, or `vsbypass down`.',
       });
 }
+
+/** What a testbed has as soon as its QEMU runs. */
+type HeldParts = Pick<Running, 'request' | 'plan' | 'secrets' | 'l0' | 'l1' | 'l2'> & {
+  readonly qemu: QemuHandle;
+};
 
 function closeLogs({ l0, l1, l2 }: Running): void {
   for (const log of [l0, l1, l2]) log.close();

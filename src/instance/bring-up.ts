@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { buildImages, imageNames, type ImageDirectories } from '../build/images.js';
 import type { Config, L2Kind } from '../config/schema.js';
 import { bootInstance } from '../daemon/boot.js';
+import { adoptIfOrphaned } from '../daemon/find-or-adopt.js';
 import { inspectInstance } from '../daemon/inspect.js';
 import { isUp, type InstanceStatus } from '../daemon/protocol.js';
 import { stopInstance } from '../daemon/stop.js';
@@ -27,6 +28,8 @@ export interface BringUpOptions {
  */
 export async function bringUpInstance(options: BringUpOptions): Promise<InstanceStatus> {
   const { paths, roots, config, signal, report } = options;
+  const adopted = await takeOver(options);
+  if (adopted !== undefined) return adopted;
   await makeWay(paths, report, signal);
   const host = await inspectHost({
     config,
@@ -42,6 +45,21 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     { paths, roots, request: { config, accel, images } },
     { signal, report },
   );
+}
+
+/** The status of an instance whose QEMU had lost its daemon, and has a new one now; undefined for others. */
+async function takeOver(options: BringUpOptions): Promise<InstanceStatus | undefined> {
+  const { paths, roots, signal, report } = options;
+  try {
+    const what = await adoptIfOrphaned(paths, roots, signal);
+    if (what === undefined) return undefined;
+    report({ type: 'recovered', what });
+    return await inspectInstance(paths, signal);
+  } catch (error) {
+    // It is cleared away like any other broken instance.
+    if (error instanceof VsbError && error.code === 'E_DAEMON') return undefined;
+    throw error;
+  }
 }
 
 /** A running instance is an error, a broken one is cleared away. */

@@ -95,6 +95,8 @@ export interface InstancePaths {
   readonly record: string;
   /** Process ids of the daemon and of QEMU, with their start times. 0600 JSON. */
   readonly processes: string;
+  /** What a new daemon needs to take a living QEMU over. 0600 JSON. */
+  readonly resume: string;
   /** Who may use the consoles by `console grant`. 0600 JSON. */
   readonly grants: string;
   /** Held with flock(2) by the daemon for as long as it lives. */
@@ -144,6 +146,7 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     cacheDir: roots.cache,
     record: join(stateDir, 'instance.json'),
     processes: join(stateDir, 'processes.json'),
+    resume: join(stateDir, 'resume.json'),
     grants: join(stateDir, 'grants.json'),
     lock: join(stateDir, 'lock'),
     keysDir,

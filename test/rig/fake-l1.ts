@@ -123,14 +123,16 @@ export class FakeL1 {
   readonly #vms = new Map<number, FakeVm>();
   #socket: Socket | undefined;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, socketPath: string) {
     this.#directory = directory;
-    this.socketPath = join(directory, 'link.sock');
+    this.socketPath = socketPath;
     this.#server = createServer((socket) => this.#onConnection(socket));
   }
 
-  static async start(): Promise<FakeL1> {
-    const l1 = new FakeL1(await mkdtemp(join(tmpdir(), 'vsb-l1-')));
+  /** @param socketPath where QEMU would listen; by default in a folder of its own */
+  static async start(socketPath?: string): Promise<FakeL1> {
+    const directory = await mkdtemp(join(tmpdir(), 'vsb-l1-'));
+    const l1 = new FakeL1(directory, socketPath ?? join(directory, 'link.sock'));
     l1.#server.listen(l1.socketPath);
     await once(l1.#server, 'listening');
     return l1;

@@ -6,7 +6,7 @@ import { callDaemon } from '../../daemon/client.js';
 import type { GrantInfo } from '../../daemon/protocol.js';
 import { errnoOf, VsbError } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
-import { existingInstance } from '../instance-access.js';
+import { servedInstance } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 interface JsonOption {
@@ -23,7 +23,7 @@ export async function grantConsole(
     readonly ttl?: number | undefined;
   },
 ): Promise<void> {
-  const { controlSocket } = await existingInstance(context.global.name);
+  const { controlSocket } = await servedInstance(context.global.name, context.signal);
   const key = await readPublicKey(options.key);
   const role = options.watch ? 'watch' : 'write';
   const request = { vm, key, role, once: options.once, ttlSeconds: options.ttl } as const;
@@ -39,7 +39,7 @@ export async function revokeConsole(
   which: string | undefined,
   options: JsonOption & { readonly key?: string | undefined },
 ): Promise<void> {
-  const { controlSocket } = await existingInstance(context.global.name);
+  const { controlSocket } = await servedInstance(context.global.name, context.signal);
   const meant =
     options.key === undefined ? which : fingerprintOfLine(await readPublicKey(options.key));
   const { signal } = context;
@@ -59,7 +59,7 @@ export async function revokeConsole(
 }
 
 export async function listGrants(context: CliContext, { json }: JsonOption): Promise<void> {
-  const { controlSocket } = await existingInstance(context.global.name);
+  const { controlSocket } = await servedInstance(context.global.name, context.signal);
   const { signal } = context;
   const grants = await callDaemon(controlSocket, 'console.grants', {}, { signal });
   if (json) printJson(context, { schemaVersion: 1, grants });

@@ -16,7 +16,7 @@ import type { SelfTestReport, VerifyReport } from '../../verify/evidence.js';
 import { selfTest, verify, type VerifyOptions } from '../../verify/run.js';
 import { comparisonRows, conclusion, selfTestRows } from '../../verify/table.js';
 import type { CliContext } from '../context.js';
-import { existingInstance } from '../instance-access.js';
+import { servedInstance } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 const bytesPerMiB = 1024 * 1024;
@@ -35,7 +35,7 @@ export async function runVerify(
   vmName: string | undefined,
   flags: VerifyFlags,
 ): Promise<void> {
-  const paths = await existingInstance(context.global.name);
+  const paths = await servedInstance(context.global.name, context.signal);
   const options = await prepare(context, paths, vmName);
   if (flags.selfTest) printSelfTest(context, await selfTest(options), flags.json);
   else printReport(context, await verify(options), options.l2, flags.json);

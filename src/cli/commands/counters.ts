@@ -17,9 +17,9 @@ export function countersCommand(context: CliContext): Command {
     .addHelpText('after', examples)
     .action(async ({ json }) => {
       const { callDaemon } = await import('../../daemon/client.js');
-      const { existingInstance } = await import('../instance-access.js');
+      const { servedInstance } = await import('../instance-access.js');
       const { printJson, printLines, table } = await import('../output.js');
-      const paths = await existingInstance(context.global.name);
+      const paths = await servedInstance(context.global.name, context.signal);
       const counters = await callDaemon(
         paths.controlSocket,
         'counters',

@@ -20,9 +20,9 @@ export function proofCommand(context: CliContext): Command {
     .addHelpText('after', examples)
     .action(async (vm, { json }) => {
       const { callDaemon } = await import('../../daemon/client.js');
-      const { existingInstance } = await import('../instance-access.js');
+      const { servedInstance } = await import('../instance-access.js');
       const { printJson, printLines } = await import('../output.js');
-      const paths = await existingInstance(context.global.name);
+      const paths = await servedInstance(context.global.name, context.signal);
       const proof = await callDaemon(
         paths.controlSocket,
         'proof',

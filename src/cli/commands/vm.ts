@@ -88,8 +88,8 @@ async function caller(
   ) => Promise<import('../../daemon/protocol.js').ResultOf<M>>
 > {
   const { callDaemon } = await import('../../daemon/client.js');
-  const { existingInstance } = await import('../instance-access.js');
-  const paths = await existingInstance(context.global.name);
+  const { servedInstance } = await import('../instance-access.js');
+  const paths = await servedInstance(context.global.name, context.signal);
   return async (method, params) =>
     await callDaemon(paths.controlSocket, method, params, { signal: context.signal });
 }

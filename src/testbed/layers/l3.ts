@@ -21,7 +21,9 @@ export function bootsFromDisk(vm: VmConfig): boolean {
 
 /** The command line of a user VM that brings none of its own. */
 export function defaultAppend(accel: Accel): string {
-  return ['console=ttyS0,115200', ...(accel === 'tcg' ? tcgKernelOptions : [])].join(' ');
+  // Debian's kernel takes few SysRq keys else; who is at the console may use all.
+  const options = ['console=ttyS0,115200', 'sysrq_always_enabled'];
+  return [...options, ...(accel === 'tcg' ? tcgKernelOptions : [])].join(' ');
 }
 
 /** What is appended to the default user VM's initrd: its name, and root's password as a crypt(3) hash. */
