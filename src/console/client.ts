@@ -33,6 +33,7 @@ export async function interactByScript(
     // The gateway ends the session once it has taken all input, so that nothing of it is lost.
     const orderly = await connection.close(SCRIPT_END_MS);
     signal.throwIfAborted();
+    if (connection.refused()) connection.checkEnd();
     if (!orderly) {
       const message = `the VM did not take all input within ${SCRIPT_END_MS / 1000} s`;
       throw new VsbError('E_DEADLINE', message, { layer: 'console' });

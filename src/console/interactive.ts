@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode, messageOf, VsbError, type ErrorCode } from '../errors/index.js';
 import type { ConsoleConnection } from './connection.js';
 import { EscapeParser, escapeHelp, type EscapeCommand } from './escape.js';
-import { PasteMode } from './paste-mode.js';
+import { OutputModes } from './output-modes.js';
 import type { Recording } from './recording.js';
 import { RawTerminal, sizeOf, type TerminalInput, type TerminalOutput } from './terminal.js';
 import { terminalSizeCommand } from './terminal-size.js';
@@ -57,7 +57,7 @@ class InteractiveConsole {
   readonly #options: InteractiveOptions;
   readonly #terminal: RawTerminal;
   readonly #parser: EscapeParser;
-  readonly #pasteMode = new PasteMode();
+  readonly #modes = new OutputModes();
   /** Aborted when the user wants to leave. */
   readonly #left = new AbortController();
   /** Undefined while there is none. */
@@ -103,7 +103,8 @@ class InteractiveConsole {
     channel.on('data', (bytes: Buffer) => {
       recording?.output(bytes);
       const more = stdout.write(bytes);
-      if (this.#pasteMode.push(bytes)) this.#terminal.markPastesAgain();
+      if (this.#modes.push(bytes)) this.#terminal.markPastesAgain();
+      this.#terminal.alternateScreen = this.#modes.alternateScreen;
       if (!more) channel.pause();
     });
     connection.onNotice((text) => stderr.write(text));
@@ -142,7 +143,7 @@ class InteractiveConsole {
   }
 
   readonly #onInput = (chunk: Buffer): void => {
-    this.#parser.passPasteMarks = this.#pasteMode.wanted;
+    this.#parser.passPasteMarks = this.#modes.pasteMarks;
     for (const action of this.#parser.push(chunk)) {
       if (action.type === 'data') this.#type(action.bytes);
       else this.#command(action.type);
@@ -162,7 +163,10 @@ class InteractiveConsole {
       case 'detach':
         return this.#leave();
       case 'suspend':
-        return this.#terminal.suspend(() => stdin.resume());
+        return this.#terminal.suspend(() => {
+          stdin.resume();
+          if (this.#modes.alternateScreen) this.#command('replay');
+        });
       case 'help':
         return void stderr.write(escapeHelp(escape ?? ''));
       case 'break':

@@ -1,7 +1,7 @@
 /** The user's terminal while it is a console: raw, and whatever happens, given back as it was. */
 import type { Readable, Writable } from 'node:stream';
 
-import { MARK_PASTES } from './paste-mode.js';
+import { MARK_PASTES } from './output-modes.js';
 import { believableSize, type ScreenSize } from './terminal-size.js';
 
 /** An input that may be a terminal (`process.stdin` is one). */
@@ -21,10 +21,13 @@ export function sizeOf(output: TerminalOutput): ScreenSize | undefined {
 
 /**
  * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
- * alternate screen, mouse reports, bracketed paste, application keypad and cursor keys.
+ * mouse and focus reports, bracketed paste, application keypad and cursor keys, scroll region (which moves
+ * the cursor, so that it is kept meanwhile).
  */
 const RESET =
-  '\x1b[0m\x1b[?25h\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>';
+  '\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
+/** Only where it is needed: on the normal screen it would move the cursor. */
+const LEAVE_ALTERNATE_SCREEN = '\x1b[?1049l';
 
 /** The part of `process` that tells when the terminal must be given back or taken again. */
 export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'once' | 'kill' | 'pid'>;
@@ -34,6 +37,8 @@ export class RawTerminal {
   readonly #output: TerminalOutput;
   readonly #process: ProcessEvents;
   #raw = false;
+  /** Whether a VM's program has switched to the alternate screen. */
+  alternateScreen = false;
 
   constructor(
     input: TerminalInput,
@@ -84,7 +89,8 @@ export class RawTerminal {
     } catch {
       // The terminal is gone (hang-up): there is nothing left to restore.
     }
-    if (this.#output.isTTY === true && this.#output.writable) this.#output.write(RESET);
+    if (this.#output.isTTY !== true || !this.#output.writable) return;
+    this.#output.write(`${this.alternateScreen ? LEAVE_ALTERNATE_SCREEN : ''}${RESET}`);
   };
 
   readonly #again = (): void => {

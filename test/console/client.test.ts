@@ -391,6 +391,7 @@ test('RawTerminal gives the terminal back at exit, takes it again after a stop, 
   terminal.restore();
   processEvents.emit('SIGCONT');
   expect(input.modes).toEqual([true, true, false]);
-  expect(output.text).toContain('\x1b[?1049l');
+  expect(output.text).toContain('\x1b[?25h');
+  expect(output.text).not.toContain('\x1b[?1049l');
   expect(processEvents.listenerCount('exit')).toBe(0);
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { EscapeParser, type EscapeAction } from '../../src/console/escape.js';
-import { PasteMode } from '../../src/console/paste-mode.js';
+import { OutputModes } from '../../src/console/output-modes.js';
 
 /** The actions as text: data as it is, the others in angle brackets. */
 function play(chunks: readonly string[], escape = '~'): string {
@@ -61,15 +61,19 @@ test('EscapeParser passes the marks of a paste on to a VM that wants them, and a
   expect(parser.push(Buffer.from('\x1b'))).toEqual([esc]);
 });
 
-test('PasteMode follows what the VM asks the terminal for, however it is cut', () => {
-  const mode = new PasteMode();
+test('OutputModes follows what the VM asks the terminal for, however it is cut', () => {
+  const mode = new OutputModes();
   expect(mode.push(Buffer.from('text \x1b[?20'))).toBe(false);
   expect(mode.push(Buffer.from('04h$ '))).toBe(false);
-  expect(mode.wanted).toBe(true);
+  expect(mode.pasteMarks).toBe(true);
   expect(mode.push(Buffer.from('\x1b[?25;2004l'))).toBe(true);
-  expect(mode.wanted).toBe(false);
+  expect(mode.pasteMarks).toBe(false);
   expect(mode.push(Buffer.from('more'))).toBe(false);
   expect(mode.push(Buffer.from('\x1b[?2004h\x1b[?2004l'))).toBe(true);
+  for (const byte of Buffer.from('vi \x1b[?1049h')) mode.push(Buffer.of(byte));
+  expect(mode.alternateScreen).toBe(true);
+  expect(mode.push(Buffer.from('\x1b[?1049;2004l'))).toBe(true);
+  expect(mode.alternateScreen).toBe(false);
 });
 
 test('EscapeParser gives the same however the input is cut', () => {

@@ -1,0 +1,103 @@
+/**
+ * An instance as the compiled program sees it: its files, and a control socket that this process answers.
+ * Behind it is the gateway of a ConsoleRig.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { fingerprintOfLine } from '../../src/console/keys.js';
+import { ControlServer, type Handlers } from '../../src/daemon/server.js';
+import type { InstanceStatus } from '../../src/daemon/protocol.js';
+import {
+  createInstanceDirectories,
+  findRoots,
+  instancePaths,
+  type InstancePaths,
+} from '../../src/testbed/paths.js';
+import { identifyProcess } from '../../src/testbed/process-identity.js';
+import { writeProcesses } from '../../src/testbed/record.js';
+import { ConsoleRig } from './console-rig.js';
+
+/** `npm run build` comes before `npm test`. */
+export const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class CliInstance {
+  readonly directory: string;
+  readonly paths: InstancePaths;
+  readonly env: Record<string, string>;
+  readonly #rig: ConsoleRig;
+  #server: ControlServer | undefined;
+
+  static async start(rig: ConsoleRig): Promise<CliInstance> {
+    const instance = new CliInstance(rig, await mkdtemp(join(tmpdir(), 'vsb-inst-')));
+    const { paths, env } = instance;
+    await createInstanceDirectories(paths, findRoots(env));
+    const self = await identifyProcess(process.pid);
+    if (self === undefined) throw new Error('a process knows itself');
+    await writeProcesses(paths, { daemon: self });
+    await writeFile(paths.clientKey, ConsoleRig.clientKey.privatePem, { mode: 0o600 });
+    await instance.#serve();
+    return instance;
+  }
+
+  private constructor(rig: ConsoleRig, directory: string) {
+    this.#rig = rig;
+    this.directory = directory;
+    this.env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: directory,
+      TERM: 'xterm-256color',
+      XDG_STATE_HOME: directory,
+      XDG_CACHE_HOME: directory,
+      XDG_RUNTIME_DIR: directory,
+    };
+    this.paths = instancePaths('default', findRoots(this.env));
+  }
+
+  async stop(): Promise<void> {
+    await this.#server?.close();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Runs the program without a terminal. */
+  async run(words: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
+    return await new Promise((resolve) => {
+      execFile(
+        process.execPath,
+        [executable, ...words],
+        { cwd: this.directory, env: { ...this.env, ...env }, timeout: 30_000 },
+        (error, stdout, stderr) => {
+          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+          resolve({ code, stdout, stderr });
+        },
+      ).stdin?.end();
+    });
+  }
+
+  #status(): InstanceStatus {
+    const { publicLine } = ConsoleRig.hostKey;
+    return {
+      ...{ schemaVersion: 1, name: 'default', state: 'running', processes: {} },
+      gateway: {
+        ...{ host: '127.0.0.1', port: this.#rig.gateway.port, hostKeyLine: publicLine },
+        hostKeyFingerprint: fingerprintOfLine(publicLine),
+        clientKeyPath: this.paths.clientKey,
+      },
+      vms: [{ name: 'vm1', state: 'running', hooked: true, sessions: 0, bytesOut: 0, bytesIn: 0 }],
+    };
+  }
+
+  async #serve(): Promise<void> {
+    const handlers: Pick<Handlers, 'status'> = { status: () => Promise.resolve(this.#status()) };
+    this.#server = await ControlServer.listen(this.paths.controlSocket, handlers as Handlers);
+  }
+}
