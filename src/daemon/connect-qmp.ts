@@ -7,7 +7,7 @@ import { publicLineOf } from '../testbed/dropbear-key.js';
 import { l1Address, l2Address } from '../testbed/layers/network.js';
 import { connectConsoles } from './connect-consoles.js';
 import { forwardedPort } from './forwarded-ports.js';
-import type { QemuProcess } from './qemu-process.js';
+import type { QemuHandle } from './qemu-process.js';
 import { loopback, type Running } from './running.js';
 
 /** Waits for QMP, and asks QEMU by which ports L1 and L2 can be managed. */
@@ -41,7 +41,7 @@ export async function connectQmp(
 /** Connects to a QEMU that was just started: it makes the socket some milliseconds later. */
 export async function awaitQmp(
   socket: string,
-  qemu: QemuProcess,
+  qemu: QemuHandle,
   signal: AbortSignal,
   limitMs: number,
 ): Promise<QmpClient> {
