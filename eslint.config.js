@@ -9,7 +9,7 @@ export default tseslint.config(
     languageOptions: {
       parserOptions: {
         projectService: {
-          allowDefaultProject: ['eslint.config.js', 'bin/vsbypass.js', 'scripts/console.mjs'],
+          allowDefaultProject: ['eslint.config.js', 'bin/vsbypass.js', 'scripts/*.mjs'],
         },
         tsconfigRootDir: import.meta.dirname,
       },

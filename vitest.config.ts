@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
+ * Four projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
  * console's page in a real Chromium, over the same fake peers; `e2e` boots the real stack once
- * and is therefore sequential and patient.
+ * and is therefore sequential and patient; `figures` measures, and wants a quiet machine.
  */
 export default defineConfig({
   test: {
@@ -31,6 +31,16 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'figures',
+          include: ['test/figures/**/*.figures.ts'],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          disableConsoleIntercept: true,
         },
       },
     ],

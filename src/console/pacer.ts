@@ -11,12 +11,15 @@ const PAUSE_FACTOR = 15;
 export class Pacer {
   /** In the order in which they get their turn. */
   readonly #waiting = new Set<() => void>();
-  #timer: NodeJS.Timeout | undefined;
+  /** A turn is to come, or the pause after one is not over. */
+  #busy = false;
 
   /** Calls it once, soon; more than one request before that is one. */
   schedule(serve: () => void): void {
     this.#waiting.add(serve);
-    if (this.#timer === undefined) this.#timer = setTimeout(this.#turn, 0);
+    if (this.#busy) return;
+    this.#busy = true;
+    setTimeout(this.#turn, 0);
   }
 
   cancel(serve: () => void): void {
@@ -33,9 +36,9 @@ export class Pacer {
       if (elapsed >= TURN_MS) break;
     }
     // Also with nobody waiting: who comes next must not begin a new turn at once.
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
+    setTimeout(() => {
       if (this.#waiting.size > 0) this.#turn();
+      else this.#busy = false;
     }, elapsed * PAUSE_FACTOR);
   };
 }
