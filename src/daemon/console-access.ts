@@ -42,6 +42,9 @@ export interface GrantRequest {
   readonly once: boolean;
 }
 
+/** For the audit log. */
+export type AccessEvent = { readonly type: 'granted' | 'revoked' } & GrantInfo;
+
 /** @throws VsbError E_INSTANCE_NOT_RUNNING while there is no gateway */
 export function accessOf({ access }: Running): ConsoleAccess {
   if (access !== undefined) return access;
@@ -57,6 +60,7 @@ export class ConsoleAccess {
   readonly #parseKey: KeyParser;
   readonly #store: string;
   readonly #log: (text: string) => void;
+  readonly #audit: (event: AccessEvent) => void;
   /** One write at a time, the latest state last. */
   #written: Promise<void> = Promise.resolve();
 
@@ -65,9 +69,10 @@ export class ConsoleAccess {
     paths: InstancePaths,
     config: Config,
     log: (text: string) => void,
+    audit: (event: AccessEvent) => void,
   ): Promise<ConsoleAccess> {
     const { default: ssh2 } = await import('ssh2');
-    const access = new ConsoleAccess(ssh2.utils.parseKey, paths.grants, log);
+    const access = new ConsoleAccess(ssh2.utils.parseKey, paths.grants, log, audit);
     const { authorizedKeys, watchKeys, certificateAuthorities } = config.console;
     await access.#configure(authorizedKeys, 'write', undefined);
     await access.#configure(watchKeys, 'watch', undefined);
@@ -86,10 +91,16 @@ export class ConsoleAccess {
     return access;
   }
 
-  private constructor(parseKey: KeyParser, store: string, log: (text: string) => void) {
+  private constructor(
+    parseKey: KeyParser,
+    store: string,
+    log: (text: string) => void,
+    audit: (event: AccessEvent) => void,
+  ) {
     this.#parseKey = parseKey;
     this.#store = store;
     this.#log = log;
+    this.#audit = audit;
   }
 
   /** @throws VsbError E_CONSOLE_KEY for a key that cannot be used, E_USAGE when there are too many grants */
@@ -113,14 +124,17 @@ export class ConsoleAccess {
     const grant: Grant = { id, key, vm, role, once, expires, source: 'command' };
     this.list.add(grant);
     await this.#written;
-    return describeGrant(grant);
+    const given = describeGrant(grant);
+    this.#audit({ type: 'granted', ...given });
+    return given;
   }
 
   /** Takes grants back, and ends the sessions that came in by them. */
   async revoke(selector: GrantSelector): Promise<GrantInfo[]> {
-    const revoked = this.list.revoke(selector);
+    const revoked = this.list.revoke(selector).map(describeGrant);
+    for (const grant of revoked) this.#audit({ type: 'revoked', ...grant });
     await this.#written;
-    return revoked.map(describeGrant);
+    return revoked;
   }
 
   /** All that hold now. */

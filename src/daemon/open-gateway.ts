@@ -11,12 +11,13 @@ import { loopback, type Running } from './running.js';
 export async function openGateway(running: Running, port: number): Promise<void> {
   const { paths, request, secrets, hub, log } = running;
   const { config } = request;
-  const access = await ConsoleAccess.load(paths, config, log);
   // Who attached when to what, and never what was typed or printed.
   const audit = new RotatingLog(paths.auditLog, { encoding: 'utf8' });
   running.failed.signal.addEventListener('abort', () => setImmediate(() => audit.close()), {
     once: true,
   });
+  const report = (event: unknown): void => audit.write([JSON.stringify(event)]);
+  const access = await ConsoleAccess.load(paths, config, log, report);
   running.access = access;
   running.gateway = await startGateway({
     hostKeyPem: secrets.consoleHost.privatePem,
@@ -26,6 +27,6 @@ export async function openGateway(running: Running, port: number): Promise<void>
     hub,
     listen: { host: loopback, port },
     limits: { idleMs: config.console.idleSeconds * 1000 },
-    log: (event) => audit.write([JSON.stringify(event)]),
+    log: report,
   });
 }

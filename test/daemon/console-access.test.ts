@@ -7,13 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/schema.js';
 import { fingerprintOfLine, generateKey } from '../../src/console/keys.js';
-import { accessOf, ConsoleAccess } from '../../src/daemon/console-access.js';
+import { accessOf, ConsoleAccess, type AccessEvent } from '../../src/daemon/console-access.js';
 import type { Running } from '../../src/daemon/running.js';
 import { instancePaths, type InstancePaths } from '../../src/testbed/paths.js';
 
 let directory: string;
 let paths: InstancePaths;
 let logged: string[];
+let audited: AccessEvent[];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-access-'));
@@ -22,13 +23,19 @@ beforeEach(async () => {
     grants: join(directory, 'grants.json'),
   };
   logged = [];
+  audited = [];
 });
 afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
 async function load(config: Config = parseConfig('{}', 'f')): Promise<ConsoleAccess> {
-  return await ConsoleAccess.load(paths, config, (text) => logged.push(text));
+  return await ConsoleAccess.load(
+    paths,
+    config,
+    (text) => logged.push(text),
+    (event) => audited.push(event),
+  );
 }
 
 const alice = `${generateKey('alice').publicLine} alice`;
@@ -82,6 +89,11 @@ describe('ConsoleAccess', () => {
     expect(second.grants()[0]).toEqual(given);
     expect(await second.revoke({ vm: 'vm1', which: given.id })).toEqual([given]);
     expect((await load()).grants()).toMatchObject([{ role: 'watch' }]);
+    expect(audited.map(({ type, id }) => [type, id])).toEqual([
+      ['granted', given.id],
+      ['granted', expect.any(String)],
+      ['revoked', given.id],
+    ]);
   });
 
   it('refuses what is not one usable public key', async () => {
