@@ -17,8 +17,8 @@ export interface ScriptOptions {
 }
 
 /**
- * Runs the steps at any console; the VM's output goes to stdout as it comes, on failure its last 20
- * lines to stderr.
+ * Runs the steps at any console; the VM's output goes to stdout as it comes; the error of a failure has
+ * its last 20 lines.
  * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED, E_DEADLINE; the signal's reason when it is aborted
  */
 export async function interactByScript(
@@ -43,10 +43,6 @@ export async function interactByScript(
     signal.throwIfAborted();
     // A refused session explains a script that got nowhere better than the script can.
     if (connection.refused()) connection.checkEnd();
-    const tail = error instanceof VsbError ? error.details?.tail : undefined;
-    if (Array.isArray(tail) && tail.length > 0) {
-      stderr.write(`last lines of the console:\n${tail.map((line) => `  ${line}\n`).join('')}`);
-    }
     throw error;
   } finally {
     connection.destroy();

@@ -3,7 +3,7 @@ import { VsbError } from '../errors/index.js';
 import { ExpectBuffer, type ExpectOptions } from './expect.js';
 
 /** Lines of the transcript in the report of a failure. */
-const TAIL_LINES = 20;
+const LAST_LINES = 20;
 
 /** The console that is talked to. */
 export interface ScriptPeer {
@@ -34,7 +34,7 @@ export class Conversation {
 
   /**
    * Waits for output that matches, after what matched before.
-   * @throws VsbError E_EXPECT_TIMEOUT or E_CONSOLE_CLOSED, with `details` {pattern, tail}; the signal's reason
+   * @throws VsbError E_EXPECT_TIMEOUT or E_CONSOLE_CLOSED, with `details` {pattern, lastLines}; the signal's reason
    */
   async expect(pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray> {
     return await this.#until(timeoutMs, pattern, () => this.#buffer.find(pattern));
@@ -107,7 +107,7 @@ export class Conversation {
     message: string,
     pattern?: RegExp,
   ): VsbError {
-    const details = { pattern: pattern?.source, tail: this.#buffer.tail(TAIL_LINES) };
+    const details = { pattern: pattern?.source, lastLines: this.#buffer.tail(LAST_LINES) };
     return new VsbError(code, message, { layer: 'console', details });
   }
 }

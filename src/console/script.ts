@@ -11,7 +11,7 @@ export type ScriptStep =
 
 /**
  * Runs the steps.
- * @throws VsbError E_EXPECT_TIMEOUT or E_CONSOLE_CLOSED, with `details` {step (from 1), pattern, tail};
+ * @throws VsbError E_EXPECT_TIMEOUT or E_CONSOLE_CLOSED, with `details` {step (from 1), pattern, lastLines};
  *   the signal's reason when it is aborted
  */
 export async function runScript(

@@ -1,7 +1,8 @@
 /** Someone at a console of the user VM: types, reads, logs in. Keeps what has come, to be searched. */
 import { VsbError } from '../errors/index.js';
+import { scriptPeer } from './client.js';
 import type { ConsoleConnection } from './connection.js';
-import { ExpectBuffer } from './expect.js';
+import { Conversation } from './conversation.js';
 
 /** How long a shell in the user VM may take for something small, milliseconds. */
 const answerMs = 60_000;
@@ -17,25 +18,16 @@ const loginPrompt = /login: $/;
 export class Typist {
   readonly #connection: ConsoleConnection;
   readonly #signal: AbortSignal;
-  readonly #buffer = new ExpectBuffer({ stripAnsi: true });
+  readonly #talk: Conversation;
   #heard: Buffer[] = [];
-  #ended = false;
-  #changed: () => void = () => {};
   #turn = 0;
 
   /** @param signal ends every wait */
   constructor(connection: ConsoleConnection, signal: AbortSignal) {
     this.#connection = connection;
     this.#signal = signal;
-    connection.channel.on('data', (bytes: Buffer) => {
-      this.#heard.push(bytes);
-      this.#buffer.push(bytes);
-      this.#changed();
-    });
-    void connection.closed.then(() => {
-      this.#ended = true;
-      this.#changed();
-    });
+    connection.channel.on('data', (bytes: Buffer) => this.#heard.push(bytes));
+    this.#talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
   }
 
   /** All output since the last call of forget(). */
@@ -56,36 +48,16 @@ export class Typist {
    * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the signal's reason
    */
   async expect(pattern: RegExp, timeoutMs = answerMs): Promise<RegExpExecArray> {
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      this.#changed();
-    }, timeoutMs);
-    const onAbort = (): void => this.#changed();
-    this.#signal.addEventListener('abort', onAbort);
     try {
-      for (;;) {
-        const match = this.#buffer.find(pattern);
-        if (match !== undefined) return match;
-        this.#signal.throwIfAborted();
-        if (this.#ended) this.#connection.checkEnd();
-        if (this.#ended || late) throw this.#silence(pattern, timeoutMs);
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
+      return await this.#talk.expect(pattern, timeoutMs);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      // The connection knows better why it ended.
+      if (error instanceof VsbError && error.code === 'E_CONSOLE_CLOSED') {
+        this.#connection.checkEnd();
       }
-    } finally {
-      clearTimeout(timer);
-      this.#signal.removeEventListener('abort', onAbort);
+      throw error;
     }
-  }
-
-  #silence(pattern: RegExp, timeoutMs: number): VsbError {
-    const what = `the user VM did not show /${pattern.source}/`;
-    return new VsbError('E_EXPECT_TIMEOUT', `${what} within ${timeoutMs / 1000} s`, {
-      layer: 'console',
-      details: { lastLines: this.#buffer.tail(10) },
-    });
   }
 
   /**

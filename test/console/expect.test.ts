@@ -125,7 +125,7 @@ test('runScript fails with the step, the pattern and the last lines when nothing
   await expect(runScript(peer, [send('x'), wait('three', 20)], never)).rejects.toMatchObject({
     code: 'E_EXPECT_TIMEOUT',
     exitCode: 124,
-    details: { step: 2, pattern: 'three', tail: ['one', 'two'] },
+    details: { step: 2, pattern: 'three', lastLines: ['one', 'two'] },
   });
 });
 

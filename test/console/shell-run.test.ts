@@ -129,6 +129,6 @@ test('runInShell gives up at the deadline and shows what came last', async () =>
   await expect(runCommand('echo begun; sleep 60', { timeoutMs: 300 })).rejects.toMatchObject({
     code: 'E_EXPECT_TIMEOUT',
     exitCode: 124,
-    details: { tail: expect.arrayContaining(['begun']) as unknown },
+    details: { lastLines: expect.arrayContaining(['begun']) as unknown },
   });
 });
