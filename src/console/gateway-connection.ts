@@ -61,6 +61,9 @@ interface ChannelState {
 /** Of a terminal that does not tell. */
 const defaultSize: ScreenSize = { columns: 80, rows: 24 };
 
+/** Channels of one connection at one time: each may hold a history. */
+const MAX_CHANNELS = 32;
+
 const plainAttach: AttachRequest = { as: 'auto', replay: undefined, sanitize: false };
 
 export class GatewayConnection {
@@ -82,7 +85,10 @@ export class GatewayConnection {
       host.authenticated();
       host.log({ type: 'auth-accepted', ...this.#who() });
     });
-    connection.on('session', (accept) => this.#onSession(accept()));
+    connection.on('session', (accept, reject) => {
+      if (this.#channels.size < MAX_CHANNELS) this.#onSession(accept());
+      else reject();
+    });
     connection.on('error', (error) => host.drop(messageOf(error)));
     connection.on('close', () => {
       for (const timer of this.#delays) clearTimeout(timer);
@@ -194,7 +200,12 @@ export class GatewayConnection {
     // What is typed into a verb means nothing.
     channel.resume();
     if (verb.verb === 'write') {
-      for (const { attachment } of this.#channels.values()) attachment?.claim(true);
+      const own = [...this.#channels.values()].flatMap(({ attachment }) => attachment ?? []);
+      if (own.length === 0) {
+        const message = 'this connection has no session that could type';
+        throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+      }
+      for (const attachment of own) attachment.claim(true);
       channel.exit(0);
       channel.end();
       return;
@@ -282,9 +293,12 @@ export class GatewayConnection {
     console: VmConsole,
     size: ScreenSize = defaultSize,
   ): Promise<void> {
-    const history = console.history.snapshot();
+    const takeHistory = (): Buffer => {
+      attachment.session.skipToNow();
+      return console.history.snapshot();
+    };
     try {
-      attachment.start(await this.#host.screens.render(history, size));
+      attachment.start(await this.#host.screens.render(takeHistory, size));
     } catch (error) {
       attachment.start(undefined);
       attachment.notice(`no screen from before: ${messageOf(error)}`);

@@ -90,9 +90,11 @@ async function history(
   { replay, sanitize }: Extract<Verb, { verb: 'history' }>,
   { console, size, screens }: VerbContext,
 ): Promise<Buffer> {
-  const kept = console.history.snapshot();
+  const takeHistory = (): Buffer => console.history.snapshot();
   const bytes =
-    replay === 'lines' ? kept : await screens.render(kept, size ?? { columns: 80, rows: 24 });
+    replay === 'lines'
+      ? takeHistory()
+      : await screens.render(takeHistory, size ?? { columns: 80, rows: 24 });
   return sanitize ? new Sanitizer().push(bytes) : bytes;
 }
 

@@ -40,7 +40,7 @@ export interface GatewayLimits {
 
 const defaultLimits: GatewayLimits = {
   maxSessions: 256,
-  maxUnauthenticated: 16,
+  maxUnauthenticated: 128,
   loginGraceMs: 20_000,
   maxAuthTries: 6,
   authFailureDelayMs: 300,

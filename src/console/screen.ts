@@ -11,7 +11,7 @@ import type { ScreenSize } from './terminal-size.js';
 /** Lines above the screen that are sent too. */
 const SCROLLBACK = 1000;
 /** How long it may take, milliseconds: a VM can print what keeps a terminal busy for ever. */
-const LIMIT_MS = 3000;
+const LIMIT_MS = 5000;
 /** Longest result, characters. */
 const MAX_TEXT = 4 * 1024 * 1024;
 /** Memory of the thread, MiB. */
@@ -19,26 +19,21 @@ const HEAP_MIB = 128;
 /** An unused thread is ended after this time, milliseconds. */
 const IDLE_MS = 20_000;
 export class ScreenRenderer {
-  readonly #limitMs: number;
   #worker: Worker | undefined;
   #nextId = 0;
   /** One at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
 
-  /** @param limitMs for one screen, milliseconds */
-  constructor(limitMs = LIMIT_MS) {
-    this.#limitMs = limitMs;
-  }
-
   /**
    * The screen, and the lines above it, as text for a terminal of that size. What the terminal shows
    * before is scrolled away, not erased.
    *
+   * @param takeHistory called when it is drawn: many who wait need not keep a copy each
    * @throws VsbError E_DEADLINE when the output keeps the terminal too busy, E_CONSOLE_REFUSED when it fails
    */
-  async render(history: Buffer, size: ScreenSize): Promise<Buffer> {
-    const turn = this.#last.then(async () => await this.#ask(history, size));
+  async render(takeHistory: () => Buffer, size: ScreenSize): Promise<Buffer> {
+    const turn = this.#last.then(async () => await this.#ask(takeHistory(), size));
     this.#last = turn.catch(() => undefined);
     const text = await turn;
     return Buffer.from(`\x1b[0m${'\r\n'.repeat(size.rows)}\x1b[H${text}`);
@@ -60,9 +55,9 @@ export class ScreenRenderer {
           reject(new VsbError(code, message, { layer: 'console' }));
         };
         const timer = setTimeout(() => {
-          const seconds = this.#limitMs / 1000;
+          const seconds = LIMIT_MS / 1000;
           fail('E_DEADLINE', `the screen could not be drawn within ${seconds} s`);
-        }, this.#limitMs);
+        }, LIMIT_MS);
         const onMessage = (answer: { id: number; text: string }): void => {
           if (answer.id !== id) return;
           if (answer.text.length > MAX_TEXT) {

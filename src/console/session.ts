@@ -110,6 +110,11 @@ export class Session extends EventEmitter<SessionEvents> {
     return chunk;
   }
 
+  /** Leaves out what has come so far, and does not count it as missed. */
+  skipToNow(): void {
+    this.#position = this.#target.history.end;
+  }
+
   /**
    * Output as it comes, until the session ends and all is read.
    * @throws the signal's reason when it is aborted

@@ -44,37 +44,38 @@ describe('ScreenRenderer', () => {
     ['one that has ended', 'before\r\n\x1b[?1049h\x1b[Hvi\x1b[?1049lafter'],
     ['colours', '\x1b[31mred\x1b[0m plain \x1b[1;44mbold\x1b[0m'],
   ])('gives a late terminal the same screen: %s', async (_, output) => {
-    const late = await renderer.render(Buffer.from(output), size);
+    const late = await renderer.render(() => Buffer.from(output), size);
     expect(await shown(late)).toEqual(await shown(output));
   });
 
   test('what comes after it lands where it should, in a scroll region too', async () => {
     const before = '\x1b[2J\x1b[5;20r\x1b[20;1Hlast of the region';
     const after = '\r\nscrolled\r\n\x1b[1;1Htop';
-    const late = await renderer.render(Buffer.from(before), size);
+    const late = await renderer.render(() => Buffer.from(before), size);
     expect(await shown(late.toString() + after)).toEqual(await shown(before + after));
-    const hidden = await renderer.render(Buffer.from('\x1b[?25l'), size);
+    const hidden = await renderer.render(() => Buffer.from('\x1b[?25l'), size);
     expect(hidden.toString()).toMatch(/\x1b\[\?25l$/); // eslint-disable-line no-control-regex
   });
 
   test('leaves out questions, titles and clipboard writes of the past', async () => {
     const attack = '\x1b]52;c;AAAA\x07\x1b]0;title\x07\x1b[c\x1b[6n\x1b[21t\x05ok';
-    const late = String(await renderer.render(Buffer.from(attack), size));
+    const late = String(await renderer.render(() => Buffer.from(attack), size));
     expect(late.replace('\x1b[H', '').replace('\x1b[0m', '')).toMatch(/^(\r\n){24}ok$/);
   });
 
   test('output that would keep a terminal busy for ever is given up, and the next screen is drawn', async () => {
-    renderer = new ScreenRenderer(500);
     const busy = Buffer.from('\x1b[2147483647S\x1b[2147483647T'.repeat(100));
-    await expect(renderer.render(busy, size)).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    await expect(renderer.render(() => busy, size)).rejects.toMatchObject({ code: 'E_DEADLINE' });
     const huge = Buffer.from('x\x1b[2147483647b');
-    await expect(renderer.render(huge, size)).rejects.toThrow(/screen/);
-    expect(String(await renderer.render(Buffer.from('fine'), size))).toContain('fine');
+    await expect(renderer.render(() => huge, size)).rejects.toThrow(/screen/);
+    expect(String(await renderer.render(() => Buffer.from('fine'), size))).toContain('fine');
   });
 
   test('draws a history of 1 MB', async () => {
     const history = Buffer.from('[   12.345678] kernel: a line of a boot log\r\n'.repeat(25_000));
-    expect((await shown(await renderer.render(history, size))).lines[0]).toContain('boot log');
+    expect((await shown(await renderer.render(() => history, size))).lines[0]).toContain(
+      'boot log',
+    );
   });
 });
 

@@ -156,6 +156,17 @@ test('help lists the verbs, and what is no verb is refused as a whole', async ()
   }
 });
 
+test('a connection has so many channels at one time, one after the other as many as it likes', async () => {
+  const client = await rig.login();
+  for (let count = 0; count < 50; count++) {
+    expect((await rig.ending(await rig.exec(client, 'help'))).status).toBe(0);
+  }
+  for (let count = 0; count < 32; count++) await rig.exec(client, 'watch');
+  await expect(rig.exec(client, 'watch')).rejects.toThrow();
+  expect(rig.gateway.sessions()).toHaveLength(32);
+  expect(await rig.ask('write')).toMatchObject({ status: 2 });
+});
+
 test('100 watchers and a writer at one VM all see everything, and the writer types', async () => {
   const writer = await rig.shell(await rig.login());
   const watchers: { text: string }[] = [];
