@@ -203,9 +203,9 @@ describe('Testbed.adopt', () => {
     await writtenDown(await freePort());
     await testbed.adopt(await adoptable());
     qemu.kill('SIGKILL');
-    await expect.poll(() => testbed.state, { timeout: 5000 }).toBe('broken');
+    await expect.poll(() => testbed.state).toBe('broken');
     expect(testbed.status().reason).toContain('QEMU has ended');
-    expect(existsSync(paths.resume)).toBe(false);
+    await expect.poll(() => existsSync(paths.resume)).toBe(false);
   });
 
   it('ends it like its own', async () => {
