@@ -3,9 +3,10 @@
  * was not acknowledged: nothing that its ring holds is lost. What the old daemon had in memory is: the history
  * and the sessions.
  */
-import { VsbError } from '../errors/index.js';
+import { messageOf, VsbError } from '../errors/index.js';
 import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
+import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
 import type { Resume } from './resume.js';
 import type { Running } from './running.js';
@@ -23,6 +24,10 @@ export async function connectAdopted(running: Running, resume: Resume): Promise<
   await connectQmp(running, signal, stepLimitMs);
   await connectLink(running, signal, stepLimitMs);
   await openWhereItWas(running, resume.gatewayPort);
+  const { irq } = running.request.config;
+  // The server in L2 has ended with the daemon that it talked to. The consoles work without it, by the doorbell.
+  if (irq === 'doorbell') return;
+  await setIrqMode(running, irq, signal).catch((error: unknown) => running.log(messageOf(error)));
 }
 
 /** Clients know the port; but one that is taken must not keep the consoles closed. */

@@ -183,7 +183,7 @@ export const countersSchema = z.object({
 });
 export type Counters = z.output<typeof countersSchema>;
 
-const grantInfoSchema = z.object({
+export const grantInfoSchema = z.object({
   id: z.string(),
   /** Absent: all VMs. */
   vm: z.string().optional(),

@@ -18,6 +18,7 @@ import {
 import { errorDocumentSchema } from '../errors/document.js';
 import { eventLineSchema } from '../events/stream.js';
 import { checkSchema } from '../host/check.js';
+import { grantSchema, grantsSchema, revokedSchema, runSchema, whoSchema } from './console.js';
 import { selfTestSchema, verifySchema } from './verify.js';
 
 const version = z.literal(1);
@@ -125,6 +126,11 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
   },
   proof: { title: 'proof --json', schema: proofSchema.extend({ schemaVersion: version }) },
   counters: { title: 'counters --json', schema: countersSchema.extend({ schemaVersion: version }) },
+  'console-who': { title: 'console who --json', schema: whoSchema },
+  'console-run': { title: 'console run --json', schema: runSchema },
+  'console-grant': { title: 'console grant --json', schema: grantSchema },
+  'console-grants': { title: 'console grants --json', schema: grantsSchema },
+  'console-revoke': { title: 'console revoke --json', schema: revokedSchema },
   verify: { title: 'verify --json', schema: verifySchema },
   'verify-self-test': { title: 'verify --self-test --json', schema: selfTestSchema },
 };

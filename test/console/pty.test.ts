@@ -7,6 +7,7 @@ import { spawn, type IPty } from '@lydell/node-pty';
 import headless from '@xterm/headless';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
+import { runSchema, whoSchema } from '../../src/documents/console.js';
 import { CliInstance, executable } from '../rig/cli-instance.js';
 import { ConsoleRig } from '../rig/console-rig.js';
 
@@ -310,7 +311,7 @@ describe('vsbypass console without a terminal', () => {
       ...{ code: 0, stderr: '', stdout: 'nobody is at the console of vm1\n' },
     });
     const json = await instance.run(['console', 'who', 'vm1', '--json']);
-    expect(JSON.parse(json.stdout)).toMatchObject({ schemaVersion: 1, vm: 'vm1', sessions: [] });
+    expect(whoSchema.parse(JSON.parse(json.stdout))).toMatchObject({ vm: 'vm1', sessions: [] });
     expect(await instance.run(['console', 'break', 'vm1', '--sysrq', 't'])).toMatchObject({
       ...{ code: 0, stdout: "BREAK and 't' sent\n" },
     });
@@ -343,7 +344,7 @@ describe('vsbypass console without a terminal', () => {
       });
       const { code, stdout } = await run('--json', '--', 'echo out; exit 7');
       expect(code).toBe(0);
-      expect(JSON.parse(stdout)).toEqual({
+      expect(runSchema.parse(JSON.parse(stdout))).toEqual({
         ...{ schemaVersion: 1, vm: 'vm1', exitCode: 7, output: 'out\n' },
       });
       expect(await run('--timeout', '1', '--', 'sleep 30')).toMatchObject({

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import { whoSchema } from '../../src/documents/console.js';
 import { collect, ConsoleRig, read } from '../rig/console-rig.js';
 
 let rig: ConsoleRig;
@@ -103,8 +104,7 @@ test('who tells who is there and what they may do, as text and as a document', a
   await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(2));
   const { output } = await rig.ask('who');
   expect(output).toMatch(/^types {4}alice 127\S+ since \S+Z\nwatches {2}bob 127\S+ since \S+Z\n$/);
-  expect(JSON.parse((await rig.ask('who json')).output)).toMatchObject({
-    schemaVersion: 1,
+  expect(whoSchema.parse(JSON.parse((await rig.ask('who json')).output))).toMatchObject({
     vm: 'vm1',
     sessions: [
       { may: 'write', writes: true },
