@@ -8,8 +8,9 @@ import headless from '@xterm/headless';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { runSchema, whoSchema } from '../../src/documents/console.js';
-import { CliInstance, executable } from '../rig/cli-instance.js';
+import { CliInstance } from '../rig/cli-instance.js';
 import { ConsoleRig } from '../rig/console-rig.js';
+import { executable } from '../rig/run-cli.js';
 
 let rig: ConsoleRig;
 let instance: CliInstance;

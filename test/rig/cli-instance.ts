@@ -2,11 +2,9 @@
  * An instance as the compiled program sees it: its files, and a control socket that this process answers.
  * Behind it is the gateway of a ConsoleRig.
  */
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { fingerprintOfLine } from '../../src/console/keys.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
@@ -20,15 +18,7 @@ import {
 import { identifyProcess } from '../../src/testbed/process-identity.js';
 import { writeProcesses } from '../../src/testbed/record.js';
 import { ConsoleRig } from './console-rig.js';
-
-/** `npm run build` comes before `npm test`. */
-export const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
-
-export interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
+import { runCli, type Finished } from './run-cli.js';
 
 export class CliInstance {
   readonly directory: string;
@@ -69,18 +59,8 @@ export class CliInstance {
   }
 
   /** Runs the program without a terminal. */
-  async run(words: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
-    return await new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        [executable, ...words],
-        { cwd: this.directory, env: { ...this.env, ...env }, timeout: 30_000 },
-        (error, stdout, stderr) => {
-          const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-          resolve({ code, stdout, stderr });
-        },
-      ).stdin?.end();
-    });
+  async run(words: readonly string[]): Promise<Finished> {
+    return await runCli(this.directory, words);
   }
 
   #status(): InstanceStatus {

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+export const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
 export interface Finished {
   readonly code: number;
