@@ -301,7 +301,7 @@ describe.skipIf(!existsSync('/usr/bin/ssh'))('stock OpenSSH on a terminal', () =
     const refused = ssh('vm1', 'rm', '-rf', '/');
     await refused.shows(/request failed/);
     const unknown = ssh('-o', 'User=vm7', 'vm1');
-    await unknown.shows(/no VM is known as 'vm7'; there are: vm1 \[E_VM_UNKNOWN\]/);
+    await unknown.shows(/no VM is known as 'vm7';.* there are: vm1/);
     await unknown.ends(2);
   });
 });
