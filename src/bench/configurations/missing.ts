@@ -1,8 +1,9 @@
-/** Configurations of the paper that this version cannot bring up, with the reason. */
+/** Configurations that the benchmark cannot bring up yet, with the reason. */
 import type { MissingConfiguration } from './configuration.js';
 
-const noServer = 'this version has no interrupt server in L2 (ultracall, or told over the network)';
-const noXen = 'this version boots no L2 with stock Xen';
+const noServer =
+  'the benchmark does not switch the interrupt path of its testbed (`vsbypass irq`) yet';
+const noXen = 'the benchmark does not boot an L2 with stock Xen yet';
 
 const ways = [
   ['traditional', "the user VM on an unpatched Xen in L1, console through dom0's device model"],
