@@ -118,6 +118,7 @@ fill_image() {
   cp "$(kernel_of "$work/sysroot")" "$work/out/vmlinuz"
   extract_vmlinux "$work/out/vmlinuz" "$work/out/vmlinux"
   write_initrd "$work/root" "$work/out/initrd"
+  write_stock "$work/sysroot" "$work/root" "$work/out/stock"
 }
 
 
@@ -132,6 +133,7 @@ fill_disk() {
   local source=$1 work=$2
   mkdir -p "$work/root/l2"
   cp "$source/vmlinux" "$source/initrd" "$work/root/l2/"
+  cp "$source/stock" "$work/out/"
   write_squashfs "$work/root" "$work/out/l2.img"
 }
 
@@ -158,5 +160,6 @@ fill_boot_disk() {
   cp -R "$IMAGES/$name/initramfs/root/." "$work/initramfs/"
   write_initrd "$work/initramfs" "$work/root/boot/initrd"
   write_squashfs "$work/root" "$work/root.squashfs"
+  write_stock "$work/sysroot" "$work/root" "$work/out/stock"
   write_grub_disk "$work/sysroot" "$work/root.squashfs" "$work/out/l2.img"
 }

@@ -75,14 +75,16 @@ fetch_packages() {
     die "a package in $CACHE/pool does not match its sha256"
 }
 
-# unpack_packages LOCK DIRECTORY: one tree with the files of all packages, as an installation would have them.
+# unpack_packages LOCK DIRECTORY: one tree with the files of all packages, as an installation would have them. DIRECTORY.origin
+# tells of each file from which package it is.
 unpack_packages() {
   local lock=$1 directory=$2 file
   mkdir -p "$directory"
+  : >"$directory.origin"
   while read -r file _; do
     # Debug information has no place in an image, and the documentation is most of a small package's files.
     dpkg-deb --fsys-tarfile "$CACHE/pool/$file" |
-      tar -x -C "$directory" --no-same-owner --no-same-permissions --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' \
-        --exclude='./usr/share/locale/*'
+      tar -xv -C "$directory" --no-same-owner --no-same-permissions --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' \
+        --exclude='./usr/share/locale/*' | sed "s/\$/\t$file/" >>"$directory.origin"
   done <"$lock"
 }

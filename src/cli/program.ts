@@ -16,6 +16,7 @@ import { irqCommand } from './commands/irq.js';
 import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
 import { proofCommand } from './commands/proof.js';
+import { stockCommand } from './commands/stock.js';
 import { sshConfigCommand } from './commands/ssh-config.js';
 import { statusCommand } from './commands/status.js';
 import { upCommand } from './commands/up.js';
@@ -31,6 +32,7 @@ const commands: readonly CommandFactory[] = [
   consoleCommand,
   sshConfigCommand,
   proofCommand,
+  stockCommand,
   verifyCommand,
   benchCommand,
   countersCommand,

@@ -125,6 +125,15 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     schema: hookResultSchema.extend({ schemaVersion: version }),
   },
   proof: { title: 'proof --json', schema: proofSchema.extend({ schemaVersion: version }) },
+  stock: {
+    title: 'stock --json',
+    schema: z.object({
+      schemaVersion: version,
+      packages: z.array(z.object({ name: z.string(), version: z.string(), files: z.int() })),
+      changed: z.array(z.object({ path: z.string(), package: z.string() })),
+      others: z.array(z.string()),
+    }),
+  },
   counters: { title: 'counters --json', schema: countersSchema.extend({ schemaVersion: version }) },
   'console-who': { title: 'console who --json', schema: whoSchema },
   'console-run': { title: 'console run --json', schema: runSchema },

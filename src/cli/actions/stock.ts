@@ -1,0 +1,60 @@
+/** Carries `vsbypass stock` out: hashes what runs in L2, compares, prints. */
+import { readFile, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { ExitCode, VsbError, messageOf } from '../../errors/index.js';
+import { runRemote } from '../../ssh/client.js';
+import { parseList, parseSums, type ListedFile } from '../../stock/list.js';
+import { compare, type StockReport } from '../../stock/report.js';
+import type { InstancePaths } from '../../testbed/paths.js';
+import { bootFiles } from '../../testbed/plan.js';
+import type { CliContext } from '../context.js';
+import { existingInstance, instanceAccess } from '../instance-access.js';
+import { printJson, printLines, table } from '../output.js';
+
+/** A hundred megabytes are read in L2, under emulation. */
+const hashLimitMs = 180_000;
+
+/** @throws VsbError E_INSTANCE_NOT_RUNNING, E_FILE, E_SSH; the signal's reason */
+export async function showStock(context: CliContext, json: boolean): Promise<void> {
+  const { global, signal } = context;
+  const { management } = await instanceAccess(global.name, signal);
+  if (management === undefined) {
+    throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${global.name}' is not up`, {
+      hint: 'start it with `vsbypass up`',
+    });
+  }
+  const listed = await listOf(await existingInstance(global.name));
+  const paths = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
+  const result = await runRemote(management.l2, 'xargs sha256sum', {
+    ...{ signal, stdin: `${paths.join('\n')}\n`, timeoutMs: hashLimitMs },
+  });
+  const report = compare(listed, parseSums(result.stdout.toString()));
+  if (json) printJson(context, report);
+  else printLines(context, describe(report));
+  if (report.changed.length > 0) context.exitWith(ExitCode.layer);
+}
+
+/** The list beside the image that the instance has booted. */
+async function listOf(paths: InstancePaths): Promise<ListedFile[]> {
+  try {
+    const disk = await realpath(join(paths.bootDir, bootFiles.l2Disk));
+    return parseList(await readFile(join(dirname(disk), 'stock'), 'utf8'));
+  } catch (error) {
+    throw new VsbError('E_FILE', `cannot tell what L2 was made of: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function describe({ packages, changed, others }: StockReport): string[] {
+  const rows = packages.map(({ name, version, files }) => [name, version, String(files)]);
+  const files = packages.reduce((sum, one) => sum + one.files, 0);
+  return [
+    ...table([['PACKAGE', 'VERSION', 'FILES'], ...rows]),
+    '',
+    `${files} files of ${packages.length} Debian packages run in L2 as they were shipped, ${changed.length} do not`,
+    ...changed.map((file) => `CHANGED: ${file.path} of ${file.package}`),
+    `not from a package: ${others.join(' ')}`,
+  ];
+}
