@@ -15,7 +15,7 @@ import { readKey } from '../../src/console/keys.js';
 import { inspectInstance } from '../../src/daemon/inspect.js';
 import { findLeftovers, removeLeftovers } from '../../src/daemon/leftovers.js';
 import { findAdoptable, writeResume, type Adoptable } from '../../src/daemon/resume.js';
-import type { Running } from '../../src/daemon/running.js';
+import type { Running, UpRequest } from '../../src/daemon/running.js';
 import { Testbed } from '../../src/daemon/testbed.js';
 import {
   createInstanceDirectories,
@@ -109,10 +109,10 @@ const usernet = [
 
 /** What the old daemon has left written down. */
 async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> = {}) {
-  const request = {
+  const request: UpRequest = {
     config: parseConfig('{}', 'f'),
-    accel: { accel: 'tcg', why: 'a test' } as const,
-    images: { xen: directory, l1: directory, l1Disk: directory },
+    accel: { accel: 'tcg', why: 'a test' },
+    images: { xen: directory, l1: directory, l2: directory },
   };
   await writeResume(
     {
