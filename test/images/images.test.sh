@@ -27,7 +27,7 @@ check() {
 }
 
 declare -A directory
-built=$("$repository/images/build" l1 l2-kvm l3 l1-disk --cache "$1")
+built=$("$repository/images/build" l1 l1-hvm l2-kvm l3 l1-disk l2-xen --cache "$1")
 while IFS=$'\t' read -r name path; do directory[$name]=$path; done <<<"$built"
 
 # no_line_but PATTERN FILE: the file has no line that does not match.
@@ -85,7 +85,7 @@ manifest_is_true() {
       if (!name || !/^[0-9]/.test(version) || !/^[0-9a-f]{64}$/.test(sha256)) process.exit(1);' "$1"
 }
 
-for name in l1 l2-kvm l3; do
+for name in l1 l1-hvm l2-kvm l3; do
   mkdir "$work/$name"
   (cd "$work/$name" && cpio --quiet -id --no-absolute-filenames <"${directory[$name]}/initrd" 2>/dev/null)
   cpio --quiet -t <"${directory[$name]}/initrd" >"$work/$name.names"
@@ -103,8 +103,35 @@ for name in l1 l2-kvm l3; do
 done
 check 'l2-kvm carries the initrd of l3' cmp -s "${directory[l3]}/initrd" "$work/l2-kvm/srv/l3/initrd"
 check 'l3 lets nobody in without a password of the overlay' grep -qx 'root:\*:.*' "$work/l3/etc/shadow"
-unsquashfs -quiet -no-progress -d "$work/disk" "${directory[l1-disk]}/l2-kvm.img" >/dev/null
+unsquashfs -quiet -no-progress -d "$work/disk" "${directory[l1-disk]}/l2.img" >/dev/null
 check 'the disk carries the initrd of l2-kvm' cmp -s "${directory[l2-kvm]}/initrd" "$work/disk/l2/initrd"
+
+# The disk of an L2 with Xen: GRUB, one partition at 1 MiB, and in it a disk for the user VMs.
+unsquashfs -quiet -no-progress -offset 1048576 -d "$work/l2-xen" "${directory[l2-xen]}/l2.img" >/dev/null
+unsquashfs -quiet -no-progress -offset 1048576 -d "$work/user-vm" "$work/l2-xen/srv/l3/disk.img" >/dev/null
+has_one_partition() { [[ $(od -v -An -tx1 -j 446 -N 66 "$1" | tr -d ' \n') == 80feffff83feffff00080000????????$(printf '0%.0s' {1..96})55aa ]]; }
+is_of_package() { dpkg-deb --fsys-tarfile "$3" | tar -xO ".$2" | cmp -s - "$1$2"; }
+check 'l2-xen: modules closed under their dependencies' modules_are_closed "$work/l2-xen"
+check 'l2-xen: libraries closed under DT_NEEDED' libraries_are_closed "$work/l2-xen"
+check 'l2-xen: scripts parse in the shell of the image' scripts_parse "$work/l2-xen"
+check 'l2-xen: kernel is an ELF image with notes of Xen' is_elf_kernel "$work/l2-xen/boot/vmlinux"
+check 'l2-xen: the manifest describes the files' manifest_is_true "${directory[l2-xen]}"
+check 'l2-xen: one partition' has_one_partition "${directory[l2-xen]}/l2.img"
+check 'l2-xen: one partition on the disk of user VMs' has_one_partition "$work/l2-xen/srv/l3/disk.img"
+check 'l2-xen carries the initrd of l3' cmp -s "${directory[l3]}/initrd" "$work/user-vm/boot/initrd"
+check 'l2-xen carries the hypervisor of its package' is_of_package "$work/l2-xen" /boot/xen-4.17-amd64.gz \
+  "$1"/pool/xen-hypervisor-4.17-amd64_*.deb
+
+# Which files are Debian's is told for each L2, by their content.
+stock_is_true() {
+  local sum path origin
+  while IFS=$'\t' read -r sum path origin; do
+    [[ $sum == "$(sha256sum <"$2$path" | cut -d' ' -f1)" ]] || { echo "$path is not what is listed"; return 1; }
+    [[ $path != */bin/* || $path == */usr/lib/vsbypass/* || $origin == *.deb ]] || { echo "$path is of no package"; return 1; }
+  done <"$1/stock"
+}
+check 'l2-kvm: stock lists its files' stock_is_true "${directory[l2-kvm]}" "$work/l2-kvm"
+check 'l2-xen: stock lists its files' stock_is_true "${directory[l2-xen]}" "$work/l2-xen"
 
 # A second build from the same locks and packages, in another directory and with another umask, gives the same bits.
 mkdir "$work/again"

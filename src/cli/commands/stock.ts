@@ -19,5 +19,5 @@ export function stockCommand(context: CliContext): Command {
       const { showStock } = await import('../actions/stock.js');
       await showStock(context, json);
     });
-  return command as unknown as Command;
+  return command;
 }
