@@ -41,7 +41,7 @@ ensure_lock() {
 image_key() {
   local parts
   mapfile -t parts < <(image_parts "$1")
-  { tree_hash "$IMAGES/lib" "${parts[@]}"; cat "$2"; printf '%s\n' "$3"; } | sha256sum | cut -c1-16
+  { tree_hash "$IMAGES/lib" "${parts[@]}"; gcc --version | head -n 1; cat "$2"; printf '%s\n' "$3"; } | sha256sum | cut -c1-16
 }
 
 # add_busybox SYSROOT ROOT: the tools of util-linux and coreutils are BusyBox's applets; static, so it starts fast.
@@ -52,6 +52,12 @@ add_busybox() {
   "$root/bin/busybox" --list | while read -r path; do
     [[ $path == busybox ]] || ln -s busybox "$root/bin/$path"
   done
+}
+
+# compile_reseed OUTPUT: the same bytes wherever it is compiled by the same compiler.
+compile_reseed() {
+  gcc -Os -Wall -Wextra -Werror -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib -s \
+    -Wl,--build-id=none -o "$1" "$IMAGES/lib/reseed.c"
 }
 
 # make_links ROOT FILE
@@ -71,6 +77,7 @@ make_root() {
   mapfile -t modules < <(image_list "$name" modules)
   copy_modules "$sysroot" "$root" "${modules[@]}"
   cp -R "$IMAGES/lib/guest/." "$root/"
+  compile_reseed "$root/usr/lib/vsbypass/reseed"
   make_links "$root" "$IMAGES/lib/links"
   while read -r part; do
     [[ ! -e $part/root ]] || cp -R "$part/root/." "$root/"

@@ -15,8 +15,11 @@ import { downCommand } from './commands/down.js';
 import { irqCommand } from './commands/irq.js';
 import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
+import { pruneCommand } from './commands/prune.js';
 import { proofCommand } from './commands/proof.js';
 import { stockCommand } from './commands/stock.js';
+import { reportCommand } from './commands/report.js';
+import { snapshotCommand } from './commands/snapshot.js';
 import { sshConfigCommand } from './commands/ssh-config.js';
 import { statusCommand } from './commands/status.js';
 import { upCommand } from './commands/up.js';
@@ -38,7 +41,10 @@ const commands: readonly CommandFactory[] = [
   countersCommand,
   vmCommand,
   irqCommand,
+  snapshotCommand,
+  pruneCommand,
   logsCommand,
+  reportCommand,
   doctorCommand,
   buildCommand,
   completionCommand,

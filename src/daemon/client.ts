@@ -2,7 +2,7 @@
 import { createConnection, type Socket } from 'node:net';
 
 import { VsbError, errnoOf, isErrorCode, isErrorLayer, messageOf } from '../errors/index.js';
-import type { BootEvent } from '../events/boot.js';
+import type { DaemonEvent } from '../events/boot.js';
 import { LineSplitter } from '../streams/line-splitter.js';
 import {
   maximumLineBytes,
@@ -17,7 +17,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Without it the call waits as long as the daemon takes: `up` has limits of its own. */
   readonly timeoutMs?: number | undefined;
-  readonly onEvent?: (event: BootEvent) => void;
+  readonly onEvent?: (event: DaemonEvent) => void;
 }
 
 /**

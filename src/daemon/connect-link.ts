@@ -22,7 +22,8 @@ export async function connectLink(
   );
 }
 
-async function attachLink(running: Running, link: Link): Promise<void> {
+/** Serves the consoles of that link from now on. */
+export async function attachLink(running: Running, link: Link): Promise<void> {
   running.link = link;
   link.on('error', (error) => running.log(`link: ${messageOf(error)}`));
   link.on('close', () => {

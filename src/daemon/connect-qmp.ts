@@ -16,15 +16,40 @@ export async function connectQmp(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<void> {
-  running.qmp = await awaitQmp(running.paths.qmpSocket, running.qemu, signal, limitMs);
+  const qmp = await openQmp(running, signal, limitMs);
+  await startGuest(running, qmp, signal);
+  running.management = await managementOf(running, qmp, signal);
+}
+
+/** Waits for QMP; the guest does not run yet. */
+export async function openQmp(
+  running: Running,
+  signal: AbortSignal,
+  limitMs: number,
+): Promise<QmpClient> {
+  const qmp = await awaitQmp(running.paths.qmpSocket, running.qemu, signal, limitMs);
+  running.qmp = qmp;
+  qmp.on('event', (event) => running.log(`QMP ${event.name} ${JSON.stringify(event.data)}`));
+  return qmp;
+}
+
+/** QEMU waits with its guest until all that it prints is kept. */
+export async function startGuest(
+  running: Running,
+  qmp: QmpClient,
+  signal: AbortSignal,
+): Promise<void> {
   await connectConsoles(running, signal);
-  // QEMU waits with its guest until all that it prints is kept.
-  await running.qmp.execute('cont', {}, { signal });
-  running.qmp.on('event', (event) =>
-    running.log(`QMP ${event.name} ${JSON.stringify(event.data)}`),
-  );
-  const usernet = await describeUsernet(running.qmp, signal);
-  const { secrets } = running;
+  await qmp.execute('cont', {}, { signal });
+}
+
+/** How L1's dom0 and L2 are managed with the secrets that are good now. */
+export async function managementOf(
+  { secrets }: Running,
+  qmp: QmpClient,
+  signal: AbortSignal,
+): Promise<NonNullable<Running['management']>> {
+  const usernet = await describeUsernet(qmp, signal);
   const target = (layer: 'L1' | 'L2', address: string, hostKey: Buffer): SshTarget => ({
     layer,
     host: loopback,
@@ -32,7 +57,7 @@ export async function connectQmp(
     privateKey: secrets.management.privatePem,
     hostKeyLine: publicLineOf(hostKey),
   });
-  running.management = {
+  return {
     l1: target('L1', l1Address, secrets.l1Host),
     l2: target('L2', l2Address, secrets.l2Host),
   };

@@ -17,6 +17,7 @@ import { setIrqMode } from './interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
 import { findAdoptable } from './resume.js';
 import { vmConfigOf } from './running.js';
+import { keepState } from './keep-state.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {
@@ -133,6 +134,8 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       return {};
     },
     'irq.set': async ({ mode }, { signal }) => await setIrqMode(testbed.mustRun(), mode, signal),
+    'snapshot.save': async ({ name }, { signal }) =>
+      await keepState(testbed.mustRun(), name, signal),
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();

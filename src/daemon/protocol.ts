@@ -12,7 +12,7 @@ import {
   vmNamePattern,
   withDefaultVms,
 } from '../config/schema.js';
-import { bootEventSchema } from '../events/boot.js';
+import { daemonEventSchema } from '../events/boot.js';
 import { layerHealthSchema } from '../health/layers.js';
 
 const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
@@ -32,6 +32,14 @@ export const parameterSchemas = {
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
     accel: z.strictObject({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
     images: imagesSchema,
+    /** Saved states: which one to resume, whether nothing else will do, whether to keep one. */
+    warm: z
+      .strictObject({
+        resume: z.string().optional(),
+        must: z.boolean().default(false),
+        keep: z.boolean().default(false),
+      })
+      .prefault({}),
   }),
   /** Ends everything, the daemon too. */
   down: noParameters,
@@ -50,6 +58,8 @@ export const parameterSchemas = {
   pause: z.strictObject({ paused: z.boolean() }),
   /** How L2 is made to raise interrupts of user VMs, from now on. */
   'irq.set': z.strictObject({ mode: z.enum(irqModes) }),
+  /** Keeps the state of the whole stack under a name; the guests stand still for a second or two. */
+  'snapshot.save': z.strictObject({ name: z.string() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
   /** Lets a key use a VM's console, as long as it is said. */
@@ -211,6 +221,7 @@ export const resultSchemas = {
   'console.attach': z.object({}),
   pause: z.object({}),
   'irq.set': irqStatusSchema,
+  'snapshot.save': z.object({ bytes: z.number(), seconds: z.number() }),
   proof: proofSchema,
   'console.grant': grantInfoSchema,
   'console.revoke': z.array(grantInfoSchema),
@@ -236,7 +247,7 @@ const errorSchema = z.object({
 });
 
 export const replySchema = z.union([
-  z.object({ id: z.int(), event: bootEventSchema }),
+  z.object({ id: z.int(), event: daemonEventSchema }),
   z.object({ id: z.int(), error: errorSchema }),
   z.object({ id: z.int(), result: z.unknown() }),
 ]);

@@ -29,6 +29,9 @@ export const limitsMs = {
   'irq-server': 90_000,
   vm: 120_000,
   login: 240_000,
+  restore: 60_000,
+  renew: 60_000,
+  save: 120_000,
 } as const;
 
 /** Where L2's operator has `vm`. */
@@ -42,6 +45,11 @@ export function limitOf(config: Config, name: LimitName): number {
 }
 
 export interface UpRequest {
+  readonly warm: {
+    readonly resume?: string | undefined;
+    readonly must: boolean;
+    readonly keep: boolean;
+  };
   readonly config: Config;
   readonly accel: AccelDecision;
   readonly images: ImageDirectories;
@@ -52,7 +60,8 @@ export interface Running {
   readonly paths: InstancePaths;
   readonly request: UpRequest;
   readonly plan: TestbedPlan;
-  readonly secrets: Secrets;
+  /** Those that are good in the layers now. */
+  secrets: Secrets;
   readonly qemu: QemuHandle;
   /** What QEMU itself complains about. */
   readonly l0: LayerLog;

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 
 import { VsbError, messageOf } from '../errors/index.js';
-import type { BootEvent } from '../events/boot.js';
+import type { DaemonEvent } from '../events/boot.js';
 import { LineSplitter } from '../streams/line-splitter.js';
 import {
   maximumLineBytes,
@@ -17,7 +17,7 @@ import type { z } from 'zod';
 export interface RequestContext {
   /** Aborted when the client goes away before it has its answer. */
   readonly signal: AbortSignal;
-  emit(event: BootEvent): void;
+  emit(event: DaemonEvent): void;
   /** Hands the connection over once the answer is sent; it carries no further requests. */
   readonly handOver: (to: (socket: Socket) => void) => void;
 }

@@ -6,11 +6,11 @@ import { rm } from 'node:fs/promises';
 
 import { ConsoleHub } from '../console/hub.js';
 import { VsbError, messageOf } from '../errors/index.js';
-import type { BootEvent } from '../events/boot.js';
+import type { DaemonEvent, WarmEvent } from '../events/boot.js';
 import { PanicWatch } from '../health/panic.js';
 import { assembleBootFiles } from '../testbed/assemble.js';
-import { socketPathsOf, type InstancePaths } from '../testbed/paths.js';
-import { planTestbed } from '../testbed/plan.js';
+import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../testbed/paths.js';
+import { planTestbed, type TestbedPlan } from '../testbed/plan.js';
 import type { ProcessIdentity } from '../testbed/process-identity.js';
 import { writeProcesses, writeRecord } from '../testbed/record.js';
 import { ensureSecrets } from '../testbed/secrets.js';
@@ -19,7 +19,12 @@ import { describeRunning, describeVms } from './describe.js';
 import { AdoptedQemu } from './adopted-qemu.js';
 import { connectAdopted } from './adopt.js';
 import { freshLog, keptLog, type LayerLog } from './layer-log.js';
-import { runPhases } from './phases.js';
+import { runPhases, type Phase } from './phases.js';
+import { resumePhases } from './resume-phases.js';
+import { chooseState, secretsOf } from './choose-state.js';
+import { keepState } from './keep-state.js';
+import { deleteSnapshot, warmName, type Access } from '../snapshot/store.js';
+import { incomingArguments } from '../snapshot/transfer.js';
 import { Monitor } from './monitor.js';
 import { probeLayers } from './probe.js';
 import type { InstanceState, InstanceStatus } from './protocol.js';
@@ -64,7 +69,7 @@ export class Testbed {
   async up(
     request: UpRequest,
     signal: AbortSignal,
-    emit: (event: BootEvent) => void,
+    emit: (event: DaemonEvent) => void,
   ): Promise<InstanceStatus> {
     if (this.#state !== 'stopped') throw busyError(this.#paths.name, this.#state);
     this.#state = 'starting';
@@ -93,20 +98,12 @@ export class Testbed {
   async #boot(
     request: UpRequest,
     signal: AbortSignal,
-    emit: (event: BootEvent) => void,
+    emit: (event: DaemonEvent) => void,
   ): Promise<void> {
     try {
-      const running = await this.#start(request, signal);
-      await runPhases(bootPhases(running), {
-        signal,
-        failed: running.failed.signal,
-        now: () => performance.now(),
-        emit: (event) => {
-          this.#phase = event.phase;
-          this.#log(`phase ${event.phase} ${event.reason}`);
-          emit(event);
-        },
-      });
+      const running =
+        (await this.#resume(request, signal, emit)) ??
+        (await this.#bootCold(request, signal, emit));
       await this.#isUp(running, new Date().toISOString());
     } catch (error) {
       this.#log(`boot failed: ${messageOf(error)}`);
@@ -171,6 +168,71 @@ export class Testbed {
       log: this.#log,
     });
     await this.keepResume().catch((error: unknown) => this.#log(messageOf(error)));
+  }
+
+  async #bootCold(
+    request: UpRequest,
+    signal: AbortSignal,
+    emit: (event: DaemonEvent) => void,
+  ): Promise<Running> {
+    const running = await this.#start(request, signal);
+    await this.#runPhases(running, bootPhases(running), signal, emit);
+    if (request.warm.keep) {
+      const told = await keptState(running, signal);
+      this.#log(`saved state: ${told.why}`);
+      emit(told);
+    }
+    return running;
+  }
+
+  /** Undefined where there is no saved state, or it does not work: then a cold boot follows. */
+  async #resume(
+    request: UpRequest,
+    signal: AbortSignal,
+    emit: (event: DaemonEvent) => void,
+  ): Promise<Running | undefined> {
+    const paths = this.#paths;
+    const plan = planTestbed(paths, request.config, request.accel.accel);
+    const choice = await chooseState(paths, request, plan);
+    const tell = (reason: 'dropped' | 'not-used', why: string): void => {
+      this.#log(`saved state ${reason}: ${why}`);
+      emit({ type: 'warm', reason, why });
+    };
+    if (choice.name === undefined) {
+      if (choice.why !== undefined) tell(choice.dropped ? 'dropped' : 'not-used', choice.why);
+      return undefined;
+    }
+    try {
+      const running = await this.#start(request, signal, choice.access);
+      await this.#runPhases(running, resumePhases(running, choice.name), signal, emit);
+      return running;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (request.warm.must) throw error;
+      await this.#tearDown();
+      await deleteSnapshot(paths, choice.name);
+      tell('dropped', messageOf(error));
+      this.#state = 'starting';
+      return undefined;
+    }
+  }
+
+  async #runPhases(
+    running: Running,
+    phases: readonly Phase[],
+    signal: AbortSignal,
+    emit: (event: DaemonEvent) => void,
+  ): Promise<void> {
+    await runPhases(phases, {
+      signal,
+      failed: running.failed.signal,
+      now: () => performance.now(),
+      emit: (event) => {
+        this.#phase = event.phase;
+        this.#log(`phase ${event.phase} ${event.reason}`);
+        emit(event);
+      },
+    });
   }
 
   async #tearDown(): Promise<void> {
@@ -258,14 +320,15 @@ export class Testbed {
   }
 
   /** Lays out the files and starts QEMU; from here on `down` has something to end. */
-  async #start(request: UpRequest, signal: AbortSignal): Promise<Running> {
+  async #start(request: UpRequest, signal: AbortSignal, resumed?: Access): Promise<Running> {
     const paths = this.#paths;
     const { config, accel, images } = request;
     const plan = planTestbed(paths, config, accel.accel);
-    const secrets = await ensureSecrets(
+    const own = await ensureSecrets(
       paths,
       config.vms.map((vm) => vm.name),
     );
+    const secrets = resumed === undefined ? own : secretsOf(resumed, own);
     await writeRecord(paths, {
       schemaVersion: 1,
       name: paths.name,
@@ -273,6 +336,7 @@ export class Testbed {
       accel,
       config,
     });
+    await ensurePrivateDirectory(paths.bootDir);
     await assembleBootFiles({ paths, config, plan, secrets, images, signal });
     for (const socket of qemuSockets(paths)) await rm(socket, { force: true });
     signal.throwIfAborted();
@@ -281,7 +345,10 @@ export class Testbed {
     const l2 = freshLog(paths.l2Log);
     let qemu: QemuProcess;
     try {
-      qemu = await QemuProcess.start(plan.qemu, l0);
+      qemu = await QemuProcess.start(
+        resumed === undefined ? plan.qemu : withIncoming(plan.qemu, paths),
+        l0,
+      );
     } catch (error) {
       for (const log of [l0, l1, l2]) log.close();
       throw error;
@@ -386,6 +453,24 @@ function busyError(name: string, state: TestbedState): VsbError {
 type HeldParts = Pick<Running, 'request' | 'plan' | 'secrets' | 'l0' | 'l1' | 'l2'> & {
   readonly qemu: QemuHandle;
 };
+/** Keeps the state that the next `up` begins with. That it cannot be kept is no reason to fail. */
+async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent> {
+  try {
+    const { bytes, seconds } = await keepState(running, warmName, signal);
+    const size = Math.round(bytes / 1_048_576);
+    const why = `${size} MiB in ${seconds.toFixed(1)} s; the next \`up\` begins with it`;
+    return { type: 'warm', reason: 'kept', why };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof VsbError)) throw error;
+    return { type: 'warm', reason: 'not-kept', why: error.message };
+  }
+}
+
+function withIncoming(qemu: TestbedPlan['qemu'], paths: InstancePaths): TestbedPlan['qemu'] {
+  const incoming = incomingArguments(paths.stateSocket);
+  return { ...qemu, arguments: [...qemu.arguments, ...incoming] };
+}
 
 function closeLogs({ l0, l1, l2 }: Running): void {
   for (const log of [l0, l1, l2]) log.close();

@@ -124,6 +124,39 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     title: 'vm hook --json',
     schema: hookResultSchema.extend({ schemaVersion: version }),
   },
+  snapshot: {
+    title: 'snapshot save --json',
+    schema: z.object({
+      schemaVersion: version,
+      name: z.string(),
+      bytes: z.number(),
+      seconds: z.number(),
+    }),
+  },
+  'snapshot-list': {
+    title: 'snapshot list --json',
+    schema: z.object({
+      schemaVersion: version,
+      snapshots: z.array(
+        z.object({ name: z.string(), bytes: z.number(), createdAt: z.iso.datetime().optional() }),
+      ),
+    }),
+  },
+  report: {
+    title: 'report --json',
+    schema: z.object({
+      schemaVersion: version,
+      file: z.string(),
+      entries: z.array(z.object({ file: z.string(), bytes: z.number(), redacted: z.number() })),
+    }),
+  },
+  prune: {
+    title: 'prune --json',
+    schema: z.object({
+      schemaVersion: version,
+      removed: z.array(z.object({ instance: z.string(), name: z.string(), bytes: z.number() })),
+    }),
+  },
   proof: { title: 'proof --json', schema: proofSchema.extend({ schemaVersion: version }) },
   stock: {
     title: 'stock --json',

@@ -9,7 +9,7 @@ export const layers = ['host', 'L0', 'L1', 'L2', 'L3'] as const;
 /** A named step of the boot with a limit of its own. */
 const phaseFields = {
   type: z.literal('phase'),
-  /** `qemu`, `l1-xen`, `link`, `l1-dom0`, `l2`, `vm:<name>`, `login:<name>`. */
+  /** `qemu`, `l1-xen`, `link`, `l1-dom0`, `l2`, `vm:<name>`, `login:<name>`; resumed: `qemu`, `restore`, `link`, `renew`. */
   phase: z.string(),
   layer: z.enum(layers),
   /** What is waited for, as in "waiting for ...". */
@@ -31,9 +31,24 @@ export const bootEventSchema = z.discriminatedUnion('reason', [
 
 export type BootEvent = z.output<typeof bootEventSchema>;
 
+/** What became of the saved state that `up` could use or has made. */
+export const warmEventSchema = z.object({
+  type: z.literal('warm'),
+  reason: z.enum(['kept', 'not-kept', 'dropped', 'not-used']),
+  /** One sentence. */
+  why: z.string(),
+});
+
+export type WarmEvent = z.output<typeof warmEventSchema>;
+
+/** What the daemon reports while it boots. */
+export const daemonEventSchema = z.union([bootEventSchema, warmEventSchema]);
+export type DaemonEvent = z.output<typeof daemonEventSchema>;
+
 /** Everything that `up` reports on its way. */
 export const upEventSchemas = [
   ...bootEventSchema.options,
+  warmEventSchema,
   z.object({ type: z.literal('accel'), accel: z.string(), why: z.string() }),
   z.object({ type: z.literal('build'), reason: z.literal('started') }),
   z.object({ type: z.literal('build'), reason: z.literal('progress'), line: z.string() }),

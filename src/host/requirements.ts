@@ -19,6 +19,7 @@ interface Program {
 export const runtimePrograms: readonly Program[] = [
   { program: 'qemu-system-x86_64', package: 'qemu-system-x86', purpose: 'the machine of L0' },
   { program: 'openssl', package: 'openssl', purpose: 'hashes the passwords of user VMs' },
+  { program: 'zstd', package: 'zstd', purpose: 'packs saved states' },
   { program: 'flock', package: 'util-linux', purpose: 'one daemon for each instance' },
 ];
 

@@ -6,7 +6,7 @@ import type { Config, L2Kind } from '../config/schema.js';
 import { bootInstance } from '../daemon/boot.js';
 import { adoptIfOrphaned } from '../daemon/find-or-adopt.js';
 import { inspectInstance } from '../daemon/inspect.js';
-import { isUp, type InstanceStatus } from '../daemon/protocol.js';
+import { isUp, type InstanceStatus, type Parameters } from '../daemon/protocol.js';
 import { stopInstance } from '../daemon/stop.js';
 import { VsbError } from '../errors/index.js';
 import type { UpEvent } from '../events/boot.js';
@@ -20,6 +20,8 @@ export interface BringUpOptions {
   /** Ends the boot; nothing is left running then. */
   readonly signal: AbortSignal;
   readonly report: (event: UpEvent) => void;
+  /** Saved states: what to begin with, and whether to keep one. */
+  readonly warm?: Parameters<'up'>['warm'];
 }
 
 /**
@@ -42,7 +44,7 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
   report({ type: 'accel', ...accel });
   const images = await build(config.l2.kind, roots, report, signal);
   return await bootInstance(
-    { paths, roots, request: { config, accel, images } },
+    { paths, roots, request: { config, accel, images, warm: options.warm } },
     { signal, report },
   );
 }

@@ -53,6 +53,8 @@ export function describeEvent(event: UpEvent, verbose: boolean): string | undefi
       return `accelerator ${event.accel}: ${event.why}`;
     case 'recovered':
       return event.what;
+    case 'warm':
+      return `saved state ${event.reason.replace('-', ' ')}: ${event.why}`;
     case 'build':
       return describeBuild(event, verbose);
     case 'phase':

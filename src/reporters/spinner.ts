@@ -38,6 +38,8 @@ export function createSpinnerReporter(options: ReporterOptions): Reporter {
       const line = describeEvent(event, true) ?? '';
       if (event.type === 'accel') {
         spinner.info(line);
+      } else if (event.type === 'warm') {
+        spinner.info(line);
       } else if (event.type === 'recovered') {
         spinner.warn(line);
       } else if (event.reason === 'started') {

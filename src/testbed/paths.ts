@@ -128,6 +128,8 @@ export interface InstancePaths {
   /** Where QEMU gives the console of L1 (Xen and dom0), and that of L2. */
   readonly l1Socket: string;
   readonly l2Socket: string;
+  /** Over which a saved state comes from QEMU and goes to it. */
+  readonly stateSocket: string;
 }
 
 /**
@@ -168,12 +170,20 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     linkSocket: socketPath(runtimeDir, 'link.sock'),
     l1Socket: socketPath(runtimeDir, 'l1.sock'),
     l2Socket: socketPath(runtimeDir, 'l2.sock'),
+    stateSocket: socketPath(runtimeDir, 'state.sock'),
   };
 }
 
 /** All sockets of an instance. */
 export function socketPathsOf(paths: InstancePaths): string[] {
-  return [paths.controlSocket, paths.qmpSocket, paths.linkSocket, paths.l1Socket, paths.l2Socket];
+  return [
+    paths.controlSocket,
+    paths.qmpSocket,
+    paths.linkSocket,
+    paths.l1Socket,
+    paths.l2Socket,
+    paths.stateSocket,
+  ];
 }
 
 function socketPath(directory: string, file: string): string {

@@ -1,7 +1,7 @@
 /** Keys and passwords of an instance: made at the first `up`, kept 0600, used again ever after. */
 import { z } from 'zod';
 
-import { ensureKey, type KeyPair } from '../console/keys.js';
+import { ensureKey, generateKey, type KeyPair } from '../console/keys.js';
 import { readIfThere, readJson, writePrivateFile, writePrivateJson } from './files.js';
 import { generateDropbearKey } from './dropbear-key.js';
 import { generatePassword } from './passwords.js';
@@ -36,6 +36,26 @@ export async function ensureSecrets(
     l2Host: await ensureDropbearKey(paths.l2HostKey),
     passwords: await ensurePasswords(paths, vmNames),
   };
+}
+
+/** The same with everything new that lies in the memory of a layer; nothing is written yet. */
+export function renewSecrets(paths: InstancePaths, old: Secrets): Secrets {
+  const names = Object.keys(old.passwords);
+  return {
+    ...old,
+    management: generateKey(`vsbypass-${paths.name}-management`),
+    l1Host: generateDropbearKey(),
+    l2Host: generateDropbearKey(),
+    passwords: Object.fromEntries(names.map((name) => [name, generatePassword()])),
+  };
+}
+
+/** From now on these are the ones of the instance. */
+export async function writeSecrets(paths: InstancePaths, secrets: Secrets): Promise<void> {
+  await writePrivateFile(paths.managementKey, secrets.management.privatePem);
+  await writePrivateFile(paths.l1HostKey, secrets.l1Host);
+  await writePrivateFile(paths.l2HostKey, secrets.l2Host);
+  await writePrivateJson(paths.passwords, secrets.passwords);
 }
 
 /** The passwords made so far; empty before the first `up`. */

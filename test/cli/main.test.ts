@@ -34,6 +34,8 @@ describe('vsbypass', () => {
     ['proof'],
     ['vm'],
     ['logs'],
+    ['snapshot'],
+    ['prune'],
     ['doctor'],
     ['build'],
   ])('shows an example in the help of %s', async (command) => {

@@ -56,6 +56,7 @@ async function serve(handlers: Partial<Handlers>): Promise<void> {
     'console.attach': refuse,
     pause: refuse,
     'irq.set': refuse,
+    'snapshot.save': refuse,
     counters: refuse,
     proof: refuse,
     'vm.operator-log': refuse,

@@ -46,6 +46,7 @@ describe('real output', () => {
     ['status-all', ['status', '--all', '--json'], 0],
     ['event', ['status', '--events'], 0],
     ['down', ['down', '--json'], 0],
+    ['prune', ['prune', '--json'], 0],
     ['event', ['down', '--events'], 0],
     ['plan', ['up', '--dry-run', '--accel', 'tcg', '--vms', '2', '--json'], 0],
     ['error', ['up', '--config', 'missing.json', '--json'], 2],

@@ -7,6 +7,7 @@ import { probeKvm } from '../../host/qemu.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
 import type { Reporter } from '../../reporters/reporter.js';
 import { Timings } from '../../reporters/timings.js';
+import { warmName } from '../../snapshot/store.js';
 import { shellQuote } from '../../ssh/client.js';
 import { findRoots, instancePaths, type InstancePaths } from '../../testbed/paths.js';
 import { planTestbed } from '../../testbed/plan.js';
@@ -34,6 +35,9 @@ export interface UpOptions {
   readonly events: boolean;
   readonly timings: boolean;
   readonly showPassword: boolean;
+  readonly cold: boolean;
+  /** `--no-save` */
+  readonly save: boolean;
 }
 
 /**
@@ -59,6 +63,10 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
       roots,
       config,
       signal: context.signal,
+      warm: {
+        ...(options.cold ? {} : { resume: warmName }),
+        keep: options.save,
+      },
       report: (event) => reporter.report(event),
     });
     await refreshSshConfig(await context.instance());
