@@ -12,7 +12,8 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
   if (accel === 'kvm') {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
-  const kind: string = config.l2.kind;
+  const { kind } = config.l2;
+  if (config.irq !== 'doorbell') return `it was not shown to be sound with the path ${config.irq}`;
   if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);

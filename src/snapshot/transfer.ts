@@ -115,8 +115,9 @@ async function pack(
   let complaints = '';
   child.stderr?.on('data', (chunk: Buffer) => (complaints += chunk.toString()).slice(-500));
   let code: number | null;
+  let killedBy: NodeJS.Signals | null;
   try {
-    [code] = (await once(child, 'close')) as [number | null];
+    [code, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
   } catch (error) {
     signal.throwIfAborted();
     throw new VsbError('E_PACKAGE_MISSING', `cannot start zstd: ${messageOf(error)}`, {
@@ -124,9 +125,14 @@ async function pack(
       cause: error,
     });
   }
-  if (code === 0) return;
+  // Who takes the state closes as soon as he has all that he wants of it; whether he is content, he says himself.
+  if (code === 0 || killedBy === 'SIGPIPE') return;
   const full = complaints.includes('No space left');
-  throw new VsbError(full ? 'E_NO_SPACE' : 'E_QMP', `zstd failed: ${complaints.trim()}`, {
-    layer: 'L0',
-  });
+  throw new VsbError(
+    full ? 'E_NO_SPACE' : 'E_QMP',
+    `zstd failed: ${complaints.trim() || killedBy}`,
+    {
+      layer: 'L0',
+    },
+  );
 }

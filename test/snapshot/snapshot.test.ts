@@ -77,6 +77,8 @@ describe('whyUnsound', () => {
     ['{}', 'tcg', undefined],
     ['{}', 'kvm', 'nested guest'],
     ['{"console": {"mode": "baseline"}}', 'tcg', 'left to L2'],
+    ['{"l2": {"kind": "xen"}}', 'tcg', 'L2 = xen'],
+    ['{"irq": "net"}', 'tcg', 'the path net'],
     ['{"vms": [{"name": "a", "kernel": "/k"}]}', 'tcg', 'a brings a system'],
     ['{"vms": [{"name": "a", "disk": {"path": "/d", "format": "raw"}}]}', 'tcg', 'a has a disk'],
   ] as const)('%s with %s', (text, accel, why) => {
