@@ -76,7 +76,8 @@ export class Attacker {
 
   /** For the self-test: puts a canary into each channel that a console does not fill by itself. */
   async plant(canary: string, vm: string, signal: AbortSignal): Promise<void> {
-    const holder = `sh -c 'sleep 600; : "$1"' holder "$c" </dev/null >/dev/null 2>&1 & echo $! >holder`;
+    // In braces: else the whole list would go on in the background, and be searched for before it is done.
+    const holder = `{ sh -c 'sleep 600; : "$1"' holder "$c" </dev/null >/dev/null 2>&1 & echo $! >holder; }`;
     const words = [`c=$(printf '${octal(canary)}')`, ...this.#ground.plant(vm), holder];
     await this.#must(`cd ${shellQuote(this.directory)} && ${words.join(' && ')}`, { signal });
   }
