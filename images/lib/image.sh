@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# One initramfs image, described by the files in its directory that it needs:
+# One initramfs image, described by what its directory has of:
 #   base      further images whose parts come before its own, one a line
 #   packages  Debian packages, one a line, `#` and the reason
 #   contents  files taken from those packages (libraries follow by themselves)

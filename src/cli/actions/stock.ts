@@ -6,10 +6,10 @@ import { ExitCode, VsbError, messageOf } from '../../errors/index.js';
 import { runRemote } from '../../ssh/client.js';
 import { parseList, parseSums, type ListedFile } from '../../stock/list.js';
 import { compare, type StockReport } from '../../stock/report.js';
-import type { InstancePaths } from '../../testbed/paths.js';
+import { instancePaths, type InstancePaths } from '../../testbed/paths.js';
 import { bootFiles } from '../../testbed/plan.js';
 import type { CliContext } from '../context.js';
-import { existingInstance, instanceAccess } from '../instance-access.js';
+import { instanceAccess } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 /** A hundred megabytes are read in L2, under emulation. */
@@ -24,7 +24,7 @@ export async function showStock(context: CliContext, json: boolean): Promise<voi
       hint: 'start it with `vsbypass up`',
     });
   }
-  const listed = await listOf(await existingInstance(global.name));
+  const listed = await listOf(instancePaths(global.name));
   const paths = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
   const result = await runRemote(management.l2, 'xargs sha256sum', {
     ...{ signal, stdin: `${paths.join('\n')}\n`, timeoutMs: hashLimitMs },

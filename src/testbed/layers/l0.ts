@@ -9,7 +9,8 @@ import { l0MemoryMiB } from './sizes.js';
  * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
  * - rdtscp: reported as VMEXIT_RDTSC, Xen reads another instruction than it expects and L2 gets #GP
  * - monitor: Xen's idle loop takes #GP
- * - avx and all that hangs on xsave: user space of L2 dies by SIGILL after its vCPU was descheduled
+ * - avx and all that hangs on xsave: a user VM of an L2 that is Xen does not get to its serial port; cause not found. (That
+ *   user space of L2 died by SIGILL was lazy FPU switching in Xen, which the patch series mends.)
  */
 const tcgTroublesome = [
   'smap',
