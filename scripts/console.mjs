@@ -69,6 +69,8 @@ export class Console {
     await this.until(/login: $/);
     this.send('root\r');
     await this.until(/assword: /);
+    // Nothing on the console tells when login has turned the echo off, and dropped what was typed before.
+    await pause(500);
     this.send(`${password}\r`);
     await this.until(/# /);
     // Wide, so that the shell does not break the commands that it echoes. Without echo it would read its input in a way
@@ -83,6 +85,8 @@ export class Console {
     this.clear();
     this.send(`${command}; echo "${mark.slice(0, 6)}""${mark.slice(6)}"\r`);
     const text = await this.until(new RegExp(`\n?${mark}\r?\n`), seconds);
+    // What is typed before the shell reads with its line editor is echoed twice, by the terminal and by the editor.
+    await this.until(/# /);
     return text.slice(text.indexOf('\n') + 1).replace(new RegExp(`${mark}\\s*$`), '');
   }
 }
