@@ -9,8 +9,9 @@ import { l0MemoryMiB } from './sizes.js';
  * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
  * - rdtscp: reported as VMEXIT_RDTSC, Xen reads another instruction than it expects and L2 gets #GP
  * - monitor: Xen's idle loop takes #GP
- * - avx and all that hangs on xsave: a user VM of an L2 that is Xen does not get to its serial port; cause not found. (That
- *   user space of L2 died by SIGILL was lazy FPU switching in Xen, which the patch series mends.)
+ * - avx and all that hangs on xsave: QEMU does not intercept XSETBV (target/i386/tcg/translate.c, opcode 0f 01 d1), so Xen
+ *   does not hear of L2's and L3's XCR0 and puts its own idea of it back when it switches vCPUs. L3's next XRSTOR of a state
+ *   with more in it takes #GP ("Bad FPU state detected" and the end of init); L2's user space has been seen to take SIGILL.
  */
 const tcgTroublesome = [
   'smap',
