@@ -88,6 +88,8 @@ export class QmpClient extends EventEmitter<Events> {
       await client.execute('qmp_capabilities', {}, options);
       return client;
     } catch (error) {
+      // A pair of pipes that is cut short calls that an error, which nobody waits for any more.
+      stream.on('error', () => undefined);
       stream.destroy();
       throw error;
     }

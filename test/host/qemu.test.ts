@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { assertQemuVersion, probeKvm, probeQemu } from '../../src/host/qemu.js';
-import { greeting } from '../rig/fake-qmp.js';
+import { writeFakeQemu, writeHangingQemu } from '../rig/fake-qemu.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -15,22 +15,20 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** A QEMU that greets and answers each command in turn, in order of the ids 1, 2, 3... */
-async function fakeQemu(answers: readonly unknown[], greet = greeting): Promise<string> {
-  const lines = answers.map(
-    (answer, index) =>
-      `read -r _; printf '%s\\n' '${JSON.stringify({ return: answer, id: index + 1 })}'`,
-  );
-  const path = join(directory, 'qemu');
-  await writeFile(path, `#!/bin/sh\nprintf '%s\\n' '${greet}'\n${lines.join('\n')}\nread -r _\n`);
-  await chmod(path, 0o755);
-  return path;
-}
+const fakeQemu = async (answers: readonly unknown[], greet?: string): Promise<string> =>
+  await writeFakeQemu(join(directory, 'qemu'), answers, greet);
 
 describe('probeQemu', () => {
   it('reads the version from the greeting', async () => {
     const program = await fakeQemu([{}]);
     expect(await probeQemu({ program })).toEqual({ major: 7, minor: 2, micro: 22 });
+  });
+
+  it('gives the reason of an abort while QEMU says nothing', async () => {
+    const program = await writeHangingQemu(join(directory, 'qemu'));
+    const reason = new Error('enough');
+    const probing = probeQemu({ program, signal: AbortSignal.abort(reason) });
+    await expect(probing).rejects.toBe(reason);
   });
 
   it('says that QEMU is missing', async () => {
