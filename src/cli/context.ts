@@ -43,6 +43,8 @@ export interface GlobalOptions {
   readonly name: string;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** `--deadline`: a duration or a moment; empty or absent: none. */
+  readonly deadline?: string | undefined;
 }
 
 export interface CliContext {
@@ -50,7 +52,10 @@ export interface CliContext {
   readonly stdin: Readable & { isTTY?: boolean };
   readonly stdout: Writable & { isTTY?: boolean };
   readonly stderr: Writable & { isTTY?: boolean; columns?: number };
-  /** Aborted by SIGINT, SIGTERM and SIGHUP; its reason is the VsbError to end with (exit 130 or 143). */
+  /**
+   * Aborted by SIGINT, SIGTERM and SIGHUP, and by the deadline; its reason is the VsbError to end with (exit 130,
+   * 143 or 124).
+   */
   readonly signal: AbortSignal;
   /** The global options; valid from within an action only, after parsing. */
   readonly global: GlobalOptions;
@@ -59,6 +64,8 @@ export interface CliContext {
    * @throws VsbError E_INSTANCE_UNKNOWN when there is none of that name, E_INSTANCE_NAME when the name is malformed
    */
   instance(name?: string): Promise<InstanceAccess>;
+  /** Says what the command does from now on, as in "the deadline passed while ...". */
+  doing(what: string): void;
   /** Sets what the process exits with when the command ends without an error. */
   exitWith(code: number): void;
 }

@@ -6,6 +6,7 @@ import { CommanderError } from '@commander-js/extra-typings';
 
 import { ExitCode, VsbError, exitCodeOf } from '../errors/index.js';
 import type { CliContext, GlobalOptions } from './context.js';
+import { Deadline } from './deadline.js';
 import { createProgram } from './program.js';
 
 /**
@@ -22,6 +23,13 @@ export async function main(argv: readonly string[]): Promise<void> {
       new VsbError(signal === 'SIGINT' ? 'E_INTERRUPTED' : 'E_TERMINATED', `ended by ${signal}`),
     );
   };
+  const deadline = new Deadline({
+    abort: (reason) => abort.abort(reason),
+    giveUp: (why) => {
+      process.stderr.write(`vsbypass: ${why}; \`vsbypass down\` ends what is left [E_DEADLINE]\n`);
+      process.exit(ExitCode.deadline);
+    },
+  });
   let exitCode: number = ExitCode.ok;
   const contextOf = (globals: () => GlobalOptions): CliContext => ({
     env: process.env,
@@ -36,14 +44,19 @@ export async function main(argv: readonly string[]): Promise<void> {
       const { instanceAccess } = await import('./instance-access.js');
       return await instanceAccess(name ?? globals().name, abort.signal);
     },
+    doing: (what) => deadline.doing(what),
     exitWith: (code) => {
       exitCode = code;
     },
   });
   const { program, context } = createProgram(contextOf, process.env);
-  // The daemon has its own way of ending.
+  // The daemon has its own way of ending, and outlives the command that started it.
   if (!argv.includes('daemon')) {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+    program.hook('preAction', (_program, command) => {
+      const when = context.global.deadline ?? '';
+      if (when !== '') deadline.start(when, performance.timeOrigin, command.name());
+    });
   }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // The reader of a pipe went away: nothing to say and nobody to say it to.
@@ -55,6 +68,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     exitCode = await reportFailure(error, context, argv);
   }
+  deadline.stop();
   process.exitCode = exitCode;
   // Whatever still waits (a socket, a timer) belongs to a command that is over.
   process.stdin.pause();
@@ -67,7 +81,9 @@ async function reportFailure(
 ): Promise<number> {
   if (error instanceof CommanderError) {
     // commander has printed its message; help and version end with 0.
-    return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (error.exitCode === 0) return ExitCode.ok;
+    await annotate(context, new VsbError('E_USAGE', error.message.replace(/^error: /, '')));
+    return ExitCode.usage;
   }
   const { describeError, errorBody, errorDocument } = await import('../reporters/error.js');
   if (argv.includes('--json')) {
@@ -77,8 +93,22 @@ async function reportFailure(
     const { printEvent } = await import('./events.js');
     printEvent(context, { type: 'error', error: errorBody(error) });
   }
-  context.stderr.write(`${describeError(error, context.global.verbose)}\n`);
+  const { onGitHub, withoutCommands } = await import('../reporters/github.js');
+  const text = describeError(error, context.global.verbose);
+  // The last lines of a layer are in it.
+  context.stderr.write(`${onGitHub(context.env) ? withoutCommands(text) : text}\n`);
+  await annotate(context, error);
   return exitCodeOf(error);
+}
+
+/** A failure as an annotation of the run, where GitHub Actions runs this: on stderr, stdout has documents. */
+async function annotate(context: CliContext, error: unknown): Promise<void> {
+  const { annotateRun } = await import('./annotate.js');
+  const { errorBody } = await import('../reporters/error.js');
+  const { code, message, hint } = errorBody(error);
+  const kind = code === 'E_SKIPPED' ? 'notice' : 'error';
+  const text = hint === undefined ? message : `${message}\n${hint}`;
+  annotateRun(context, kind, `vsbypass ${code}`, text);
 }
 
 function signalCode(signal: NodeJS.Signals): number {

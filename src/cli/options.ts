@@ -1,4 +1,22 @@
-/** Choices of options that several commands have; light, for the sake of `--help`. */
+/** Options that several commands have, and their choices; light, for the sake of `--help`. */
+import { Option } from '@commander-js/extra-typings';
+
 import type { L2Kind } from '../config/schema.js';
 
 export const l2Kinds = ['kvm', 'xen'] as const satisfies readonly L2Kind[];
+
+/** `--require`: the accelerator without which the testbed is not wanted. */
+export function requireOption() {
+  return new Option(
+    '--require <accel>',
+    'fail unless the testbed runs with this accelerator (kvm, tcg)',
+  ).choices(['kvm', 'tcg'] as const);
+}
+
+/** `--or-skip`: see or-skip.ts. */
+export function orSkipOption() {
+  return new Option(
+    '--or-skip',
+    'exit with 77 instead of 3 where this host lacks something',
+  ).default(false);
+}

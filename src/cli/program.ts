@@ -63,7 +63,8 @@ Examples:
 
 const exitCodes = `
 Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
-5 a leak, 6 a regression, 7 console authentication or host key, 124 deadline, 130 and 143 signals.`;
+5 a leak, 6 a regression, 7 console authentication or host key, 77 skipped, 124 deadline,
+130 and 143 signals.`;
 
 /**
  * Makes it. Nothing is done before it parses a command line.
@@ -79,6 +80,11 @@ export function createProgram(
     .option('--name <instance>', 'the instance meant', env['VSBYPASS_NAME'] ?? 'default')
     .option('-q, --quiet', 'no progress', false)
     .option('-v, --verbose', 'more progress', false)
+    .option(
+      '--deadline <when>',
+      'end by then: 20m after the start, or at a time; exit 124 (VSBYPASS_DEADLINE)',
+      env['VSBYPASS_DEADLINE'],
+    )
     .addHelpText('after', examples)
     .addHelpText('after', exitCodes)
     .showHelpAfterError('(see --help)')

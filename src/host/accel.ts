@@ -31,8 +31,8 @@ export function decideAccel(choice: AccelChoice, kvm: KvmFinding | undefined): A
       ? 'KVM offers its guests VMX, which the shadow hypervisor does not intercept yet (only SVM)'
       : 'KVM offers its guests neither SVM nor VMX (nested virtualization is off, or this host is itself paravirtualized)';
   if (choice === 'kvm') {
-    throw new VsbError('E_ACCEL', `--accel kvm cannot work here: ${obstacle}`, {
-      hint: 'Use --accel auto or tcg. On AMD: modprobe kvm_amd nested=1.',
+    throw new VsbError('E_ACCEL', `KVM was asked for and cannot be used here: ${obstacle}`, {
+      hint: 'TCG does without it (--accel tcg). On AMD: modprobe kvm_amd nested=1.',
     });
   }
   return { accel: 'tcg', why: `${obstacle}; ${tcgSentence}` };

@@ -60,6 +60,7 @@ async function sshConfig(...args: string[]): Promise<string> {
     signal: new AbortController().signal,
     global: { name: 'lab', quiet: false, verbose: false },
     instance: () => Promise.resolve(access()),
+    doing: () => undefined,
     exitWith: () => {},
   });
   await command.parseAsync(args, { from: 'user' });

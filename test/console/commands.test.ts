@@ -86,6 +86,7 @@ function contextOf(change: { gateway?: GatewayAccess | undefined; env?: NodeJS.P
     signal: new AbortController().signal,
     global: { name: 'lab', quiet: false, verbose: false },
     instance: () => Promise.resolve(instance),
+    doing: () => undefined,
     exitWith: (code) => (out.code = code),
   };
   const run = (...args: string[]) => {

@@ -15,6 +15,7 @@ export function bareProgram(env: NodeJS.ProcessEnv = {}) {
         return globals();
       },
       instance: () => Promise.reject(new Error('there is none')),
+      doing: () => {},
       exitWith: () => {},
     }),
     env,

@@ -10,10 +10,20 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** @param directory current folder, and root of all state */
-export async function runCli(directory: string, words: readonly string[]): Promise<Finished> {
+/**
+ * @param directory current folder, and root of all state
+ * @param more variables of the environment
+ */
+export async function runCli(
+  directory: string,
+  words: readonly string[],
+  more: NodeJS.ProcessEnv = {},
+): Promise<Finished> {
   const env = {
     ...process.env,
+    // Tests run on GitHub too, and say themselves when the program is to notice that.
+    GITHUB_ACTIONS: undefined,
+    ...more,
     XDG_STATE_HOME: directory,
     XDG_CACHE_HOME: directory,
     XDG_RUNTIME_DIR: directory,

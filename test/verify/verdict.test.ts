@@ -1,43 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import type { CanaryKind, ChannelEvidence, PhaseEvidence } from '../../src/verify/evidence.js';
-import { l1Ground, l2Ground } from '../../src/verify/ground.js';
 import { comparisonRows, conclusion } from '../../src/verify/table.js';
 import { judge, missedBy } from '../../src/verify/verdict.js';
-
-const subject = { vm: 'vm1', id: 7, qemuPid: 1, memoryBytes: 2 ** 28, directory: '/run/x' };
-const channels = [...l2Ground('kvm').channels(subject), ...l1Ground.channels(subject)];
-
-type Change = (evidence: ChannelEvidence) => ChannelEvidence | undefined;
-
-function phase(mode: 'baseline' | 'shadow', change: Change = (same) => same): PhaseEvidence {
-  return {
-    mode,
-    seconds: 1,
-    com1Accesses: { data: 0, others: { 'write 0x3f9 0x2': 4 } },
-    injection: { bytes: 20, reached: mode === 'baseline' ? 2 : 0, consoleAnswers: true },
-    channels: channels
-      .filter((channel) => channel.optional !== true)
-      .flatMap((channel) => {
-        const kinds = mode === 'baseline' ? channel.claims : [];
-        const evidence = change({
-          ...{ layer: channel.layer, channel: channel.name, method: channel.method },
-          ...{ bytesSearched: 1000, bytesUnread: 0, seconds: 0.1 },
-          hits: kinds.map(hit),
-        });
-        return evidence === undefined ? [] : [evidence];
-      }),
-  };
-}
-
-function hit(canary: CanaryKind): ChannelEvidence['hits'][number] {
-  return { canary, encoding: 'plain', count: 1, where: ['somewhere at 1'] };
-}
-
-const withHit =
-  (channel: string, canary: CanaryKind): Change =>
-  (evidence) =>
-    evidence.channel === channel ? { ...evidence, hits: [hit(canary)] } : evidence;
+import { channels, hit, phase, withHit } from '../rig/verify-evidence.js';
 
 describe('judge', () => {
   it('is content when the baseline shows all that is claimed and the shadow phase nothing', () => {

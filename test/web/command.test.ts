@@ -33,6 +33,7 @@ function contextOf(access: InstanceAccess = stack.access()) {
     signal: abort.signal,
     global: { name: 'lab', quiet: false, verbose: false },
     instance: () => Promise.resolve(access),
+    doing: () => undefined,
     exitWith: () => {},
   };
   const serve = (vm?: string) => serveWeb(context, vm, { webPort: 0, scripts: stack.directory });

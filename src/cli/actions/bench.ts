@@ -16,13 +16,17 @@ import type { Mode } from '../../bench/plan.js';
 import { toCsv } from '../../bench/report/csv.js';
 import { toHtml } from '../../bench/report/html.js';
 import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js';
+import type { BenchEvent } from '../../bench/events.js';
 import type { Results } from '../../bench/results.js';
 import { runBench } from '../../bench/run.js';
 import { buildImages, buildL2Image } from '../../build/images.js';
 import { benchPrograms } from '../../build/programs.js';
 import { loadConfig } from '../../config/load.js';
+import { activityAfter } from '../../events/activity.js';
 import { VsbError } from '../../errors/index.js';
+import type { Accel } from '../../host/accel.js';
 import { assertHost, inspectHost } from '../../host/checks.js';
+import { withRequiredAccel } from '../../host/required-accel.js';
 import { createBenchReporter } from '../../reporters/bench.js';
 import { findRoots, instancePaths } from '../../testbed/paths.js';
 import type { CliContext } from '../context.js';
@@ -37,6 +41,7 @@ export interface BenchFlags {
   readonly output?: string | undefined;
   readonly compare?: string | undefined;
   readonly failIf: readonly string[];
+  readonly require?: Accel | undefined;
   readonly json: boolean;
 }
 
@@ -55,7 +60,11 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
   const { measures, chosen } = choose(flags.only);
   const reporter = await createBenchReporter(context, context.global.quiet);
   try {
-    const inputs = await prepare(context, flags, reporter.note);
+    const note = (text: string): void => {
+      context.doing(`preparing (${text})`);
+      reporter.note(text);
+    };
+    const inputs = await prepare(context, flags, note);
     if (earlier !== undefined) assertComparable(earlier.environment.accel, inputs.lab.accel.accel);
     const folder = resolve(flags.output ?? `vsbypass-bench-${fileTime(inputs.environment.date)}`);
     await mkdir(folder, { recursive: true });
@@ -63,7 +72,11 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
       ...{ mode, measures, configurations: chosen, samples: flags.samples, signal },
       environment: inputs.environment,
       lab: inputs.lab,
-      emit: reporter.report,
+      emit: (event) => {
+        const doing = activityOf(event);
+        if (doing !== undefined) context.doing(doing);
+        reporter.report(event);
+      },
       save: async (some) => await save(folder, some),
     });
     reporter.stop();
@@ -75,6 +88,12 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
   } finally {
     reporter.stop();
   }
+}
+
+/** What is being done now; undefined when the event does not tell. */
+function activityOf(event: BenchEvent): string | undefined {
+  if (event.type === 'turn') return `measuring ${event.what}`;
+  return event.type === 'boot' ? activityAfter(event.event) : undefined;
 }
 
 /** @throws VsbError E_REGRESSION */
@@ -116,7 +135,8 @@ async function prepare(context: CliContext, flags: BenchFlags, note: (text: stri
   const roots = findRoots();
   const name = `${context.global.name}-bench`;
   const paths = instancePaths(name, roots);
-  const config = await loadConfig({ directory: paths.stateDir, vmCount: 2 });
+  const any = await loadConfig({ directory: paths.stateDir, vmCount: 2 });
+  const config = withRequiredAccel(any, flags.require);
   const { cache: cacheDir } = roots;
   const host = await inspectHost({
     ...{ config, cacheDir, stateDir: paths.stateDir, willBuild: false, signal },

@@ -2,8 +2,10 @@
 import { loadConfig } from '../../config/load.js';
 import type { AccelChoice, Config, ConsoleMode, IrqMode, L2Kind } from '../../config/schema.js';
 import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
-import { decideAccel } from '../../host/accel.js';
+import { activityAfter } from '../../events/activity.js';
+import { decideAccel, type Accel } from '../../host/accel.js';
 import { probeKvm } from '../../host/qemu.js';
+import { assertRunsWith, withRequiredAccel } from '../../host/required-accel.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
 import type { Reporter } from '../../reporters/reporter.js';
 import { Timings } from '../../reporters/timings.js';
@@ -28,6 +30,7 @@ export interface UpOptions {
   readonly config?: string | undefined;
   readonly vms?: number | undefined;
   readonly accel?: AccelChoice | undefined;
+  readonly require?: Accel | undefined;
   readonly l2?: L2Kind | undefined;
   readonly console?: ConsoleMode | undefined;
   readonly irq?: IrqMode | undefined;
@@ -41,7 +44,7 @@ export interface UpOptions {
 }
 
 /**
- * @throws VsbError: E_CONFIG, E_INSTANCE_EXISTS, E_BUSY (2); what the host lacks (3); a failed layer (4);
+ * @throws VsbError: E_CONFIG, E_USAGE, E_INSTANCE_EXISTS, E_BUSY (2); what the host lacks (3); a failed layer (4);
  *   the signal's reason, when nothing is left running
  */
 export async function bringUp(context: CliContext, options: UpOptions): Promise<void> {
@@ -52,6 +55,8 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
   const shown = options.events ? eventReporter(context) : await progressReporter(context);
   const reporter: Reporter = {
     report: (event) => {
+      const doing = activityAfter(event);
+      if (doing !== undefined) context.doing(doing);
       timings.take(event);
       shown.report(event);
     },
@@ -69,6 +74,8 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
       },
       report: (event) => reporter.report(event),
     });
+    // One that was up and has only got a new daemon may be another.
+    assertRunsWith(options.require, status);
     await refreshSshConfig(await context.instance());
     reporter.stop();
     await printResult(context, options, paths, status, timings.lines());
@@ -78,7 +85,7 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
 }
 
 async function readConfig(options: UpOptions): Promise<Config> {
-  return await loadConfig({
+  const config = await loadConfig({
     directory: process.cwd(),
     path: options.config,
     vmCount: options.vms,
@@ -87,6 +94,7 @@ async function readConfig(options: UpOptions): Promise<Config> {
     consoleMode: options.console,
     irqMode: options.irq,
   });
+  return withRequiredAccel(config, options.require);
 }
 
 async function printResult(

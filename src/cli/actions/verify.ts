@@ -1,22 +1,34 @@
 /** Carries `vsbypass verify` out: finds the VM, runs, prints the evidence, sets the exit code. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
 import { searchProgram } from '../../build/programs.js';
 import type { L2Kind } from '../../config/schema.js';
 import { readKey } from '../../console/keys.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
 import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
-import { ExitCode, VsbError } from '../../errors/index.js';
+import { ExitCode, VsbError, messageOf } from '../../errors/index.js';
 import { hintOfKnown } from '../../errors/suggest.js';
+import type { Accel } from '../../host/accel.js';
+import { assertRunsWith } from '../../host/required-accel.js';
+import { toJunit } from '../../test-report/junit.js';
+import { toTap } from '../../test-report/tap.js';
+import type { TestRun } from '../../test-report/test-run.js';
 import { managementTargets } from '../../testbed/management-targets.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { readRecord } from '../../testbed/record.js';
 import { readPasswords } from '../../testbed/secrets.js';
+import type { Channel } from '../../verify/channels.js';
 import { l1Ground, l2Ground } from '../../verify/ground.js';
 import type { SelfTestReport, VerifyReport } from '../../verify/evidence.js';
 import { selfTest, verify, type VerifyOptions } from '../../verify/run.js';
 import { comparisonRows, conclusion, selfTestRows } from '../../verify/table.js';
+import { failedTestRun, selfTestRun, verifyTestRun } from '../../verify/test-run.js';
+import { annotateRun } from '../annotate.js';
 import type { CliContext } from '../context.js';
 import { servedInstance } from '../instance-access.js';
+import { orSkip } from '../or-skip.js';
 import { printJson, printLines, table } from '../output.js';
 
 const bytesPerMiB = 1024 * 1024;
@@ -24,27 +36,74 @@ const bytesPerMiB = 1024 * 1024;
 export interface VerifyFlags {
   readonly selfTest: boolean;
   readonly json: boolean;
+  readonly tap: boolean;
+  /** The file of the JUnit report. */
+  readonly junit?: string | undefined;
+  readonly require?: Accel | undefined;
+  readonly orSkip: boolean;
 }
 
 /**
- * @throws VsbError E_INSTANCE_NOT_RUNNING, E_VM_UNKNOWN, E_USAGE (2); E_PACKAGE_MISSING (3); E_VERIFY and what
- *   else keeps it from being carried out (4); the signal's reason
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_VM_UNKNOWN, E_USAGE, E_FILE (2); E_ACCEL, E_PACKAGE_MISSING (3);
+ *   E_VERIFY and what else keeps it from being carried out (4); E_SKIPPED (77); the signal's reason
  */
 export async function runVerify(
   context: CliContext,
   vmName: string | undefined,
   flags: VerifyFlags,
 ): Promise<void> {
+  const startedAt = new Date();
+  let run: TestRun;
+  try {
+    run = await carryOut(context, vmName, flags, startedAt);
+  } catch (cause) {
+    const error = orSkip(cause, flags.orSkip);
+    // Whoever collects reports shall find this one too. The error is thrown in any case.
+    const failed = failedTestRun(error, startedAt, (Date.now() - startedAt.getTime()) / 1000);
+    await writeTests(context, flags, failed).catch(() => undefined);
+    throw error;
+  }
+  await writeTests(context, flags, run);
+}
+
+/** Runs, prints the evidence, and returns it as tests. */
+async function carryOut(
+  context: CliContext,
+  vmName: string | undefined,
+  flags: VerifyFlags,
+  startedAt: Date,
+): Promise<TestRun> {
   const paths = await servedInstance(context.global.name, context.signal);
-  const options = await prepare(context, paths, vmName);
-  if (flags.selfTest) printSelfTest(context, await selfTest(options), flags.json);
-  else printReport(context, await verify(options), options.l2, flags.json);
+  const options = await prepare(context, paths, vmName, flags.require);
+  const channels = channelsOf(options.l2);
+  if (flags.selfTest) {
+    const report = await selfTest(options);
+    printSelfTest(context, report, flags);
+    return selfTestRun(report, channels, startedAt);
+  }
+  const report = await verify(options);
+  printReport(context, report, channels, flags);
+  return verifyTestRun(report, channels, startedAt);
+}
+
+/** @throws VsbError E_FILE */
+async function writeTests(context: CliContext, flags: VerifyFlags, run: TestRun): Promise<void> {
+  if (flags.tap) context.stdout.write(toTap(run));
+  const { junit: file } = flags;
+  if (file === undefined) return;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, toJunit(run));
+  } catch (cause) {
+    throw new VsbError('E_FILE', `the report cannot be written: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function prepare(
   context: CliContext,
   paths: InstancePaths,
   vmName: string | undefined,
+  required: Accel | undefined,
 ): Promise<VerifyOptions> {
   const { signal } = context;
   const status = await inspectInstance(paths, signal);
@@ -54,6 +113,7 @@ async function prepare(
       hint: 'start it with `vsbypass up`',
     });
   }
+  assertRunsWith(required, status);
   const { name: vm, hooked } = vmOf(status, vmName);
   const record = await readRecord(paths);
   const config = record?.config.vms.find((one) => one.name === vm);
@@ -86,6 +146,7 @@ async function prepare(
       await callDaemon(paths.controlSocket, 'vm.hook', { vm, on }, { signal: limit });
     },
     progress: (text) => {
+      context.doing(`verifying ${vm} (${text})`);
       if (context.global.quiet) return;
       const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(5);
       context.stderr.write(`verify ${seconds} s: ${text}\n`);
@@ -107,12 +168,19 @@ function vmOf(status: InstanceStatus, name: string | undefined): VmStatus {
   });
 }
 
-function printReport(context: CliContext, report: VerifyReport, l2: L2Kind, json: boolean): void {
+function printReport(
+  context: CliContext,
+  report: VerifyReport,
+  channels: readonly Channel[],
+  { json, tap }: VerifyFlags,
+): void {
   if (json) printJson(context, report);
-  else {
-    const rows = table(comparisonRows(report, knownLimits(l2)));
+  else if (!tap) {
+    const rows = table(comparisonRows(report, knownLimits(channels)));
     printLines(context, [...rows, '', ...conclusion(report)]);
   }
+  const title = `vsbypass verify ${report.vm}: ${report.verdict}`;
+  for (const reason of report.reasons) annotateRun(context, 'error', title, reason);
   if (report.verdict === 'leak') context.exitWith(ExitCode.leak);
   if (report.verdict === 'inconclusive') {
     context.exitWith(ExitCode.layer);
@@ -121,19 +189,29 @@ function printReport(context: CliContext, report: VerifyReport, l2: L2Kind, json
   }
 }
 
-function printSelfTest(context: CliContext, report: SelfTestReport, json: boolean): void {
+function printSelfTest(
+  context: CliContext,
+  report: SelfTestReport,
+  { json, tap }: VerifyFlags,
+): void {
   if (json) printJson(context, report);
-  else printLines(context, table(selfTestRows(report)));
+  else if (!tap) printLines(context, table(selfTestRows(report)));
   if (report.passed) return;
   context.exitWith(ExitCode.layer);
   const missed = report.missed.join(', ');
-  context.stderr.write(`vsbypass: the search does not find what is in: ${missed} [E_VERIFY]\n`);
+  const message = `the search does not find what is in: ${missed}`;
+  annotateRun(context, 'error', `vsbypass verify --self-test ${report.vm}`, message);
+  context.stderr.write(`vsbypass: ${message} [E_VERIFY]\n`);
+}
+
+/** All that is searched; where it is on that ground does not matter here. */
+function channelsOf(l2: L2Kind): Channel[] {
+  const subject = { vm: '', id: 0, qemuPid: 0, memoryBytes: 0, directory: '' };
+  return [...l2Ground(l2).channels(subject), ...l1Ground.channels(subject)];
 }
 
 /** Channels that are reported and not judged. */
-function knownLimits(l2: L2Kind): Set<string> {
-  const subject = { vm: '', id: 0, qemuPid: 0, memoryBytes: 0, directory: '' };
-  const channels = [...l2Ground(l2).channels(subject), ...l1Ground.channels(subject)];
+function knownLimits(channels: readonly Channel[]): Set<string> {
   return new Set(
     channels.filter((one) => one.knownLimit === true).map((one) => `${one.layer} ${one.name}`),
   );

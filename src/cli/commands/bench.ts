@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { orSkipOption, requireOption } from '../options.js';
 
 const about = `
 Boots machines of its own (instances NAME-bench), measures all configurations in turns, and ends them again. Writes
@@ -11,11 +12,12 @@ interrupted.
 --only takes measures (response, throughput, anatomy, side-costs, scale, gateway) and configurations (kvm/nested, ...).
 --fail-if: a statistic (median, mean, p95, p99) that may be worse by so much; 'throughput:median>5%' for one measure.
 
-Exit codes: 0 ok, 6 worse than --compare allows, by a statistical test.
+Exit codes: 0 ok, 6 worse than --compare allows, by a statistical test, 77 skipped (--or-skip).
 
 Examples:
   $ vsbypass bench --quick
   $ vsbypass bench --only response --only kvm/vsbypass --samples 500
+  $ vsbypass bench --quick --require kvm --or-skip --deadline 20m
   $ vsbypass bench --compare before/results.json --fail-if 'median>10%'`;
 
 const collect = (value: string, previous: string[]): string[] => [...previous, value];
@@ -31,11 +33,14 @@ export function benchCommand(context: CliContext): Command {
     .option('--output <folder>', 'where the results go; default vsbypass-bench-TIME here')
     .option('--compare <file>', 'results.json of an earlier run')
     .option('--fail-if <condition>', 'when that comparison fails; can be repeated', collect, [])
+    .addOption(requireOption())
+    .addOption(orSkipOption())
     .option('--json', 'print the results as one JSON document', false)
     .addHelpText('after', about)
     .action(async (options) => {
       const { bench } = await import('../actions/bench.js');
-      await bench(context, options);
+      const { skipping } = await import('../or-skip.js');
+      await skipping(options.orSkip, async () => await bench(context, options));
     });
   return command;
 }

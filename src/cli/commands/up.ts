@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
-import { l2Kinds } from '../options.js';
+import { l2Kinds, orSkipOption, requireOption } from '../options.js';
 
 const examples = `
 Examples:
@@ -10,6 +10,8 @@ Examples:
   $ vsbypass up --vms 2 --show-password  two user VMs, and root's password in each
   $ vsbypass --name second up            another instance beside the first
   $ vsbypass up --events | jq -r .type   what happens, for programs
+  $ vsbypass up --require kvm --or-skip  with KVM or not at all: exit 77 where the host has none
+  $ vsbypass up --deadline 10m           ends by then, with nothing left running
   $ vsbypass up --l2 xen                 Xen and its dom0 as the virtualized system
   $ vsbypass up --dry-run                every command line and configuration, nothing is started`;
 
@@ -25,6 +27,8 @@ export function upCommand(context: CliContext): Command {
         'tcg',
       ] as const),
     )
+    .addOption(requireOption())
+    .addOption(orSkipOption())
     .addOption(
       new Option(
         '--console <where>',
@@ -50,7 +54,9 @@ export function upCommand(context: CliContext): Command {
     .addHelpText('after', examples)
     .action(async (options) => {
       const { bringUp, dryRun } = await import('../actions/up.js');
-      await (options.dryRun ? dryRun(context, options) : bringUp(context, options));
+      const { skipping } = await import('../or-skip.js');
+      const run = options.dryRun ? dryRun : bringUp;
+      await skipping(options.orSkip, async () => await run(context, options));
     });
   return command;
 }

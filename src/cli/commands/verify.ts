@@ -1,18 +1,22 @@
 /** `vsbypass verify`: the operator's attack on a user VM's console, with and without the shadow layer. */
-import { Command } from '@commander-js/extra-typings';
+import { Command, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { orSkipOption, requireOption } from '../options.js';
 
 const about = `
 Logs root in on the VM's console, types and prints random strings there, and searches for them as root of the
 virtualized system and of L1's dom0: first with the console left to L2, then shadowed. Takes some minutes, and the
 console for as long. At the end the VM is shadowed or not as before.
 
-Exit codes: 0 nothing found where the baseline shows it, 5 a leak, 4 the run proves nothing or could not be carried out.
+Exit codes: 0 nothing found where the baseline shows it, 5 a leak, 4 the run proves nothing or could not be carried out,
+77 skipped (--or-skip). Test reports have a case for each channel, with the console left to L2 and shadowed.
 
 Examples:
   $ vsbypass verify vm1
   $ vsbypass verify --self-test         does the search find what is there?
+  $ vsbypass verify --junit verify.xml  also as JUnit's XML; --tap prints TAP instead of the table
+  $ vsbypass verify --require kvm --or-skip --deadline 15m
   $ vsbypass verify --json | jq '.phases[].channels[] | {channel, hits}'`;
 
 export function verifyCommand(context: CliContext): Command {
@@ -20,6 +24,12 @@ export function verifyCommand(context: CliContext): Command {
     .description('search the layers below for what was typed and shown on a console')
     .argument('[vm]', 'name of the VM; the first one if absent')
     .option('--self-test', 'plant a string in each channel and find each', false)
+    .option('--junit <file>', 'write a test report, JUnit XML')
+    .addOption(
+      new Option('--tap', 'print a test report, TAP version 14').conflicts('json').default(false),
+    )
+    .addOption(requireOption())
+    .addOption(orSkipOption())
     .option('--json', 'print the evidence as one JSON document', false)
     .addHelpText('after', about)
     .action(async (vm, options) => {

@@ -1,0 +1,13 @@
+/** Annotations of the run, where GitHub Actions runs this. */
+import { annotation, onGitHub, type AnnotationKind } from '../reporters/github.js';
+import type { CliContext } from './context.js';
+
+/** On stderr, which the runner reads as it does stdout: there may be a document on that one. */
+export function annotateRun(
+  context: CliContext,
+  kind: AnnotationKind,
+  title: string,
+  message: string,
+): void {
+  if (onGitHub(context.env)) context.stderr.write(`${annotation(kind, title, message)}\n`);
+}
