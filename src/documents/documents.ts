@@ -100,6 +100,10 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       images: z.record(z.string(), z.string()),
     }),
   },
+  'build-key': {
+    title: 'build --key --json',
+    schema: z.object({ schemaVersion: version, key: z.string() }),
+  },
   logs: {
     title: 'logs --json',
     schema: z.object({

@@ -47,6 +47,7 @@ describe('real output', () => {
     ['event', ['status', '--events'], 0],
     ['down', ['down', '--json'], 0],
     ['prune', ['prune', '--json'], 0],
+    ['build-key', ['build', '--key', '--json'], 0],
     ['event', ['down', '--events'], 0],
     ['plan', ['up', '--dry-run', '--accel', 'tcg', '--vms', '2', '--json'], 0],
     ['error', ['up', '--config', 'missing.json', '--json'], 2],

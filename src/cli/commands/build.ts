@@ -1,6 +1,7 @@
 /** `vsbypass build`: builds the images that are missing, without starting anything. */
 import { Command, Option } from '@commander-js/extra-typings';
 
+import type { L2Kind } from '../../config/schema.js';
 import type { CliContext } from '../context.js';
 import { l2Kinds } from '../options.js';
 
@@ -8,6 +9,7 @@ const examples = `
 Examples:
   $ vsbypass build
   $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
+  $ vsbypass build --key         the name of a cache in a pipeline
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
 export function buildCommand(context: CliContext): Command {
@@ -17,9 +19,16 @@ export function buildCommand(context: CliContext): Command {
       new Option('--l2 <kind>', 'only what this virtualized system needs').choices(l2Kinds),
     )
     .option('--refresh', 'look for newer packages', false)
+    .addOption(
+      new Option('--key', 'build nothing, print a hash of all that decides what is built')
+        .conflicts('refresh')
+        .default(false),
+    )
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, refresh, json }) => {
+    .action(async ({ l2, refresh, key, json }) => {
+      const kinds = l2 === undefined ? l2Kinds : [l2];
+      if (key) return await printKey(context, kinds, json);
       const { buildImages, imageNames } = await import('../../build/images.js');
       const { createReporter } = await import('../../reporters/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
@@ -34,13 +43,13 @@ export function buildCommand(context: CliContext): Command {
       try {
         reporter.report({ type: 'build', reason: 'started' });
         const images: Record<string, string> = {};
-        for (const kind of l2 === undefined ? l2Kinds : [l2]) {
+        for (const kind of kinds) {
           const names = imageNames(kind);
           const directories = await buildImages(kind, {
             cacheDir: findRoots().cache,
             signal: context.signal,
             // The second kind uses what was resolved for the first.
-            refresh: refresh && kind === (l2 ?? l2Kinds[0]),
+            refresh: refresh && kind === kinds[0],
             onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
           });
           for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];
@@ -53,4 +62,16 @@ export function buildCommand(context: CliContext): Command {
       }
     });
   return command;
+}
+
+async function printKey(
+  context: CliContext,
+  kinds: readonly L2Kind[],
+  json: boolean,
+): Promise<void> {
+  const { contentKey } = await import('../../build/key.js');
+  const { printJson, printLines } = await import('../output.js');
+  const key = await contentKey({ kinds, signal: context.signal });
+  if (json) printJson(context, { schemaVersion: 1, key });
+  else printLines(context, [key]);
 }

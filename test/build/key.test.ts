@@ -1,0 +1,58 @@
+import { chmod, cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { imagesDirectory } from '../../src/build/images.js';
+import { contentKey } from '../../src/build/key.js';
+import { runCli } from '../rig/run-cli.js';
+
+const { signal } = new AbortController();
+let directory: string;
+let images: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-key-'));
+  images = join(directory, 'images');
+  await cp(imagesDirectory, images, { recursive: true });
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+const keyOf = async (kinds: readonly ('kvm' | 'xen')[] = ['kvm']): Promise<string> =>
+  await contentKey({ kinds, signal, directory: images });
+
+describe('contentKey', () => {
+  it('is the same for the same sources, wherever they are', async () => {
+    expect(await keyOf()).toBe(await contentKey({ kinds: ['kvm'], signal }));
+    expect(await keyOf()).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it.each([
+    ['a list of packages', () => writeFile(join(images, 'l3/packages'), 'busybox-static\n')],
+    ['a new file', () => writeFile(join(images, 'l1/root/new'), '')],
+    ['a new link', () => symlink('a', join(images, 'l1/root/new'))],
+    ['a file that is gone', () => rm(join(images, 'l3/contents'))],
+    ['an execute bit', () => chmod(join(images, 'build'), 0o644)],
+    ['a patch', () => writeFile(join(images, 'xen/patches/series'), '')],
+  ])('is another one after a change of %s', async (_what, change) => {
+    const before = await keyOf();
+    await change();
+    expect(await keyOf()).not.toBe(before);
+  });
+
+  it('depends on what is built', async () => {
+    const keys = await Promise.all([keyOf(['kvm']), keyOf(['xen']), keyOf(['kvm', 'xen'])]);
+    expect(new Set(keys).size).toBe(3);
+  });
+});
+
+describe('vsbypass build --key', () => {
+  it('prints it, and builds nothing', async () => {
+    const { code, stdout, stderr } = await runCli(directory, ['build', '--key', '--l2', 'kvm']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toBe(`${await contentKey({ kinds: ['kvm'], signal })}\n`);
+    expect(await readdir(directory)).toEqual(['images']);
+  });
+});
