@@ -24,15 +24,28 @@ image_list() {
   done < <(image_parts "$1")
 }
 
+# The programs of this host whose output is in an image: their versions are part of its key.
+readonly IMAGE_TOOLS=(gcc ld cpio mksquashfs grub-mkimage)
+
+# lock_path NAME: where the lock of the present list of packages is, or would be.
+lock_path() {
+  printf '%s/locks/%s-%s\n' "$CACHE" "$1" \
+    "$({ image_list "$1" packages; cat "$IMAGES/lib/packages.sh"; } | sha256sum | cut -c1-16)"
+}
+
 # ensure_lock NAME: prints the lock file, resolving the packages when there is none for the present list.
 ensure_lock() {
   local name=$1 lock packages
   mapfile -t packages < <(image_list "$name" packages)
-  lock=$CACHE/locks/$name-$({ printf '%s\n' "${packages[@]}"; cat "$IMAGES/lib/packages.sh"; } | sha256sum | cut -c1-16)
-  mkdir -p "$CACHE/locks"
-  if [[ ! -e $lock ]]; then
+  lock=$(lock_path "$name")
+  if $WHERE; then
+    [[ -e $lock ]] || exit "$EXIT_NOT_CACHED"
+  elif [[ -e $lock ]]; then
+    mark_used "$lock"
+  else
+    mkdir -p "$CACHE/locks"
     progress "$name: resolving packages"
-    lock_packages "$lock" "${packages[@]}"
+    lock_packages "$name" "$lock" "${packages[@]}"
   fi
   printf '%s\n' "$lock"
 }
@@ -41,7 +54,8 @@ ensure_lock() {
 image_key() {
   local parts
   mapfile -t parts < <(image_parts "$1")
-  { tree_hash "$IMAGES/lib" "${parts[@]}"; gcc --version | head -n 1; cat "$2"; printf '%s\n' "$3"; } | sha256sum | cut -c1-16
+  { tree_hash "$IMAGES/lib" "${parts[@]}"; tool_versions "${IMAGE_TOOLS[@]}"; cat "$2"; printf '%s\n' "$3"; } |
+    sha256sum | cut -c1-16
 }
 
 # add_busybox SYSROOT ROOT: the tools of util-linux and coreutils are BusyBox's applets; static, so it starts fast.
@@ -85,26 +99,44 @@ make_root() {
   done < <(image_parts "$name")
 }
 
-# build_once NAME KEY LOCK COMMAND...
+# build_once NAME KEY LOCK PART COMMAND...
 # Prints the directory of what has this name and key; if it was never built, COMMAND fills `out` in the folder that it gets
-# as its last argument, from the packages of the lock, which are unpacked to `sysroot` there.
+# as its last argument, from the packages of the lock, which are unpacked to `sysroot` there. PART is the directory of the
+# image that becomes part of it, or nothing.
 build_once() {
-  local name=$1 key=$2 lock=$3 directory=$CACHE/$1-$2 work=$CACHE/work.$$
-  shift 3
-  if [[ ! -e $directory/manifest.json ]]; then
+  local name=$1 key=$2 lock=$3 part=$4 directory=$CACHE/$1-$2 work=$CACHE/work.$$
+  shift 4
+  if $WHERE; then
+    :
+  elif [[ -e $directory/manifest.json ]]; then
+    mark_used "$directory/manifest.json"
+  else
     progress "$name: building $key"
     rm -rf "$work" "$directory"
-    mkdir -p "$work/out"
+    mkdir -p "$work/out" "$work/description"
     if [[ -s $lock ]]; then
-      fetch_packages "$lock"
+      fetch_packages "$name" "$lock"
       unpack_packages "$lock" "$work/sysroot"
     fi
     "$@" "$work"
-    write_manifest "$name" "$key" "$lock" "$work/out"
+    describe_image "$name" "$lock" "$part" "$work/description"
+    write_manifest "$name" "$key" "$work/description" "$work/out"
     mv "$work/out" "$directory"
     rm -rf "$work"
   fi
   printf '%s\n' "$directory"
+}
+
+# describe_image NAME LOCK PART DESCRIPTION: the lists that write_manifest takes.
+describe_image() {
+  local name=$1 lock=$2 part=${3##*/} description=$4 parts
+  mapfile -t parts < <(image_parts "$name")
+  describe_packages "$lock" >"$description/inputs"
+  # What has no folder is made by lib/ alone.
+  if [[ -d $IMAGES/$name ]]; then source_list lib "${parts[@]#"$IMAGES/"}"; else source_list lib; fi >"$description/sources"
+  [[ -z $part ]] || printf '%s\t%s\n' "${part%-*}" "${part##*-}" >"$description/images"
+  touch "$description/images"
+  tool_versions "${IMAGE_TOOLS[@]}" >"$description/tools"
 }
 
 # build_image NAME [USER-VM-DIRECTORY]: an image with vmlinuz (as Debian ships it), vmlinux (out of it) and initrd, in which
@@ -112,7 +144,7 @@ build_once() {
 build_image() {
   local lock
   lock=$(ensure_lock "$1")
-  build_once "$1" "$(image_key "$1" "$lock" "$(basename "${2:-}")")" "$lock" fill_image "$1" "${2:-}"
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "${2:-}")")" "$lock" "${2:-}" fill_image "$1" "${2:-}"
 }
 
 fill_image() {
@@ -132,8 +164,8 @@ fill_image() {
 # build_disk IMAGE-DIRECTORY: the read-only disk from which L1's dom0 reads L2's kernel and initrd (/l2/vmlinux, /l2/initrd).
 build_disk() {
   local key
-  key=$({ tree_hash "$IMAGES/lib"; basename "$1"; } | sha256sum | cut -c1-16)
-  build_once l1-disk "$key" /dev/null fill_disk "$1"
+  key=$({ tree_hash "$IMAGES/lib"; tool_versions "${IMAGE_TOOLS[@]}"; basename "$1"; } | sha256sum | cut -c1-16)
+  build_once l1-disk "$key" /dev/null "$1" fill_disk "$1"
 }
 
 fill_disk() {
@@ -149,7 +181,7 @@ fill_disk() {
 build_boot_disk() {
   local lock
   lock=$(ensure_lock "$1")
-  build_once "$1" "$(image_key "$1" "$lock" "$(basename "$2")")" "$lock" fill_boot_disk "$1" "$2"
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "$2")")" "$lock" "$2" fill_boot_disk "$1" "$2"
 }
 
 fill_boot_disk() {

@@ -2,6 +2,7 @@
 # Debian packages without installing any: a private apt state below the cache, the host's configured sources and keys.
 # What is used is pinned in a lock file (file name and sha256 of each package), so that a build without a network or with a
 # newer archive gives the same image; the lock is renewed when the list of packages changes or with --refresh.
+# OFFLINE: nothing is fetched, what is not in the cache is an error.
 
 # private_apt PROGRAM ARG...
 # Runs apt-get/apt-cache on its own lists and cache. Signatures are checked by apt against the host's keyrings as usual;
@@ -15,7 +16,9 @@ private_apt() {
     -o APT::Install-Recommends=false -o Acquire::Retries=2 -o Acquire::Languages=none "$@"
 }
 
+# refresh_package_lists IMAGE
 refresh_package_lists() {
+  ! $OFFLINE || not_cached "$1" "apt's lists of packages"
   progress 'fetching the package lists'
   mkdir -p "$CACHE/apt/state/lists/partial" "$CACHE/apt/cache/archives/partial"
   : >"$CACHE/apt/state/status"
@@ -31,11 +34,11 @@ package_closure() {
     --no-enhances "$@" | sed -nE 's/^([a-z0-9][a-z0-9.+-]*)$/\1/p' | grep -E '^(lib|zlib1g$|linux-image-[0-9])'
 }
 
-# lock_packages LOCK NAME...: resolves the packages to lines `file-name sha256`, sorted.
+# lock_packages IMAGE LOCK NAME...: resolves the packages to lines `file-name sha256`, sorted.
 lock_packages() {
-  local lock=$1 closure name
-  shift
-  [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists
+  local image=$1 lock=$2 closure name
+  shift 2
+  [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists "$image"
   for name in "$@"; do
     private_apt apt-cache show "$name" >/dev/null 2>&1 || {
       printf 'images: error: no package %s in the sources of this host (Debian 12 "bookworm" main is needed)\n' "$name" >&2
@@ -54,9 +57,9 @@ lock_packages() {
   mv "$lock.new" "$lock"
 }
 
-# fetch_packages LOCK: brings every package of the lock into the pool and checks each against the lock's sha256.
+# fetch_packages IMAGE LOCK: brings every package of the lock into the pool and checks each against the lock's sha256.
 fetch_packages() {
-  local lock=$1 file wanted=()
+  local image=$1 lock=$2 file wanted=()
   mkdir -p "$CACHE/pool"
   while read -r file _; do
     if [[ ! -e $CACHE/pool/$file ]]; then
@@ -66,8 +69,9 @@ fetch_packages() {
     fi
   done <"$lock"
   if ((${#wanted[@]} > 0)); then
+    ! $OFFLINE || not_cached "$image" "${#wanted[@]} of $(wc -l <"$lock") Debian packages: ${wanted[*]}"
     progress "downloading ${#wanted[@]} packages"
-    [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists
+    [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists "$image"
     (cd "$CACHE/pool" && private_apt apt-get download "${wanted[@]}" >&2) ||
       die 'some package versions are no longer served: run images/build with --refresh'
   fi
@@ -87,4 +91,15 @@ unpack_packages() {
       tar -xv -C "$directory" --no-same-owner --no-same-permissions --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' \
         --exclude='./usr/share/locale/*' | sed "s/\$/\t$file/" >>"$directory.origin"
   done <"$lock"
+}
+
+# describe_packages LOCK: the lines of a manifest's `inputs`. A package names its source package only where that has another
+# name; dpkg fills it in.
+describe_packages() {
+  local file sum
+  while read -r file sum; do
+    # shellcheck disable=SC2016 # dpkg's variables
+    printf '%s\t%s\t%s\n' "$(dpkg-deb -W --showformat \
+      '${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}' "$CACHE/pool/$file")" "$file" "$sum"
+  done <"$1"
 }

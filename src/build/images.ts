@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 import type { L2Kind } from '../config/schema.js';
-import { VsbError } from '../errors/index.js';
+import { VsbError, type ErrorLayer } from '../errors/index.js';
 import { virtualizedSystem } from '../testbed/layers/l2.js';
 
 /** Folders of the images that an instance boots. */
@@ -36,6 +36,8 @@ export interface BuildOptions {
   readonly signal: AbortSignal;
   /** Resolve the newest package versions again. */
   readonly refresh?: boolean;
+  /** Fetch nothing: what is not in the cache is an error. */
+  readonly offline?: boolean;
   /** Each line that the build says about itself. */
   onProgress(line: string): void;
   /** The program, for tests. */
@@ -45,7 +47,8 @@ export interface BuildOptions {
 /**
  * Builds what is missing. On abort the whole process group of the build is ended.
  *
- * @throws VsbError E_BUILD (exit 3) with the last lines; the signal's reason when it aborts
+ * @throws VsbError E_BUILD (exit 3) with the last lines, E_NOT_CACHED when it is offline; the signal's
+ *   reason when it aborts
  */
 export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
   const names = imageNames(l2);
@@ -61,12 +64,38 @@ export async function buildL2Image(options: BuildOptions): Promise<string> {
   return directoryIn(await runBuild([l2Name], options), l2Name);
 }
 
-async function runBuild(names: readonly string[], options: BuildOptions): Promise<string> {
+/**
+ * Folders by the names of images/build, where each image is or would be built; without those whose
+ * packages were never resolved. Nothing is built.
+ *
+ * @throws VsbError as buildImages does
+ */
+export async function whereImages(
+  names: readonly string[],
+  options: BuildOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const output = await runBuild(names, options, ['--where']);
+  return new Map(
+    output
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => [line.slice(0, line.indexOf('\t')), line.slice(line.indexOf('\t') + 1)]),
+  );
+}
+
+async function runBuild(
+  names: readonly string[],
+  options: BuildOptions,
+  mode: readonly string[] = [
+    ...(options.refresh === true ? ['--refresh'] : []),
+    ...(options.offline === true ? ['--offline'] : []),
+  ],
+): Promise<string> {
   options.signal.throwIfAborted();
   const program = options.program ?? `${imagesDirectory}/build`;
   const build = execa(
     program,
-    [...names, '--cache', options.cacheDir, ...(options.refresh === true ? ['--refresh'] : [])],
+    [...names, '--cache', options.cacheDir, ...mode],
     // A group of its own: compilers and package tools below bash are ended with it.
     { detached: true, stdin: 'ignore', reject: false, cleanup: true },
   );
@@ -81,6 +110,7 @@ async function runBuild(names: readonly string[], options: BuildOptions): Promis
   const result = await build;
   options.signal.removeEventListener('abort', endGroup);
   options.signal.throwIfAborted();
+  if (result.exitCode === notCached) throw notCachedError(last, options.cacheDir);
   if (result.exitCode !== 0) {
     throw new VsbError('E_BUILD', `building the images failed: ${result.shortMessage ?? ''}`, {
       layer: 'host',
@@ -90,6 +120,39 @@ async function runBuild(names: readonly string[], options: BuildOptions): Promis
   }
   return result.stdout;
 }
+
+/** Exit code of images/build when it would have to fetch something. */
+const notCached = 4;
+
+const layersOfImages: readonly [prefix: string, layer: ErrorLayer][] = [
+  ['xen', 'L1'],
+  ['l1', 'L1'],
+  ['l2', 'L2'],
+  ['l3', 'L3'],
+];
+
+/** From the line that images/lib/common.sh (`not_cached`) prints. */
+function notCachedError(lines: readonly string[], cacheDir: string): VsbError {
+  const pattern =
+    /^images: error: (.+?): not in the cache, and --offline forbids to fetch it: (.+)$/;
+  const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);
+  const [, image = 'an image', missing = 'something'] = found ?? [];
+  const shown = missing.length > maximumShown ? `${missing.slice(0, maximumShown)}...` : missing;
+  return new VsbError(
+    'E_NOT_CACHED',
+    `${image} cannot be built offline, not in the cache: ${shown}`,
+    {
+      layer: layersOfImages.find(([prefix]) => image.startsWith(prefix))?.[1] ?? 'host',
+      hint:
+        `Run \`vsbypass build\` once with a network: it fetches what is missing. Or bring apt/, locks/, ` +
+        `pool/ and xen-source/ of another machine's cache into ${cacheDir}.`,
+      details: { image, missing },
+    },
+  );
+}
+
+/** Characters of the list of what is missing; all of it is in the details. */
+const maximumShown = 200;
 
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;

@@ -29,6 +29,11 @@ export async function progressReporter(context: CliContext): Promise<Reporter> {
   });
 }
 
+/** A size for people. */
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1_048_576)} MiB`;
+}
+
 /** Columns of a table, as wide as their widest cell. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];

@@ -17,6 +17,7 @@ import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
 import { pruneCommand } from './commands/prune.js';
 import { proofCommand } from './commands/proof.js';
+import { sbomCommand } from './commands/sbom.js';
 import { stockCommand } from './commands/stock.js';
 import { reportCommand } from './commands/report.js';
 import { snapshotCommand } from './commands/snapshot.js';
@@ -47,6 +48,7 @@ const commands: readonly CommandFactory[] = [
   reportCommand,
   doctorCommand,
   buildCommand,
+  sbomCommand,
   completionCommand,
   manCommand,
 ];

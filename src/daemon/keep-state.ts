@@ -33,7 +33,7 @@ export async function keepState(
     await qmp.execute('stop', {}, { signal: until });
     await writeSnapshot(
       paths,
-      { schemaVersion: 1, name, createdAt: new Date().toISOString(), binding, config },
+      { schemaVersion: 1, name, createdAt: new Date().toISOString(), binding, images, config },
       {
         management: secrets.management,
         l1Host: secrets.l1Host.toString('base64'),

@@ -5,10 +5,12 @@
  */
 import { z } from 'zod';
 
+import { cacheKinds } from '../build/prune.js';
 import { configSchema } from '../config/schema.js';
 import {
   countersSchema,
   hookResultSchema,
+  imagesSchema,
   irqStatusSchema,
   operatorStates,
   proofSchema,
@@ -142,7 +144,12 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     schema: z.object({
       schemaVersion: version,
       snapshots: z.array(
-        z.object({ name: z.string(), bytes: z.number(), createdAt: z.iso.datetime().optional() }),
+        z.object({
+          name: z.string(),
+          bytes: z.number(),
+          createdAt: z.iso.datetime().optional(),
+          images: imagesSchema.optional(),
+        }),
       ),
     }),
   },
@@ -158,7 +165,13 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
     title: 'prune --json',
     schema: z.object({
       schemaVersion: version,
+      /** Nothing was removed, all of it would be. */
+      dryRun: z.boolean(),
+      /** Of all together. */
+      bytes: z.number(),
+      /** Saved states. */
       removed: z.array(z.object({ instance: z.string(), name: z.string(), bytes: z.number() })),
+      cache: z.array(z.object({ kind: z.enum(cacheKinds), path: z.string(), bytes: z.number() })),
     }),
   },
   proof: { title: 'proof --json', schema: proofSchema.extend({ schemaVersion: version }) },

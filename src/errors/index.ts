@@ -51,6 +51,8 @@ const exitCodes = {
   E_PATH_TOO_LONG: ExitCode.host,
   E_PERMISSION: ExitCode.host,
   E_BUILD: ExitCode.host,
+  // It would have to be fetched, and `--offline` forbids that.
+  E_NOT_CACHED: ExitCode.host,
 
   // A layer did not come up, or went away.
   E_LAYER_FAILED: ExitCode.layer,

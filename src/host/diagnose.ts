@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
-import { z } from 'zod';
-
+import { outputsSchema } from '../build/manifest.js';
+import { pruneCache } from '../build/prune.js';
 import type { Config } from '../config/schema.js';
 import { inspectInstance, listInstances } from '../daemon/inspect.js';
 import { errnoOf, messageOf } from '../errors/index.js';
@@ -19,6 +19,7 @@ import {
   type InstancePaths,
   type Roots,
 } from '../testbed/paths.js';
+import { imagesInUse } from '../instance/images-in-use.js';
 import type { Check } from './check.js';
 import { probeKvm, qemuProgram } from './qemu.js';
 
@@ -41,6 +42,7 @@ export async function diagnose(request: DiagnosisRequest): Promise<Check[]> {
     Promise.resolve(checkSocketPaths(name, roots)),
     checkInstances(roots, signal),
     checkImages(roots.cache),
+    checkCacheSize(roots, signal),
   ]);
 }
 
@@ -179,10 +181,6 @@ async function checkInstances(roots: Roots, signal: AbortSignal): Promise<Check>
   };
 }
 
-const manifestSchema = z.object({
-  outputs: z.array(z.object({ file: z.string(), sha256: z.string() })),
-});
-
 /** Every image in the cache against its manifest. */
 export async function checkImages(cache: string): Promise<Check> {
   const common = { id: 'images', title: 'integrity of the images' };
@@ -193,7 +191,7 @@ export async function checkImages(cache: string): Promise<Check> {
     const text = await readFile(join(directory, 'manifest.json'), 'utf8').catch(() => undefined);
     if (text === undefined) continue;
     try {
-      for (const { file, sha256 } of manifestSchema.parse(JSON.parse(text)).outputs) {
+      for (const { file, sha256 } of outputsSchema.parse(JSON.parse(text)).outputs) {
         files++;
         if ((await hashOf(join(directory, file))) !== sha256) damaged.push(join(directory, file));
       }
@@ -210,6 +208,27 @@ export async function checkImages(cache: string): Promise<Check> {
   return files === 0
     ? { ...common, result: 'warn', found: 'not built yet', remedy: 'vsbypass build' }
     : { ...common, result: 'pass', found: `${files} files are as they were built` };
+}
+
+/** MiB of the cache without use that are worth a word: some generations of images. */
+const muchUnusedMiB = 2048;
+
+/** Nothing is removed from the cache but by `prune`, so somebody has to say when it is time. */
+async function checkCacheSize(roots: Roots, signal: AbortSignal): Promise<Check> {
+  const common = { id: 'cache', title: 'what of the cache has no use' };
+  try {
+    const keep = await imagesInUse(roots, { signal });
+    const unused = await pruneCache({ cacheDir: roots.cache, signal, keep, dryRun: true });
+    const bytes = unused.reduce((sum, entry) => sum + entry.bytes, 0);
+    const mebibytes = Math.round(bytes / 1_048_576);
+    const found = `${mebibytes} MiB in ${roots.cache}`;
+    return mebibytes < muchUnusedMiB
+      ? { ...common, result: 'pass', found }
+      : { ...common, result: 'warn', found, remedy: 'vsbypass prune' };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...common, result: 'skip', found: messageOf(error) };
+  }
 }
 
 async function hashOf(path: string): Promise<string> {

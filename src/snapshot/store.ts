@@ -8,7 +8,9 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
+import type { ImageDirectories } from '../build/images.js';
 import { configSchema, withDefaultVms } from '../config/schema.js';
+import { imagesSchema } from '../daemon/protocol.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import { readJson, writePrivateJson } from '../testbed/files.js';
 import { assertInstanceName, type InstancePaths } from '../testbed/paths.js';
@@ -16,6 +18,7 @@ import { bindingSchema } from './binding.js';
 
 /** The one that `up` keeps and resumes by itself; it cannot be the name of another. */
 export const warmName = 'warm';
+const workSuffix = '.tmp';
 /** Of an instance, beside the warm one: a bound, each is some hundred MiB. */
 export const maximumSnapshots = 8;
 
@@ -35,6 +38,8 @@ const snapshotSchema = z.object({
   /** ISO 8601. */
   createdAt: z.iso.datetime(),
   binding: bindingSchema,
+  /** The images that it needs, so that they are not pruned. */
+  images: imagesSchema.optional(),
   config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
 });
 export type Snapshot = z.output<typeof snapshotSchema>;
@@ -80,7 +85,7 @@ export async function writeSnapshot(
   fill: (stateFile: string) => Promise<void>,
 ): Promise<void> {
   const target = snapshotPaths(paths, snapshot.name);
-  const work = `${target.directory}.tmp`;
+  const work = `${target.directory}${workSuffix}`;
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true, mode: 0o700 });
   try {
@@ -110,6 +115,8 @@ export interface SnapshotEntry {
   readonly bytes: number;
   /** Undefined when it is damaged. */
   readonly createdAt?: string;
+  /** Folders of the images that it needs; versions before did not write them down. */
+  readonly images?: ImageDirectories;
 }
 
 /** All of an instance, by name; with what an interrupted save has left, which has no date. */
@@ -124,16 +131,46 @@ export async function listSnapshots(paths: InstancePaths): Promise<SnapshotEntry
         name,
         bytes: await sizeOf(join(parent, name)),
         ...(snapshot === undefined ? {} : { createdAt: snapshot.createdAt }),
+        ...(snapshot?.images === undefined ? {} : { images: snapshot.images }),
       };
     }),
   );
 }
 
-/** Removes the warm state, what is damaged, and with `all` every snapshot. Returns what went. */
-export async function pruneSnapshots(paths: InstancePaths, all: boolean): Promise<SnapshotEntry[]> {
-  const gone = (await listSnapshots(paths)).filter(
-    ({ name, createdAt }) => all || name === warmName || createdAt === undefined,
+/** A state grows all the time while it is written; what has not for so long was given up. */
+const abandonedAfterMs = 60_000;
+
+/** What `prune` removes: the warm state, what is damaged or was given up, and with `all` every snapshot. */
+export async function prunableSnapshots(
+  paths: InstancePaths,
+  all: boolean,
+): Promise<SnapshotEntry[]> {
+  const gone: SnapshotEntry[] = [];
+  for (const entry of await listSnapshots(paths)) {
+    if (!all && entry.name !== warmName && entry.createdAt !== undefined) continue;
+    if (!(await isBeingWritten(paths, entry.name))) gone.push(entry);
+  }
+  return gone;
+}
+
+/** Names of instances and states have no dot: that of a folder that `writeSnapshot` fills has. */
+async function isBeingWritten({ stateDir }: InstancePaths, name: string): Promise<boolean> {
+  if (!name.endsWith(workSuffix)) return false;
+  const directory = join(stateDir, 'snapshots', name);
+  const times = await Promise.all(
+    [directory, join(directory, 'state.zst')].map(async (path) => {
+      return await stat(path).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      );
+    }),
   );
+  return Date.now() - Math.max(...times) < abandonedAfterMs;
+}
+
+/** Removes what {@link prunableSnapshots} finds. Returns what went. */
+export async function pruneSnapshots(paths: InstancePaths, all: boolean): Promise<SnapshotEntry[]> {
+  const gone = await prunableSnapshots(paths, all);
   for (const { name } of gone) {
     await rm(join(paths.stateDir, 'snapshots', name), { recursive: true, force: true });
   }

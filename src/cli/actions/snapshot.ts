@@ -1,13 +1,11 @@
-/** Carries `vsbypass snapshot` and `vsbypass prune` out. */
+/** Carries `vsbypass snapshot` out. */
 import { callDaemon } from '../../daemon/client.js';
-import { listInstances } from '../../daemon/inspect.js';
 import { stopInstance } from '../../daemon/stop.js';
 import { VsbError } from '../../errors/index.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
 import {
   deleteSnapshot,
   listSnapshots,
-  pruneSnapshots,
   requireSnapshot,
   snapshotPaths,
   warmName,
@@ -16,6 +14,7 @@ import { findRoots } from '../../testbed/paths.js';
 import type { CliContext } from '../context.js';
 import { existingInstance } from '../instance-access.js';
 import {
+  mebibytes,
   printJson,
   printLines,
   progressReporter,
@@ -89,29 +88,7 @@ export async function removeSnapshot(context: CliContext, name: string): Promise
   throw new VsbError('E_FILE', `instance '${paths.name}' has no snapshot '${name}'`);
 }
 
-export async function prune(context: CliContext, all: boolean, json: boolean): Promise<void> {
-  const removed: { instance: string; name: string; bytes: number }[] = [];
-  for (const paths of await listInstances(findRoots())) {
-    for (const { name, bytes } of await pruneSnapshots(paths, all)) {
-      removed.push({ instance: paths.name, name, bytes });
-    }
-  }
-  if (json) {
-    printJson(context, { schemaVersion: 1, removed });
-    return;
-  }
-  const bytes = removed.reduce((sum, one) => sum + one.bytes, 0);
-  printLines(context, [
-    ...table(removed.map((one) => [one.instance, one.name, mebibytes(one.bytes)])),
-    `${mebibytes(bytes)} given back`,
-  ]);
-}
-
 function assertOwnName(name: string): void {
   if (name !== warmName) return;
   throw new VsbError('E_USAGE', `'${warmName}' is the name of the state that \`up\` keeps itself`);
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 1_048_576)} MiB`;
 }

@@ -9,6 +9,7 @@ const examples = `
 Examples:
   $ vsbypass build
   $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
+  $ vsbypass build --offline     without a network: an error for what is not in the cache
   $ vsbypass build --key         the name of a cache in a pipeline
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
@@ -18,7 +19,10 @@ export function buildCommand(context: CliContext): Command {
     .addOption(
       new Option('--l2 <kind>', 'only what this virtualized system needs').choices(l2Kinds),
     )
-    .option('--refresh', 'look for newer packages', false)
+    .addOption(
+      new Option('--refresh', 'look for newer packages').conflicts('offline').default(false),
+    )
+    .option('--offline', 'fetch nothing', false)
     .addOption(
       new Option('--key', 'build nothing, print a hash of all that decides what is built')
         .conflicts('refresh')
@@ -26,7 +30,7 @@ export function buildCommand(context: CliContext): Command {
     )
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, refresh, key, json }) => {
+    .action(async ({ l2, refresh, offline, key, json }) => {
       const kinds = l2 === undefined ? l2Kinds : [l2];
       if (key) return await printKey(context, kinds, json);
       const { buildImages, imageNames } = await import('../../build/images.js');
@@ -50,6 +54,7 @@ export function buildCommand(context: CliContext): Command {
             signal: context.signal,
             // The second kind uses what was resolved for the first.
             refresh: refresh && kind === kinds[0],
+            offline,
             onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
           });
           for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];

@@ -1,22 +1,36 @@
-/** `vsbypass prune`: gives back the disk that saved states take. */
-import { Command } from '@commander-js/extra-typings';
+/** `vsbypass prune`: gives back the disk that saved states, old images and old downloads take. */
+import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
 
-const examples = `
+const about = `
+Removes the states that \`up\` keeps by itself, of all instances, and damaged ones; images, programs, packages and sources
+that this version would not use; what killed builds have left. What an instance that is not stopped runs on stays, what a
+saved state that is left needs, what a process has open, and what was used within the last hour. Nothing of this is removed
+without being asked for; \`doctor\` says when it is time.
+
 Examples:
-  $ vsbypass prune             the states that \`up\` keeps by itself, of all instances, and damaged ones
-  $ vsbypass prune --all       also those of \`snapshot save\``;
+  $ vsbypass prune --dry-run         what would go, and how much it is
+  $ vsbypass prune
+  $ vsbypass prune --unused-for 14   leave what another version of vsbypass has used within two weeks
+  $ vsbypass prune --all             also the states of \`snapshot save\``;
 
 export function pruneCommand(context: CliContext): Command {
   const command = new Command('prune')
-    .description('remove saved states of all instances')
-    .option('--all', 'also those of `snapshot save`', false)
+    .description('remove saved states, and what of the cache has no use')
+    .option('--all', 'also the states of `snapshot save`', false)
+    .option('--dry-run', 'remove nothing, show what would go', false)
+    .option('--unused-for <days>', 'leave what of the cache was used since', parseDays, 0)
     .option('--json', 'print one JSON document', false)
-    .addHelpText('after', examples)
-    .action(async ({ all, json }) => {
-      const { prune } = await import('../actions/snapshot.js');
-      await prune(context, all, json);
+    .addHelpText('after', about)
+    .action(async ({ all, dryRun, unusedFor, json }) => {
+      const { prune } = await import('../actions/prune.js');
+      await prune(context, { all, dryRun, unusedForDays: unusedFor, json });
     });
   return command;
+}
+
+function parseDays(text: string): number {
+  if (!/^[0-9]{1,5}$/.test(text)) throw new InvalidArgumentError('a whole number of days');
+  return Number(text);
 }

@@ -1,0 +1,45 @@
+/** Which images of the cache somebody needs: instances that are not stopped, and saved states. */
+import { readlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { inspectInstance, listInstances } from '../daemon/inspect.js';
+import { listSnapshots } from '../snapshot/store.js';
+import type { InstancePaths, Roots } from '../testbed/paths.js';
+import { bootFiles } from '../testbed/plan.js';
+
+export interface InUseOptions {
+  readonly signal: AbortSignal;
+  /** Saved states, `INSTANCE/NAME`, that are as good as gone. */
+  readonly without?: ReadonlySet<string>;
+}
+
+/** Their folders. An instance in doubt (broken, starting) counts as one that runs. */
+export async function imagesInUse(roots: Roots, options: InUseOptions): Promise<string[]> {
+  const instances = await listInstances(roots);
+  const folders = await Promise.all(instances.map(async (paths) => await usedBy(paths, options)));
+  return [...new Set(folders.flat())];
+}
+
+async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): Promise<string[]> {
+  const states = (await listSnapshots(paths)).filter(
+    ({ name }) => without?.has(`${paths.name}/${name}`) !== true,
+  );
+  const { state } = await inspectInstance(paths, signal);
+  const stopped = state === 'stopped' || state === 'absent';
+  return [
+    ...states.flatMap(({ images }) =>
+      images === undefined ? [] : [images.xen, images.l1, images.l2],
+    ),
+    // A state of an older version does not say what it needs: what was booted last.
+    ...(stopped && states.length === 0 ? [] : await booted(paths)),
+  ];
+}
+
+/** The folders that the links in an instance's boot folder lead to. */
+async function booted({ bootDir }: InstancePaths): Promise<string[]> {
+  const links = [bootFiles.xen, bootFiles.dom0Kernel, bootFiles.l2Disk];
+  const targets = await Promise.all(
+    links.map(async (name) => await readlink(join(bootDir, name)).catch(() => undefined)),
+  );
+  return targets.filter((target) => target !== undefined).map((target) => dirname(target));
+}
