@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { buildImages, imageNames, parseDirectories } from '../../src/build/images.js';
+import { buildImages, imageNames, parseDirectories, whereImages } from '../../src/build/images.js';
 import { VsbError } from '../../src/errors/index.js';
 
 let directory: string;
@@ -34,6 +34,31 @@ describe('buildImages', () => {
     });
     expect(images).toEqual({ xen: '/x', l1: '/l', l2: '/d' });
     expect(lines).toEqual(['images: xen l1 l1-disk --cache /cache dir']);
+  });
+
+  it.each([
+    ['xen', 'L1', "Debian's source package of Xen 4.17"],
+    ['l1-hvm', 'L1', "apt's lists of packages"],
+    ['l2-kvm', 'L2', `3 of 130 Debian packages: ${'liblong=1 '.repeat(60)}lib=1`],
+    ['l3', 'L3', '1 of 40 Debian packages: busybox-static=1:1.35'],
+  ])('offline: says of %s, a part of %s, what is missing', async (image, layer, missing) => {
+    const line = `images: error: ${image}: not in the cache, and --offline forbids to fetch it: ${missing}`;
+    const failure: unknown = await buildImages('kvm', {
+      program: await fakeBuild(
+        `[[ $* == *' --offline' ]] || exit 1; echo "${line}" >&2; echo later >&2; exit 4`,
+      ),
+      cacheDir: '/c',
+      offline: true,
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+    }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'E_NOT_CACHED', exitCode: 3, layer });
+    const { message, hint, details } = failure as VsbError;
+    expect(message).toContain(`${image} cannot be built offline`);
+    expect(message).toContain(missing.slice(0, 100));
+    expect(message.length).toBeLessThan(300);
+    expect(hint).toContain('vsbypass build');
+    expect(details).toEqual({ image, missing });
   });
 
   it('fails with the last lines', async () => {
@@ -71,6 +96,19 @@ describe('parseDirectories', () => {
   it('says which image is missing', () => {
     const output = 'xen\t/x\nl1\t/l\n';
     expect(() => parseDirectories(output, imageNames('kvm'))).toThrow(/l1-disk/);
+  });
+});
+
+describe('whereImages', () => {
+  it('builds nothing, and leaves out what is not told of', async () => {
+    const where = await whereImages(['xen', 'l3'], {
+      program: await fakeBuild(`echo "$*" >&2; printf 'xen\\t/with\\ttab\\n'`),
+      cacheDir: '/c',
+      refresh: true,
+      signal: new AbortController().signal,
+      onProgress: (line) => expect(line).toBe('xen l3 --cache /c --where'),
+    });
+    expect([...where]).toEqual([['xen', '/with\ttab']]);
   });
 });
 

@@ -1,0 +1,80 @@
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { parseConfig } from '../../src/config/load.js';
+import { imagesInUse } from '../../src/instance/images-in-use.js';
+import { bindingSchema } from '../../src/snapshot/binding.js';
+import { writeSnapshot } from '../../src/snapshot/store.js';
+import {
+  createInstanceDirectories,
+  findRoots,
+  instancePaths,
+  type InstancePaths,
+  type Roots,
+} from '../../src/testbed/paths.js';
+import { bootFiles } from '../../src/testbed/plan.js';
+import { writeProcesses } from '../../src/testbed/record.js';
+
+let directory: string;
+let roots: Roots;
+const { signal } = new AbortController();
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-use-'));
+  roots = findRoots({ XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory });
+});
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** An instance that was booted from /c/xen-NAME and so on. */
+async function instance(name: string): Promise<InstancePaths> {
+  const paths = instancePaths(name, roots);
+  await createInstanceDirectories(paths, roots);
+  await symlink(`/c/xen-${name}/xen`, join(paths.bootDir, bootFiles.xen));
+  await symlink(`/c/l1-${name}/vmlinux`, join(paths.bootDir, bootFiles.dom0Kernel));
+  await symlink(`/c/l2-${name}/l2.img`, join(paths.bootDir, bootFiles.l2Disk));
+  return paths;
+}
+const foldersOf = (name: string): string[] => [`/c/xen-${name}`, `/c/l1-${name}`, `/c/l2-${name}`];
+
+async function snapshot(paths: InstancePaths, name: string, images?: string): Promise<void> {
+  const binding = Object.fromEntries(Object.keys(bindingSchema.shape).map((key) => [key, 'x']));
+  const [xen = '', l1 = '', l2 = ''] = images === undefined ? [] : foldersOf(images);
+  await writeSnapshot(
+    paths,
+    {
+      schemaVersion: 1,
+      name,
+      createdAt: new Date().toISOString(),
+      binding: bindingSchema.parse(binding),
+      config: parseConfig('{}', 'f'),
+      ...(images === undefined ? {} : { images: { xen, l1, l2 } }),
+    },
+    { management: { privatePem: '', publicLine: '' }, l1Host: '', l2Host: '', passwords: {} },
+    async (file) => await writeFile(file, 'state'),
+  );
+}
+
+it('a stopped instance needs none, one in doubt those that it has booted', async () => {
+  await instance('stopped');
+  const broken = await instance('broken');
+  await writeProcesses(broken, { qemu: { pid: 4_194_304, startTime: '1' } });
+  expect(await imagesInUse(roots, { signal })).toEqual(foldersOf('broken'));
+});
+
+it('a saved state needs those that it was made with, as long as it is there', async () => {
+  const paths = await instance('old');
+  await snapshot(paths, 'before', 'saved');
+  expect(await imagesInUse(roots, { signal })).toEqual(expect.arrayContaining(foldersOf('saved')));
+  const without = new Set(['old/before']);
+  expect(await imagesInUse(roots, { signal, without })).toEqual([]);
+});
+
+it('one that does not say so needs what was booted last', async () => {
+  await snapshot(await instance('old'), 'before');
+  expect(await imagesInUse(roots, { signal })).toEqual(foldersOf('old'));
+});
