@@ -52,11 +52,13 @@ export interface Bom {
 export interface BomInputs {
   /** This program first, see `runtimePackages`. */
   readonly npm: readonly NpmPackage[];
+  /** See `programHash`. */
+  readonly programHash: string;
   /** Of the images and of those that are in them. */
   readonly manifests: readonly Manifest[];
 }
 
-export function makeBom({ npm, manifests }: BomInputs): Bom {
+export function makeBom({ npm, programHash, manifests }: BomInputs): Bom {
   const [self, ...libraries] = npm;
   if (self === undefined) throw new TypeError('the program itself is a package');
   const program: Component = {
@@ -64,6 +66,7 @@ export function makeBom({ npm, manifests }: BomInputs): Bom {
     'bom-ref': npmRef(self),
     name: self.name,
     version: self.version,
+    hashes: [{ alg: 'SHA-256', content: programHash }],
     licenses: [{ license: { id: 'GPL-2.0-only' } }],
     purl: npmRef(self),
   };

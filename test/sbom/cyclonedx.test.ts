@@ -52,7 +52,11 @@ const l2: Manifest = { ...l3, image: 'l2-kvm', images: [{ image: 'l3', key: l3.k
 
 async function bom(): Promise<Bom> {
   const { lock, self } = await readNpmLock(root);
-  return makeBom({ npm: runtimePackages(lock, self), manifests: [xen, l2, l3] });
+  return makeBom({
+    npm: runtimePackages(lock, self),
+    programHash: hash('7'),
+    manifests: [xen, l2, l3],
+  });
 }
 
 /** What is wrong with a document, by the schema of CycloneDX 1.5. */
@@ -151,7 +155,11 @@ it('makeBom gives the same document for the same inputs, and another number for 
   expect(await bom()).toEqual(first);
   const changed = { ...xen, outputs: [{ file: 'xen', size: 5, sha256: hash('9') }] };
   const { lock, self } = await readNpmLock(root);
-  const other = makeBom({ npm: runtimePackages(lock, self), manifests: [changed, l2, l3] });
+  const other = makeBom({
+    npm: runtimePackages(lock, self),
+    programHash: hash('7'),
+    manifests: [changed, l2, l3],
+  });
   expect(other.serialNumber).not.toBe(first.serialNumber);
   expect(first.serialNumber).toMatch(
     /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,

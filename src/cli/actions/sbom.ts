@@ -8,6 +8,7 @@ import type { L2Kind } from '../../config/schema.js';
 import { VsbError } from '../../errors/index.js';
 import { makeBom, type Bom, type Component } from '../../sbom/cyclonedx.js';
 import { readNpmLock, runtimePackages } from '../../sbom/npm.js';
+import { programHash } from '../../sbom/program.js';
 import { findRoots } from '../../testbed/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
@@ -22,6 +23,7 @@ export async function showSbom(
   const { lock, self } = await readNpmLock(root);
   const bom = makeBom({
     npm: runtimePackages(lock, self),
+    programHash: await programHash(root),
     manifests: await manifestsOf(kinds, findRoots().cache, context.signal),
   });
   if (json) printJson(context, bom);
