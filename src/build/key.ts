@@ -15,6 +15,7 @@ const tools: Readonly<Record<string, string>> = {
   cpio: '--version',
   mksquashfs: '-version',
   'grub-mkimage': '--version',
+  gzip: '--version',
 };
 
 const toolLimitMs = 10_000;
