@@ -138,11 +138,12 @@ function notCachedError(lines: readonly string[], cacheDir: string): VsbError {
   const found = lines.map((line) => pattern.exec(line)).find((match) => match !== null);
   const [, image = 'an image', missing = 'something'] = found ?? [];
   const shown = missing.length > maximumShown ? `${missing.slice(0, maximumShown)}...` : missing;
+  const layer = layersOfImages.find(([prefix]) => image.startsWith(prefix))?.[1] ?? 'host';
   return new VsbError(
     'E_NOT_CACHED',
-    `${image} cannot be built offline, not in the cache: ${shown}`,
+    `${layer}: ${image} cannot be built offline, not in the cache: ${shown}`,
     {
-      layer: layersOfImages.find(([prefix]) => image.startsWith(prefix))?.[1] ?? 'host',
+      layer,
       hint:
         `Run \`vsbypass build\` once with a network: it fetches what is missing. Or bring apt/, locks/, ` +
         `pool/ and xen-source/ of another machine's cache into ${cacheDir}.`,

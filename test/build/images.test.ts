@@ -54,7 +54,7 @@ describe('buildImages', () => {
     }).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 'E_NOT_CACHED', exitCode: 3, layer });
     const { message, hint, details } = failure as VsbError;
-    expect(message).toContain(`${image} cannot be built offline`);
+    expect(message).toContain(`${layer}: ${image} cannot be built offline`);
     expect(message).toContain(missing.slice(0, 100));
     expect(message.length).toBeLessThan(300);
     expect(hint).toContain('vsbypass build');
