@@ -214,7 +214,11 @@ export async function checkImages(cache: string): Promise<Check> {
 const muchUnusedMiB = 2048;
 
 /** Nothing is removed from the cache but by `prune`, so somebody has to say when it is time. */
-async function checkCacheSize(roots: Roots, signal: AbortSignal): Promise<Check> {
+export async function checkCacheSize(
+  roots: Roots,
+  signal: AbortSignal,
+  limitMiB = muchUnusedMiB,
+): Promise<Check> {
   const common = { id: 'cache', title: 'what of the cache has no use' };
   try {
     const keep = await imagesInUse(roots, { signal });
@@ -222,7 +226,7 @@ async function checkCacheSize(roots: Roots, signal: AbortSignal): Promise<Check>
     const bytes = unused.reduce((sum, entry) => sum + entry.bytes, 0);
     const mebibytes = Math.round(bytes / 1_048_576);
     const found = `${mebibytes} MiB in ${roots.cache}`;
-    return mebibytes < muchUnusedMiB
+    return mebibytes < limitMiB
       ? { ...common, result: 'pass', found }
       : { ...common, result: 'warn', found, remedy: 'vsbypass prune' };
   } catch (error) {

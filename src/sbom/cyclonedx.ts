@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Manifest } from '../build/manifest.js';
 import { uuidText } from '../uuid/text.js';
 import type { NpmPackage } from './npm.js';
+import type { InstalledPackage, ProgramSources } from './programs.js';
 
 interface Hash {
   readonly alg: 'SHA-256' | 'SHA-512' | 'SHA-384' | 'SHA-1';
@@ -54,11 +55,15 @@ export interface BomInputs {
   readonly npm: readonly NpmPackage[];
   /** See `programHash`. */
   readonly programHash: string;
+  readonly programs: readonly ProgramSources[];
+  /** Linked into the programs. */
+  readonly libc: InstalledPackage | undefined;
   /** Of the images and of those that are in them. */
   readonly manifests: readonly Manifest[];
 }
 
-export function makeBom({ npm, programHash, manifests }: BomInputs): Bom {
+export function makeBom(inputs: BomInputs): Bom {
+  const { npm, programHash, programs, libc, manifests } = inputs;
   const [self, ...libraries] = npm;
   if (self === undefined) throw new TypeError('the program itself is a package');
   const program: Component = {
@@ -76,6 +81,10 @@ export function makeBom({ npm, programHash, manifests }: BomInputs): Bom {
     ...manifests.flatMap((manifest) => inputComponents(manifest)),
     ...manifests.flatMap((manifest) => manifest.tools.map((tool) => toolComponent(tool))),
     ...manifests.flatMap((manifest) => manifest.sources.map((source) => fileComponent(source))),
+    ...programs.map(({ name }) => programComponent(name)),
+    ...programs.flatMap(({ sources }) => sources.map((source) => fileComponent(source))),
+    // The hash of a package that was installed before is not known.
+    ...(libc === undefined ? [] : [debianComponent(libc)]),
     ...libraries.map((library) => npmComponent(library)),
   ];
   const dependencies: Dependency[] = [
@@ -84,6 +93,7 @@ export function makeBom({ npm, programHash, manifests }: BomInputs): Bom {
       dependsOn: [
         ...one.dependencies.flatMap((path) => byPath.get(path) ?? []),
         ...(one === self ? manifests.map((manifest) => imageRef(manifest)) : []),
+        ...(one === self ? programs.map(({ name }) => programComponent(name)['bom-ref']) : []),
       ],
     })),
     ...manifests.map((manifest) => ({
@@ -96,6 +106,15 @@ export function makeBom({ npm, programHash, manifests }: BomInputs): Bom {
       ],
     })),
   ];
+  dependencies.push(
+    ...programs.map(({ name, sources }) => ({
+      ref: programComponent(name)['bom-ref'],
+      dependsOn: [
+        ...sources.map((source) => fileComponent(source)['bom-ref']),
+        ...(libc === undefined ? [] : [debianComponent(libc)['bom-ref']]),
+      ],
+    })),
+  );
   const content = {
     metadata: { component: program },
     components: unique(components, (component) => component['bom-ref']),
@@ -137,23 +156,7 @@ function imageComponent(manifest: Manifest): Component {
 function inputComponents({ inputs, sources }: Manifest): Component[] {
   const binaries = inputs
     .filter(({ architecture }) => architecture !== 'source')
-    .map((input): Component => {
-      const { package: name, version, architecture, source, sourceVersion, file, sha256 } = input;
-      return {
-        type: 'library',
-        'bom-ref': debianPurl(name, version, architecture),
-        name,
-        version,
-        hashes: [{ alg: 'SHA-256', content: sha256 }],
-        purl: debianPurl(name, version, architecture),
-        properties: [
-          { name: 'vsbypass:debian:file', value: file },
-          { name: 'vsbypass:debian:architecture', value: architecture },
-          { name: 'vsbypass:debian:source', value: source },
-          { name: 'vsbypass:debian:source-version', value: sourceVersion },
-        ],
-      };
-    });
+    .map((input) => debianComponent(input, input));
   const parts = inputs.filter(({ architecture }) => architecture === 'source');
   const dsc = parts.find(({ file }) => file.endsWith('.dsc'));
   if (dsc === undefined) return binaries;
@@ -184,6 +187,36 @@ function inputComponents({ inputs, sources }: Manifest): Component[] {
       })),
     },
   ];
+}
+
+function debianComponent(
+  { package: name, version, architecture, source, sourceVersion }: InstalledPackage,
+  downloaded?: { readonly file: string; readonly sha256: string },
+): Component {
+  const purl = debianPurl(name, version, architecture);
+  return {
+    type: 'library',
+    'bom-ref': purl,
+    name,
+    version,
+    ...(downloaded === undefined
+      ? {}
+      : { hashes: [{ alg: 'SHA-256', content: downloaded.sha256 }] }),
+    purl,
+    properties: [
+      ...(downloaded === undefined
+        ? []
+        : [{ name: 'vsbypass:debian:file', value: downloaded.file }]),
+      { name: 'vsbypass:debian:architecture', value: architecture },
+      { name: 'vsbypass:debian:source', value: source },
+      { name: 'vsbypass:debian:source-version', value: sourceVersion },
+    ],
+  };
+}
+
+/** Of its own; it is compiled when a command needs it. */
+function programComponent(name: string): Component {
+  return { type: 'application', 'bom-ref': `program:${name}`, name: `vsbypass-${name}` };
 }
 
 function toolComponent({ program, version }: Manifest['tools'][number]): Component {

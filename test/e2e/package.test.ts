@@ -51,6 +51,16 @@ it('runs the command line from an empty folder', async () => {
   await run('npx', ['--no-install', 'vsbypass', 'down'], { cwd, env });
 }, 700_000);
 
+it('knows what itself and its images are made of', async () => {
+  const cwd = join(directory, 'project');
+  const words = ['--no-install', 'vsbypass', 'sbom', '--l2', 'kvm', '--json'];
+  const { stdout } = await run('npx', words, { cwd, env, maxBuffer: 16 * 1_048_576 });
+  const { components } = JSON.parse(stdout) as { components: { name: string; purl?: string }[] };
+  const names = components.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(['vsbypass-xen', 'xen', 'busybox-static', 'ssh2']));
+  expect(names).not.toContain('vitest');
+});
+
 it('runs the example of the library', async () => {
   const cwd = join(directory, 'project');
   const { stdout, stderr } = await run('node', ['login.mjs'], { cwd, env, timeout: 600_000 });

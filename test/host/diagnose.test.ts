@@ -7,7 +7,14 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { checkImages, checkNesting, checkOpenFiles, checkPort } from '../../src/host/diagnose.js';
+import {
+  checkCacheSize,
+  checkImages,
+  checkNesting,
+  checkOpenFiles,
+  checkPort,
+} from '../../src/host/diagnose.js';
+import { findRoots } from '../../src/testbed/paths.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -38,6 +45,21 @@ describe('checkImages', () => {
 
   it('says that nothing was built', async () => {
     expect(await checkImages(join(directory, 'none'))).toMatchObject({ result: 'warn' });
+  });
+});
+
+describe('checkCacheSize', () => {
+  it('says when it is time to prune', async () => {
+    const image = join(directory, 'vsbypass', `l3-${'0'.repeat(16)}`);
+    await mkdir(image, { recursive: true });
+    await writeFile(join(image, 'initrd'), Buffer.alloc(3 * 1_048_576, 1));
+    const roots = findRoots({ XDG_CACHE_HOME: directory, XDG_STATE_HOME: directory });
+    const { signal } = new AbortController();
+    const found = `3 MiB in ${roots.cache}`;
+    expect(await checkCacheSize(roots, signal)).toMatchObject({ result: 'pass', found });
+    expect(await checkCacheSize(roots, signal, 3)).toMatchObject({
+      ...{ result: 'warn', found, remedy: 'vsbypass prune' },
+    });
   });
 });
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -8,6 +9,7 @@ import { expect, it } from 'vitest';
 import type { Manifest } from '../../src/build/manifest.js';
 import { makeBom, type Bom, type Component } from '../../src/sbom/cyclonedx.js';
 import { readNpmLock, runtimePackages } from '../../src/sbom/npm.js';
+import { programSources } from '../../src/sbom/programs.js';
 
 const root = join(import.meta.dirname, '../..');
 const hash = (digit: string): string => digit.repeat(64);
@@ -50,13 +52,13 @@ const l3: Manifest = {
 };
 const l2: Manifest = { ...l3, image: 'l2-kvm', images: [{ image: 'l3', key: l3.key }] };
 
-async function bom(): Promise<Bom> {
+const libc = { ...busybox, package: 'libc6-dev' };
+
+async function bom(manifests = [xen, l2, l3]): Promise<Bom> {
   const { lock, self } = await readNpmLock(root);
-  return makeBom({
-    npm: runtimePackages(lock, self),
-    programHash: hash('7'),
-    manifests: [xen, l2, l3],
-  });
+  const npm = runtimePackages(lock, self);
+  const programs = await programSources(root);
+  return makeBom({ npm, programHash: hash('7'), programs, libc, manifests });
 }
 
 /** What is wrong with a document, by the schema of CycloneDX 1.5. */
@@ -154,14 +156,24 @@ it('makeBom gives the same document for the same inputs, and another number for 
   const first = await bom();
   expect(await bom()).toEqual(first);
   const changed = { ...xen, outputs: [{ file: 'xen', size: 5, sha256: hash('9') }] };
-  const { lock, self } = await readNpmLock(root);
-  const other = makeBom({
-    npm: runtimePackages(lock, self),
-    programHash: hash('7'),
-    manifests: [changed, l2, l3],
-  });
+  const other = await bom([changed, l2, l3]);
   expect(other.serialNumber).not.toBe(first.serialNumber);
   expect(first.serialNumber).toMatch(
     /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
   );
+});
+
+it('makeBom names the sources of the programs, and the library that is linked into them', async () => {
+  const { components, dependencies } = await bom();
+  const search = dependencies.find(({ ref }) => ref === 'program:search')?.dependsOn;
+  expect(search).toEqual([
+    'file:images/search/build',
+    'file:images/search/search.c',
+    'pkg:deb/debian/libc6-dev@1:1.35.0-4%2Bb1?arch=amd64',
+  ]);
+  const source = await readFile(join(root, 'images/search/search.c'));
+  expect(components.find((one) => one.name === 'images/search/search.c')?.hashes).toEqual([
+    { alg: 'SHA-256', content: createHash('sha256').update(source).digest('hex') },
+  ]);
+  expect(components.find((one) => one.name === 'libc6-dev')).not.toHaveProperty('hashes');
 });

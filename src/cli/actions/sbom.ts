@@ -9,6 +9,7 @@ import { VsbError } from '../../errors/index.js';
 import { makeBom, type Bom, type Component } from '../../sbom/cyclonedx.js';
 import { readNpmLock, runtimePackages } from '../../sbom/npm.js';
 import { programHash } from '../../sbom/program.js';
+import { programSources, staticLibrary } from '../../sbom/programs.js';
 import { findRoots } from '../../testbed/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
@@ -24,6 +25,8 @@ export async function showSbom(
   const bom = makeBom({
     npm: runtimePackages(lock, self),
     programHash: await programHash(root),
+    programs: await programSources(root),
+    libc: await staticLibrary(context.signal),
     manifests: await manifestsOf(kinds, findRoots().cache, context.signal),
   });
   if (json) printJson(context, bom);
