@@ -317,7 +317,7 @@ static void network(void)
 {
     static const uint8_t to_doorbell[] = { 0x8b, 0xff, 0, 0, 1, 0, 0 },
                          to_net[] = { 0x8b, 0xff, 0, 0, 2, 0, 2 },
-                         to_nothing[] = { 0x8b, 0xff, 0, 0, 3, 0, 3 },
+                         to_nothing[] = { 0x8b, 0xff, 0, 0, 3, 0, 4 },
                          of_one[] = { 0x8b, 0, 1, 0, 4, 0, 2 };
 
     start(VSB_IRQ_DOORBELL);

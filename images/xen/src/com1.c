@@ -50,6 +50,7 @@ void vsb_com1_reset(struct vsb_vm *vm)
     vm->probe = (struct vsb_thre_probe){};
     vm->break_due = false;
     vsb_doorbell_reset(vm);
+    vsb_direct_reset(vm);
     vsb_com1_update(vm);
 }
 
@@ -97,9 +98,14 @@ void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
         return;
     }
 
-    /* A reset of the receiver FIFO loses what was in it, as on the chip. */
     if ( reg == VSB_UART_FCR )
+    {
+        /* A reset of the receiver FIFO loses what was in it, as on the chip. */
         vm->count.rx_overruns += waiting - vm->uart.rx_count;
+        /* That is how a driver begins. */
+        if ( val & VSB_UART_FCR_RX_RESET )
+            vsb_direct_forget(vm);
+    }
 
     vsb_com1_update(vm);
 }

@@ -15,7 +15,9 @@ static const char *state_name(enum vsb_state state)
 
 static void cf_check dump(unsigned char key)
 {
-    static const char *const irq_modes[] = { "doorbell", "ultracall", "net" };
+    static const char *const irq_modes[] = {
+        "doorbell", "ultracall", "net", "direct",
+    };
     unsigned int i;
 
     printk("VSBypass: irq %s, ultracalls %lu, of which waited %lu\n",
@@ -46,6 +48,10 @@ static void cf_check dump(unsigned char key)
                "halts %lu, overruns %lu/%lu\n", c->irq_asserts, c->rings,
                c->rerings, c->doorbell_exits, c->lines_told, c->halts_captured,
                c->tx_overruns, c->rx_overruns);
+        printk("  direct %lu (unanswered %lu): vector %#x of vcpu %u, seen %u, "
+               "failures %u\n", c->directs, c->directs_unanswered,
+               vm->direct.vector, vm->direct.vcpu, vm->direct.seen,
+               vm->direct.failures);
         printk("  uart ier %02x iir %02x mcr %02x lcr %02x, bell %s%s%s, "
                "out %u/%u/%u in %u/%u\n", vm->uart.ier,
                vsb_uart_pending(&vm->uart), vm->uart.mcr, vm->uart.lcr,

@@ -24,6 +24,8 @@
  * L2 may have reset its UART, and it may not deliver what it should: without
  * an answer the line is lowered and raised again, less and less often.
  *
+ * Once the vector is known, an idle L3 gets it without L2 (direct.c).
+ *
  * The same rules decide what an interrupt server in L2 is told where one is
  * used instead (vsb_irq_mode): the level that it is to bring the line to by L2's
  * own interface. Nothing has to wait for an opportunity then. Levels that follow
@@ -40,7 +42,10 @@
 #define ANSWER_FIRST    MILLISECS(100)
 #define ANSWER_DOUBLED  6
 
-enum vsb_irq_mode vsb_irq_mode;
+/* The same for an interrupt that needs nobody but L3. */
+#define ANSWER_DIRECT   MILLISECS(25)
+
+enum vsb_irq_mode vsb_irq_mode = VSB_IRQ_DIRECT;
 
 static bool asserted(const struct vsb_vm *vm)
 {
@@ -106,8 +111,10 @@ enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle)
             return VSB_RING_NOTHING;
 
         if ( !bell->answered )
-            due += ANSWER_FIRST << min_t(unsigned int, bell->rerings,
-                                         ANSWER_DOUBLED);
+            due += bell->direct ? ANSWER_DIRECT
+                                : ANSWER_FIRST << min_t(unsigned int,
+                                                        bell->rerings,
+                                                        ANSWER_DOUBLED);
         else if ( only_transmitter(vm) )
             due += TX_DELAY;
 
@@ -137,30 +144,48 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
         if ( bell->rerings )
             vm->count.rerings++;
         bell->raised = true;
-        bell->answered = bell->served = false;
+        bell->iir_read = bell->answered = bell->served = false;
         bell->since = NOW();
         return;
     }
 
     if ( !bell->answered && !bell->served )
+    {
+        if ( bell->direct )
+            vsb_direct_unanswered(vm);
         bell->rerings = min(bell->rerings + 1, ANSWER_DOUBLED);
-    bell->raised = false;
+    }
+    bell->raised = bell->direct = false;
     /* What made it necessary to lower the line has waited already. */
     if ( bell->asserted )
         bell->since = NOW() - TX_DELAY;
+}
+
+static bool wake_vcpu(struct vsb_vm *vm, unsigned int index)
+{
+    struct vsb_l3_vcpu *vcpu = &vm->vcpus[index];
+
+    if ( !vsb_halted(vm, vcpu) )
+        return false;
+
+    vcpu->halted = false;
+    vcpu_unblock(vcpu->v);
+
+    return true;
 }
 
 static void wake(struct vsb_vm *vm)
 {
     unsigned int i;
 
+    /* Rather the one that needs no doorbell. */
+    if ( vsb_direct_known(vm, vm->direct.vcpu) &&
+         wake_vcpu(vm, vm->direct.vcpu) )
+        return;
+
     for ( i = 0; i < vm->nr_vcpus; i++ )
-        if ( vsb_halted(vm, &vm->vcpus[i]) )
-        {
-            vm->vcpus[i].halted = false;
-            vcpu_unblock(vm->vcpus[i].v);
-            break;
-        }
+        if ( wake_vcpu(vm, i) )
+            return;
 }
 
 static bool all_idle(const struct vsb_vm *vm)
@@ -209,7 +234,7 @@ bool vsb_doorbell_tell_line(struct vsb_vm *vm)
 
 void vsb_doorbell_wake(struct vsb_vm *vm)
 {
-    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+    if ( !vsb_irq_by_doorbell() )
     {
         vsb_doorbell_settle(vm, all_idle(vm));
         if ( !vm->bell.hand_over )
@@ -230,6 +255,7 @@ void vsb_doorbell_hook(struct vsb_vm *vm, bool on)
     /* The shadow UART has followed L3's settings meanwhile: see ioio(). */
     vm->hooked = on;
     vsb_doorbell_reset(vm);
+    vsb_direct_forget(vm);
     vm->bell.hand_over = !on;
     vsb_doorbell_update(vm);
     vsb_doorbell_wake(vm);

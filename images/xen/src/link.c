@@ -28,8 +28,8 @@
 #define LCR_8N1         0x03
 
 /*
- * Output is sent at once after a silence, else together with what follows
- * within GATHER; FLUSH bytes are worth a frame of their own. Each frame and
+ * Output is sent at once after a silence of its VM, else together with what
+ * follows within GATHER; FLUSH bytes are worth a frame of their own. Each frame and
  * each expiry of the timer costs L3 an exit or more.
  */
 #define SILENCE         MILLISECS(2)
@@ -47,7 +47,6 @@ static DEFINE_SPINLOCK(lock);
 static struct vsb_frame_decoder decoder;
 static uint8_t wire[VSB_FRAME_WIRE_MAX];
 static unsigned int wire_len, wire_pos;
-static s_time_t last_sent;
 static struct timer gather, housekeeping;
 static struct irqaction action;
 
@@ -115,8 +114,6 @@ static void pump(void)
         for ( n = 0; n < FIFO && wire_pos < wire_len; n++ )
             outb(wire[wire_pos++], port + UART_THR);
     }
-
-    last_sent = NOW();
 }
 
 static void cf_check gather_expired(void *unused)
@@ -133,7 +130,7 @@ void vsb_link_kick(struct vsb_vm *vm, bool urgent)
     unsigned long flags;
 
     if ( !urgent && vm->out_end - vm->out_sent < FLUSH &&
-         NOW() - last_sent < SILENCE )
+         NOW() - vm->out_last < SILENCE )
     {
         if ( !timer_is_active(&gather) )
             set_timer(&gather, NOW() + GATHER);

@@ -147,6 +147,7 @@ static unsigned int put_data(uint8_t *p, struct vsb_vm *vm)
     if ( vm->out_sent - vm->out_acked > vm->out_known - vm->out_acked )
         vm->out_known = vm->out_sent;
 
+    vm->out_last = NOW();
     if ( !vm->out_timeout )
     {
         vm->out_timeout = RESEND_FIRST;
@@ -455,7 +456,7 @@ static int request_all(uint8_t type, const uint8_t *body, unsigned int len)
         return RESULT_OK;
 
     case L0_IRQ_MODE:
-        if ( len < 3 || body[2] > VSB_IRQ_NET )
+        if ( len < 3 || body[2] > VSB_IRQ_DIRECT )
             return RESULT_BAD;
         /*
          * The lines stay as they are: whichever way L2 was told, it is the line

@@ -28,6 +28,13 @@
 #define IOIO_A16        (1u << 7)
 #define IOIO_PORT(info) ((uint16_t)((info) >> 16))
 
+/* EXITINFO1 of an MSR exit (15.11); EOI of an x2APIC (16.11). */
+#define MSR_WRITE       1u
+#define X2APIC_EOI      0x80bu
+
+/* Where every firmware of a PC has it. */
+#define IOAPIC_PAGE     0xfec00u
+
 static bool is_com1(unsigned int port, unsigned int size)
 {
     return port < VSB_COM1 + VSB_COM1_PORTS && port + size > VSB_COM1;
@@ -169,6 +176,9 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
             return true;
         }
 
+        if ( in && port == VSB_COM1 + VSB_UART_IIR &&
+             !(regs->eflags & X86_EFLAGS_IF) )
+            vsb_direct_iir_read(vm, vcpu_nestedhvm(v).nv_vsb.index);
         val = access(vm, port, size, in, regs->eax);
         spin_unlock_irqrestore(&vm->lock, flags);
 
@@ -206,8 +216,19 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
  */
 static enum vsb_ring next_ring(struct vsb_vm *vm, bool idle, bool *told)
 {
-    if ( vsb_irq_mode == VSB_IRQ_DOORBELL )
+    enum vsb_ring ring;
+
+    if ( vsb_irq_by_doorbell() )
+    {
+        ring = vsb_doorbell_next(vm, idle);
+        if ( ring != VSB_RING_LOWER || !vm->bell.direct )
+            return ring;
+
+        /* L2 has no line to lower. */
+        vsb_doorbell_done(vm, ring);
+
         return vsb_doorbell_next(vm, idle);
+    }
 
     if ( vsb_doorbell_settle(vm, idle) )
         *told = vsb_irq_mode == VSB_IRQ_NET;
@@ -233,7 +254,7 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
     }
     /* It may be L2 who is told now, and L3 stay with L2 until it is woken. */
-    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+    if ( !vsb_irq_by_doorbell() )
         vm->vcpus[index].idle = true;
     ring = next_ring(vm, true, &told) != VSB_RING_NOTHING;
     capture = vm->hooked && vsb_halt_wanted(vm);
@@ -279,21 +300,82 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
     return true;
 }
 
+/* L3 wrote to an MSR: if it ends an interrupt that L2 does not know of. */
+static bool eoi(struct vcpu *v, struct cpu_user_regs *regs,
+                const struct vmcb_struct *vmcb)
+{
+    struct vsb_l3_vcpu *vcpu;
+    struct vsb_vm *vm;
+    unsigned long flags;
+    unsigned int len;
+    bool ours;
+
+    if ( regs->ecx != X2APIC_EOI || vmcb->exitinfo1 != MSR_WRITE ||
+         regs->eax || regs->edx )
+        return false;
+
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+        return false;
+
+    vcpu = &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index];
+    ours = vcpu->eoi_due;
+    vcpu->eoi_due = false;
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    if ( !ours )
+        return false;
+
+    len = svm_get_insn_len(v, INSTR_WRMSR);
+    if ( len )
+        __update_guest_eip(regs, len);
+
+    return true;
+}
+
+/* L3 wrote to its IOAPIC: an interrupt may have another vector now. */
+static void ioapic(struct vcpu *v)
+{
+    unsigned long flags;
+    struct vsb_vm *vm = vsb_vm_lock_current(v, &flags);
+
+    if ( !vm )
+        return;
+
+    vsb_direct_forget(vm);
+    spin_unlock_irqrestore(&vm->lock, flags);
+}
+
 bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
                     uint64_t exitcode)
 {
     struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+    struct vmcb_struct *vmcb = v->arch.hvm.svm.vmcb;
 
     if ( !vsb_enabled )
         return false;
 
+    /* Unlocked: nobody else has this vCPU run, and hence idle or not. */
+    if ( cache->vm )
+        cache->vm->vcpus[cache->index].idle = false;
+
     switch ( exitcode )
     {
     case VMEXIT_IOIO:
-        return ioio(v, regs, v->arch.hvm.svm.vmcb);
+        return ioio(v, regs, vmcb);
 
     case VMEXIT_HLT:
         return hlt(v, regs);
+
+    case VMEXIT_MSR:
+        if ( eoi(v, regs, vmcb) )
+            return true;
+        break;
+
+    case VMEXIT_NPF:
+        if ( unlikely(vmcb->exitinfo2 >> PAGE_SHIFT == IOAPIC_PAGE) )
+            ioapic(v);
+        break;
     }
 
     if ( cache->vm )
@@ -329,8 +411,14 @@ void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
 
     vcpu = &vm->vcpus[nv->nv_vsb.index];
     /* L2 has something for it to do, if it was with L2 that it halted. */
-    if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+    if ( !vsb_irq_by_doorbell() )
         vcpu->idle = false;
+    if ( n2vmcb->event_inj.v &&
+         n2vmcb->event_inj.type == X86_EVENTTYPE_EXT_INTR )
+    {
+        vcpu->vector = n2vmcb->event_inj.vector;
+        vcpu->idle = vcpu->eoi_due = false;
+    }
     if ( vcpu->in_flight )
     {
         vcpu->in_flight = false;
@@ -355,6 +443,19 @@ static bool can_present(struct vcpu *v, const struct cpu_user_regs *regs)
             GENERAL1_INTERCEPT_IOIO_PROT);
 }
 
+/* Would L3's processor take an interrupt with this vector now? */
+static bool can_inject(const struct vcpu *v, const struct cpu_user_regs *regs,
+                       uint8_t vector)
+{
+    const struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
+
+    return (regs->eflags & X86_EFLAGS_IF) && !n2vmcb->event_inj.v &&
+           !n2vmcb->exit_int_info.v && !n2vmcb->int_stat.intr_shadow &&
+           !n2vmcb->_vintr.fields.irq &&
+           vector >> 4 > n2vmcb->_vintr.fields.tpr &&
+           v->io.req.state == STATE_IOREQ_NONE;
+}
+
 bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
 {
     struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
@@ -362,6 +463,7 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
     struct vsb_vm *vm;
     enum vsb_ring ring;
     unsigned long flags;
+    unsigned int index = vcpu_nestedhvm(v).nv_vsb.index;
     bool told = false;
 
     if ( !vsb_enabled )
@@ -371,9 +473,22 @@ bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
     if ( !vm )
         return false;
 
-    vcpu = &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index];
+    vcpu = &vm->vcpus[index];
     ring = next_ring(vm, vcpu->idle, &told);
-    vcpu->idle = false;
+
+    if ( ring == VSB_RING_RAISE && vcpu->idle && vsb_direct_known(vm, index) &&
+         can_inject(v, regs, vm->direct.vector) )
+    {
+        n2vmcb->event_inj.raw = 0;
+        n2vmcb->event_inj.v = true;
+        n2vmcb->event_inj.type = X86_EVENTTYPE_EXT_INTR;
+        n2vmcb->event_inj.vector = vm->direct.vector;
+        vcpu->eoi_due = true;
+        vcpu->idle = false;
+        vsb_direct_done(vm);
+        spin_unlock_irqrestore(&vm->lock, flags);
+        return false;
+    }
 
     if ( likely(ring == VSB_RING_NOTHING) || !can_present(v, regs) )
     {

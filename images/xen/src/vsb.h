@@ -6,6 +6,7 @@
  *   vm.c         which user VM is it: identification, slots, labels
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
+ *   direct.c     an idle L3's interrupt without L2, once its vector is known
  *   ultracall.c  the same told to an agent in L2 that waits in a call
  *   halt.c       which HLT of L3 is not reflected
  *   link.c       the port to L0: bytes in and out, interrupts, timers
@@ -72,6 +73,7 @@ enum vsb_irq_mode
     VSB_IRQ_DOORBELL = 0,   /* values as on the link */
     VSB_IRQ_ULTRACALL = 1,
     VSB_IRQ_NET = 2,
+    VSB_IRQ_DIRECT = 3,     /* the doorbell, but see direct.c */
 };
 
 /* Counters of a user VM, in the order in which the link reports them. */
@@ -94,6 +96,8 @@ struct vsb_vm_counters
     uint64_t probe_answers; /* Linux's THRE tests answered for the heartbeat */
     uint64_t vcpus;
     uint64_t lines_told;    /* to an interrupt server: the wanted level */
+    uint64_t directs;       /* of the rings: injected here, without L2 */
+    uint64_t directs_unanswered;
 };
 
 /* One vCPU of a user VM: its VMCB12. */
@@ -103,6 +107,8 @@ struct vsb_l3_vcpu
     struct vcpu *v;         /* L2's vCPU that ran it last */
     bool halted;            /* its HLT is captured: @v is blocked */
     bool idle;              /* since its last HLT: it has nothing to do */
+    uint8_t vector;         /* of the last interrupt that L2 injected; 0: none */
+    bool eoi_due;           /* of an interrupt that L2 does not know of */
 
     /* An exit that L3 did not make is with L2. */
     bool in_flight;
@@ -114,13 +120,23 @@ struct vsb_l3_vcpu
 struct vsb_doorbell
 {
     bool raised;            /* the IRQ line of L2's own UART */
+    bool iir_read;          /* L3 has since read IIR, interrupts off */
     bool answered;          /* L3 has since read "no interrupt" from IIR */
     bool served;            /* the shadow UART's interrupt has since been 0 */
     bool asserted;          /* the shadow UART's interrupt, last seen */
     bool hand_over;         /* L2's UART has yet to get L3's IER */
     bool line_due;          /* an interrupt server has yet to hear of @raised */
+    bool direct;            /* raised for L3 alone: L2's line is low */
     uint8_t rerings;        /* in a row, without an answer */
     s_time_t since;         /* raised, or asserted, at */
+};
+
+/* See direct.c. */
+struct vsb_direct
+{
+    uint8_t vector, vcpu;   /* the vector and the index of the vCPU */
+    uint8_t seen;           /* so often in a row; 0: not known */
+    uint8_t failures;       /* in a row: nobody answered it */
 };
 
 struct vsb_vm
@@ -149,6 +165,7 @@ struct vsb_vm
     struct vsb_uart uart;
     struct vsb_thre_probe probe;
     struct vsb_doorbell bell;
+    struct vsb_direct direct;
     enum vsb_halt_policy halt_policy;
     uint16_t sessions;
     s_time_t last_input;
@@ -163,6 +180,7 @@ struct vsb_vm
     uint32_t in_taken, in_next;
     s_time_t out_progress;  /* last ack that moved out_acked, or first send */
     s_time_t out_timeout;   /* resend after */
+    s_time_t out_last;      /* the last frame of output */
     bool ack_due, record_due, break_due;
     uint16_t window_told;
     uint8_t out[VSB_OUT_RING];
@@ -294,6 +312,27 @@ bool vsb_doorbell_tell_line(struct vsb_vm *vm);
  * UART it talks to from now on has to have its interrupts enabled as it wants.
  */
 void vsb_doorbell_hook(struct vsb_vm *vm, bool on);
+
+/* Without an agent in L2. */
+static inline bool vsb_irq_by_doorbell(void)
+{
+    return vsb_irq_mode == VSB_IRQ_DOORBELL || vsb_irq_mode == VSB_IRQ_DIRECT;
+}
+
+/* direct.c: with vm->lock held. */
+
+/* What is known belongs to another boot of L3. */
+void vsb_direct_reset(struct vsb_vm *vm);
+/* L3 may have given IRQ 4 another vector. */
+void vsb_direct_forget(struct vsb_vm *vm);
+/* L3's vCPU @index is about to read IIR with interrupts off. */
+void vsb_direct_iir_read(struct vsb_vm *vm, unsigned int index);
+/* vm->direct.vector can be injected into vCPU @index, if that is idle. */
+bool vsb_direct_known(const struct vsb_vm *vm, unsigned int index);
+/* It was: VSB_RING_RAISE is done. */
+void vsb_direct_done(struct vsb_vm *vm);
+/* It had no effect. */
+void vsb_direct_unanswered(struct vsb_vm *vm);
 
 /* halt.c: with vm->lock held. */
 
