@@ -88,7 +88,7 @@ export function statusLines(
 
 export function describeInterrupts({ mode, active, restarts }: IrqStatus): string {
   if (active === undefined) return mode;
-  const now = active === mode ? 'the server in L2 runs' : 'the server in L2 has ended, doorbell';
+  const now = active === mode ? 'the server in L2 runs' : `the server in L2 has ended, ${active}`;
   return `${mode} (${now}${restarts === undefined || restarts === 0 ? '' : `, started again ${restarts} times`})`;
 }
 

@@ -2,6 +2,20 @@
 import { VsbError } from '../errors/index.js';
 import type { Config, HltPolicy, IrqMode } from './schema.js';
 
+/** L1 does it alone. */
+export type ServerlessMode = Extract<IrqMode, 'direct' | 'doorbell'>;
+/** An interrupt server in L2 raises the line. */
+export type ServerMode = Exclude<IrqMode, ServerlessMode>;
+
+export function needsServer(mode: IrqMode): mode is ServerMode {
+  return mode === 'ultracall' || mode === 'net';
+}
+
+/** What is used as long as no server runs. */
+export function serverlessMode(mode: IrqMode): ServerlessMode {
+  return needsServer(mode) ? 'direct' : mode;
+}
+
 /** vCPUs of L2: while an interrupt server waits in an ultracall, L2 can use its vCPU for nothing else. */
 export function l2Vcpus(config: Config): number {
   return config.l2.vcpus ?? (config.irq === 'ultracall' ? 2 : 1);
@@ -9,7 +23,7 @@ export function l2Vcpus(config: Config): number {
 
 /** The HLT policy where the configuration leaves it open. */
 export function hltPolicyOf(config: Config, mode: IrqMode): HltPolicy {
-  return config.hltPolicy ?? (mode === 'doorbell' ? 'adaptive' : 'never');
+  return config.hltPolicy ?? (needsServer(mode) ? 'never' : 'adaptive');
 }
 
 /** @throws VsbError E_IRQ_MODE: this testbed cannot have that interrupt path */

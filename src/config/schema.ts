@@ -39,7 +39,7 @@ const vmSchema = z.strictObject({
 /** HLT capture of user VMs, see docs/link-protocol.md. */
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
 /** How L2 is made to raise IRQ 4 of a user VM, see docs/interrupt-paths.md. */
-export const irqModes = ['doorbell', 'ultracall', 'net'] as const;
+export const irqModes = ['direct', 'doorbell', 'ultracall', 'net'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
 export const l2Kinds = ['kvm', 'xen'] as const;
@@ -71,7 +71,7 @@ export const configSchema = z
     accel: z.enum(accelChoices).default('auto'),
     /** By default what suits the interrupt path. */
     hltPolicy: z.enum(hltPolicies).optional(),
-    irq: z.enum(irqModes).default('doorbell'),
+    irq: z.enum(irqModes).default('direct'),
     console: z
       .strictObject({
         /** `baseline` leaves every COM1 to L2, for comparison: nothing of it is protected. */

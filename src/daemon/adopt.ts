@@ -3,6 +3,7 @@
  * was not acknowledged: nothing that its ring holds is lost. What the old daemon had in memory is: the history
  * and the sessions.
  */
+import { needsServer } from '../config/interrupts.js';
 import { messageOf, VsbError } from '../errors/index.js';
 import { connectLink } from './connect-link.js';
 import { connectQmp } from './connect-qmp.js';
@@ -25,8 +26,8 @@ export async function connectAdopted(running: Running, resume: Resume): Promise<
   await connectLink(running, signal, stepLimitMs);
   await openWhereItWas(running, resume.gatewayPort);
   const { irq } = running.request.config;
-  // The server in L2 has ended with the daemon that it talked to. The consoles work without it, by the doorbell.
-  if (irq === 'doorbell') return;
+  // The server in L2 has ended with the daemon that it talked to. The consoles work without it.
+  if (!needsServer(irq)) return;
   await setIrqMode(running, irq, signal).catch((error: unknown) => running.log(messageOf(error)));
 }
 

@@ -1,5 +1,6 @@
 /** The phases of a boot: what each layer must show, in which time. */
-import type { IrqMode, VmConfig } from '../config/schema.js';
+import { needsServer, type ServerMode } from '../config/interrupts.js';
+import type { VmConfig } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
 import { runRemote, shellQuote, type SshTarget } from '../ssh/client.js';
 import { l2VmPaths } from '../testbed/layers/l2-paths.js';
@@ -74,20 +75,20 @@ export function bootPhases(running: Running): Phase[] {
       log: l2,
       run: async (signal) => void (await l2Ready(signal)),
     },
-    ...(config.irq === 'doorbell' ? [] : [interruptServerPhase(running, config.irq)]),
+    ...(needsServer(config.irq) ? [interruptServerPhase(running, config.irq)] : []),
     ...config.vms
       .filter((vm) => vm.autostart)
       .flatMap((vm) => vmPhases(running, vm, limit, loginOf(vm.name))),
   ];
 }
 
-function interruptServerPhase(running: Running, mode: IrqMode): Phase {
+function interruptServerPhase(running: Running, mode: ServerMode): Phase {
   return {
     name: 'irq-server',
     layer: 'L2',
     awaited: 'the interrupt server in L2 to say that it is ready',
     limitMs: limitOf(running.request.config, 'irq-server'),
-    hint: '`vsbypass logs l2` shows whether L2 is well; --irq doorbell needs no server.',
+    hint: '`vsbypass logs l2` shows whether L2 is well; --irq direct needs no server.',
     log: running.l2,
     run: async (signal) => void (await setIrqMode(running, mode, signal)),
   };

@@ -1,10 +1,10 @@
 /**
- * How L2 is made to raise IRQ 4 of user VMs: L1's doorbell, which needs nothing, or the interrupt server in L2
- * (images/irq-server). The server is brought there over management SSH and lives as long as that connection. While it does
- * not run, L1 rings the doorbell, so consoles go on.
+ * How user VMs get their interrupt: by L1 alone, or from the interrupt server in L2 (images/irq-server). The server is brought
+ * there over management SSH and lives as long as that connection. While it does not run, L1 does without, so consoles go on.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { needsServer, type ServerlessMode, type ServerMode } from '../config/interrupts.js';
 import type { IrqMode } from '../config/schema.js';
 import { messageOf, VsbError } from '../errors/index.js';
 import type { LayerHealth } from '../health/layers.js';
@@ -21,10 +21,10 @@ const unsentLimitBytes = 64 * 1024;
 /** Of its complaints, the last characters are kept. */
 const complaintCharacters = 500;
 
-export type ServerMode = Exclude<IrqMode, 'doorbell'>;
-
 /** What it acts on. */
 export interface InterruptPathOptions {
+  /** The path at first, and after a server's end. */
+  readonly serverless: ServerlessMode;
   /** Has L1 use that path from now on. */
   setMode(mode: IrqMode): Promise<void>;
   /** Brings the program into L2. */
@@ -38,8 +38,9 @@ export interface InterruptPathOptions {
 
 export class InterruptPath {
   readonly #options: InterruptPathOptions;
-  #wanted: IrqMode = 'doorbell';
-  #active: IrqMode = 'doorbell';
+  #serverless: ServerlessMode;
+  #wanted: IrqMode;
+  #active: IrqMode;
   #server: RemoteCommand | undefined;
   #complaint = '';
   #restarts = 0;
@@ -49,6 +50,7 @@ export class InterruptPath {
 
   constructor(options: InterruptPathOptions) {
     this.#options = options;
+    this.#serverless = this.#wanted = this.#active = options.serverless;
   }
 
   /** What was asked for. */
@@ -69,7 +71,7 @@ export class InterruptPath {
   /**
    * Ends the server of the mode before, starts that of the new one, has L1 follow.
    *
-   * @throws VsbError E_IRQ_SERVER, E_SSH, E_LINK_*: the path is the doorbell then; E_BUSY
+   * @throws VsbError E_IRQ_SERVER, E_SSH, E_LINK_*: L1 does without then; E_BUSY
    */
   async switchTo(mode: IrqMode, signal: AbortSignal): Promise<void> {
     if (this.#switching) throw new VsbError('E_BUSY', 'the interrupt path is being switched');
@@ -84,9 +86,10 @@ export class InterruptPath {
 
   async #switch(mode: IrqMode, signal: AbortSignal): Promise<void> {
     this.close();
-    this.#wanted = 'doorbell';
-    await this.#use('doorbell');
-    if (mode === 'doorbell') return;
+    if (!needsServer(mode)) this.#serverless = mode;
+    this.#wanted = this.#serverless;
+    await this.#use(this.#serverless);
+    if (!needsServer(mode)) return;
     const life = new AbortController();
     this.#life = life;
     await this.#options.bring(AbortSignal.any([signal, AbortSignal.timeout(bringLimitMs)]));
@@ -108,13 +111,13 @@ export class InterruptPath {
   }
 
   health(): LayerHealth[] {
-    if (this.#wanted === 'doorbell') return [];
+    if (!needsServer(this.#wanted)) return [];
     const layer = 'irq-server';
     if (this.#active === this.#wanted && this.#server !== undefined) {
       return [{ layer, state: 'ok', detail: `serves ${this.#wanted}` }];
     }
     const why = this.#complaint === '' ? '' : ` (${this.#complaint})`;
-    return [{ layer, state: 'failing', detail: `it has ended${why}: L1 rings the doorbell` }];
+    return [{ layer, state: 'failing', detail: `it has ended${why}: L1 does without` }];
   }
 
   /** Ends the server. L1 stays as it is. */
@@ -141,7 +144,7 @@ export class InterruptPath {
       await ready(server, until);
     } catch (error) {
       server?.destroy();
-      await this.#use('doorbell');
+      await this.#use(this.#serverless);
       signal.throwIfAborted();
       const why = this.#complaint === '' ? messageOf(error) : this.#complaint;
       throw error instanceof VsbError
@@ -170,10 +173,10 @@ export class InterruptPath {
     this.#options.log(`interrupt server: ended ${this.#complaint}`);
     let pauseMs = this.#options.restartMs ?? restartFirstMs;
     try {
-      await this.#use('doorbell');
+      await this.#use(this.#serverless);
     } catch (error) {
       // The link is down: renew() tells L1 when it is made again.
-      this.#active = 'doorbell';
+      this.#active = this.#serverless;
       this.#options.log(`interrupt server: ${messageOf(error)}`);
     }
     for (;;) {

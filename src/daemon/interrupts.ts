@@ -1,6 +1,6 @@
 /** The interrupt path of a running testbed: which it is, and what of L1 and L2 it acts on. */
 import { interruptServerProgram } from '../build/programs.js';
-import { assertIrqMode, hltPolicyOf } from '../config/interrupts.js';
+import { assertIrqMode, hltPolicyOf, needsServer, serverlessMode } from '../config/interrupts.js';
 import type { IrqMode } from '../config/schema.js';
 import { VsbError } from '../errors/index.js';
 import { GLOBAL_SLOT } from '../link/index.js';
@@ -15,6 +15,7 @@ const programInL2 = '/run/vsbypass-irq-server';
 export function interruptPathOf(running: Running): InterruptPath {
   const { config } = running.request;
   return new InterruptPath({
+    serverless: serverlessMode(config.irq),
     log: running.log,
     setMode: async (mode) => {
       const { link } = running;
@@ -63,7 +64,7 @@ export async function setIrqMode(
 }
 
 export function describeInterrupts({ wanted, active, restarts }: InterruptPath): IrqStatus {
-  return { mode: wanted, ...(wanted === 'doorbell' ? {} : { active, restarts }) };
+  return { mode: wanted, ...(needsServer(wanted) ? { active, restarts } : {}) };
 }
 
 function l2Of({ management }: Running): SshTarget {

@@ -98,7 +98,7 @@ export type VmStatus = z.output<typeof vmStatusSchema>;
 export const irqStatusSchema = z.object({
   /** As asked for. */
   mode: z.enum(irqModes),
-  /** With a server in L2: what L1 does now, `doorbell` while the server does not run; how often it was started again. */
+  /** With a server in L2: what L1 does now, another path while the server does not run; how often it was started again. */
   active: z.enum(irqModes).optional(),
   restarts: z.number().optional(),
 });

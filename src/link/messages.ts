@@ -43,8 +43,8 @@ export type HltPolicy = 'never' | 'adaptive' | 'attached' | 'always';
 const hltPolicies: readonly HltPolicy[] = ['never', 'adaptive', 'attached', 'always'];
 
 /** How the virtualized system is made to raise a user VM's IRQ 4 (docs/interrupt-paths.md). */
-export type IrqMode = 'doorbell' | 'ultracall' | 'net';
-const irqModes: readonly IrqMode[] = ['doorbell', 'ultracall', 'net'];
+export type IrqMode = 'doorbell' | 'ultracall' | 'net' | 'direct';
+const irqModes: readonly IrqMode[] = ['doorbell', 'ultracall', 'net', 'direct'];
 
 export type ResultStatus = 'ok' | 'no-such-vm' | 'bad-argument';
 const resultStatuses: readonly ResultStatus[] = ['ok', 'no-such-vm', 'bad-argument'];
@@ -373,6 +373,8 @@ const vmCounterNames = [
   'heartbeatQuirks',
   'vcpus',
   'linesTold',
+  'directInterrupts',
+  'directUnanswered',
 ] as const;
 
 const globalCounterNames = [

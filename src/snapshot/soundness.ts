@@ -1,4 +1,5 @@
 /** Where a saved state of the whole stack can be trusted. */
+import { needsServer } from '../config/interrupts.js';
 import type { Config } from '../config/schema.js';
 import type { Accel } from '../host/accel.js';
 
@@ -13,7 +14,7 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
   const { kind } = config.l2;
-  if (config.irq !== 'doorbell') return `it was not shown to be sound with the path ${config.irq}`;
+  if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
   if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);

@@ -21,7 +21,7 @@ describe('parseConfig', () => {
       l1: { dom0MemoryMiB: 640 },
       l2: { kind: 'kvm' },
       accel: 'auto',
-      irq: 'doorbell',
+      irq: 'direct',
       console: {
         ...{ mode: 'shadow', historyBytes: 1_048_576, port: 0, idleSeconds: 0 },
         ...{ authorizedKeys: [], watchKeys: [], certificateAuthorities: [] },

@@ -3,8 +3,9 @@ import { PassThrough } from 'node:stream';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import type { ServerMode } from '../../src/config/interrupts.js';
 import type { IrqMode } from '../../src/config/schema.js';
-import { InterruptPath, type ServerMode } from '../../src/daemon/interrupt-path.js';
+import { InterruptPath } from '../../src/daemon/interrupt-path.js';
 import type { RemoteCommand } from '../../src/ssh/client.js';
 
 /** A server in L2, as the daemon sees it. */
@@ -55,6 +56,7 @@ beforeEach(() => {
   begin = (server) => server.say('ready\n');
   onServer = () => undefined;
   path = new InterruptPath({
+    serverless: 'doorbell',
     setMode: (mode) => {
       modes.push(mode);
       return Promise.resolve();
@@ -114,6 +116,18 @@ describe('InterruptPath.switchTo', () => {
     expect(modes.at(-1)).toBe('doorbell');
     expect(servers.every(({ destroyed }) => destroyed)).toBe(true);
     expect(path.health()).toEqual([]);
+  });
+
+  it('does without a server as it did before it had one', async () => {
+    await path.switchTo('direct', signal);
+    await path.switchTo('net', signal);
+    expect(modes).toEqual(['direct', 'direct', 'net']);
+    servers[0]?.end(1);
+    await settled();
+    expect({ wanted: path.wanted, active: path.active }).toEqual({
+      wanted: 'net',
+      active: 'direct',
+    });
   });
 
   it('goes back to the doorbell and tells why when the server does not start', async () => {

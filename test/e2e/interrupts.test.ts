@@ -36,7 +36,7 @@ const countersOf = async (): Promise<Record<string, number>> => {
 };
 const irq = async (): Promise<Irq> => (await cli.json<{ irq: Irq }>(['status'])).irq;
 
-describe.each(['ultracall', 'net', 'doorbell'])('%s', (mode) => {
+describe.each(['ultracall', 'net', 'doorbell', 'direct'])('%s', (mode) => {
   it('delivers typing and output, and rings as it says', async () => {
     await cli.must(['irq', mode]);
     const before = await countersOf();
@@ -48,9 +48,19 @@ describe.each(['ultracall', 'net', 'doorbell'])('%s', (mode) => {
     const after = await countersOf();
     const grown = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
     expect(grown('rings')).toBeGreaterThan(0);
-    expect({ told: grown('linesTold') > 0, presented: grown('doorbellExits') > 0 }).toEqual(
-      mode === 'doorbell' ? { told: false, presented: true } : { told: true, presented: false },
-    );
+    const served = mode === 'ultracall' || mode === 'net';
+    expect({
+      told: grown('linesTold') > 0,
+      presented: grown('doorbellExits') > 0,
+      injected: grown('directInterrupts') > 0,
+      unanswered: grown('directUnanswered'),
+    }).toEqual({
+      told: served,
+      // The direct path learns the vector from the doorbell.
+      presented: !served,
+      injected: mode === 'direct',
+      unanswered: 0,
+    });
   });
 });
 

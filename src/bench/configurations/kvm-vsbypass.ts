@@ -12,7 +12,7 @@ export function shadowedConsole(vm: string): Configuration {
     id: 'kvm/vsbypass',
     l2: 'kvm',
     title: 'vsbypass',
-    about: 'the user VM in L2, console through the shadow UART, interrupts by doorbell',
+    about: 'the user VM in L2, console through the shadow UART, interrupts as by default',
     stack: 'testbed',
     vm,
     connect: async (stack, signal) =>

@@ -10,7 +10,7 @@ const ways = [
   ['nested', "the user VM in L2, console through L2's device model"],
   ['VSBypass', 'the shadow UART, interrupts by an interrupt server in L2, called directly'],
   ['VSBypass (net)', 'the same, told over the network'],
-  ['vsbypass', 'the shadow UART, interrupts by doorbell'],
+  ['vsbypass', 'the shadow UART, interrupts as by default'],
 ] as const;
 
 const idOf = (title: string): string => title.toLowerCase().replace(/ \((\w+)\)$/, '-$1');

@@ -1,21 +1,24 @@
-/** `vsbypass irq`: how the virtualized system raises interrupts of user VMs, from now on. */
+/** `vsbypass irq`: how user VMs get their interrupts, from now on. */
 import { Argument, Command } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
 
 const examples = `
-  doorbell   rung by the shadow hypervisor alone; nothing is added to the virtualized system
+  direct     an idle user VM gets them from the shadow hypervisor; else the doorbell (default)
+  doorbell   the shadow hypervisor makes the virtualized system raise them; nothing is added to it
   ultracall  a server in it asks the shadow hypervisor by a call of its own; L2 needs two vCPUs
   net        a server in it is told over the network
 
 Examples:
   $ vsbypass irq net
-  $ vsbypass irq doorbell`;
+  $ vsbypass irq direct`;
 
 export function irqCommand(context: CliContext): Command {
   return new Command('irq')
     .description('switch the interrupt path of the consoles')
-    .addArgument(new Argument('<path>').choices(['doorbell', 'ultracall', 'net'] as const))
+    .addArgument(
+      new Argument('<path>').choices(['direct', 'doorbell', 'ultracall', 'net'] as const),
+    )
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
     .action(async (mode, { json }) => {

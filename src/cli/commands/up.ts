@@ -41,8 +41,8 @@ export function upCommand(context: CliContext): Command {
     .addOption(
       new Option(
         '--irq <path>',
-        'how the virtualized system raises interrupts: rung from below (doorbell), or by a server in it',
-      ).choices(['doorbell', 'ultracall', 'net'] as const),
+        'how user VMs get their interrupts: from below (direct, doorbell), or by a server in the virtualized system',
+      ).choices(['direct', 'doorbell', 'ultracall', 'net'] as const),
     )
     .option('--dry-run', 'print what would be run', false)
     .option('--show-password', "print root's password of each user VM", false)
