@@ -50,14 +50,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     },
   });
   const { program, context } = createProgram(contextOf, process.env);
-  // The daemon has its own way of ending, and outlives the command that started it.
-  if (!argv.includes('daemon')) {
+  program.hook('preAction', (_program, command) => {
+    // The daemon has its own way of ending, and outlives the command that started it.
+    if (command.name() === 'daemon') return;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
-    program.hook('preAction', (_program, command) => {
-      const when = context.global.deadline ?? '';
-      if (when !== '') deadline.start(when, performance.timeOrigin, command.name());
-    });
-  }
+    const when = context.global.deadline ?? '';
+    if (when !== '') deadline.start(when, performance.timeOrigin, command.name());
+  });
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // The reader of a pipe went away: nothing to say and nobody to say it to.
     if (error.code === 'EPIPE') process.exit(ExitCode.ok);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -120,6 +120,12 @@ describe('vsbypass --deadline', () => {
     expect((await runCli(directory, ['down'], { VSBYPASS_DEADLINE: '' })).code).toBe(0);
     const words = ['down', '--deadline', ''];
     expect((await runCli(directory, words, { VSBYPASS_DEADLINE: past })).code).toBe(0);
+  });
+
+  it('ends what would follow a log for ever, also that of the daemon', async () => {
+    await mkdir(join(directory, 'vsbypass/instances/default/log'), { recursive: true });
+    const words = ['logs', 'daemon', '-f', '--deadline', '1s'];
+    expect((await runCli(directory, words)).code).toBe(124);
   });
 
   it('is not for the daemon, which outlives the command', async () => {
