@@ -136,7 +136,9 @@ function sideCosts(
   subjects: readonly Subject[],
   size: Sizes,
 ): Cell[] {
-  const neighbour = subjects.find((other) => other.stack === stack && other.ends !== ends);
+  const neighbour = subjects.find(
+    (other) => other.stack === stack && other.configuration.vm !== configuration.vm,
+  );
   const all = ['idle', 'attached', 'typed', 'flooded'] as const;
   return (['cpu', 'io'] as const).flatMap((work) =>
     (neighbour === undefined ? all.slice(0, 1) : all).map((disturbance) =>

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { Typist } from '../console/typist.js';
 import { VsbError } from '../errors/index.js';
-import { shadowedConsole } from './configurations/kvm-vsbypass.js';
+import { kvmConsole } from './configurations/kvm-vsbypass.js';
 import { userEnd } from './configurations/configuration.js';
 import { pause, send, type End, type Step } from './ends/end.js';
 import type { Quantity } from './measures/cell.js';
@@ -48,7 +48,7 @@ export async function measureScale(options: ScaleOptions): Promise<void> {
 }
 
 async function logIn(stack: Stack, vm: string, signal: AbortSignal): Promise<void> {
-  const connection = await shadowedConsole(vm).connect(stack, signal);
+  const connection = await kvmConsole(vm).connect(stack, signal);
   try {
     await new Typist(connection, signal).logIn(stack.passwords[vm] ?? '');
   } finally {
@@ -62,8 +62,8 @@ async function measureFloods(
   flooding: readonly string[],
 ): Promise<void> {
   const quiet = new AbortController();
-  const ninth = shadowedConsole(vms.at(-1) ?? '');
-  const streams = flooding.map((vm) => shadowedConsole(vm).stream(stack));
+  const ninth = kvmConsole(vms.at(-1) ?? '');
+  const streams = flooding.map((vm) => kvmConsole(vm).stream(stack));
   const until = AbortSignal.any([signal, quiet.signal]);
   const running = streams.map(async (end) => await flood(end, until));
   const typist = responseCell({

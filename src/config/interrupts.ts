@@ -21,9 +21,14 @@ export function l2Vcpus(config: Config): number {
   return config.l2.vcpus ?? (config.irq === 'ultracall' ? 2 : 1);
 }
 
+/** What suits the path: where L2 is told by a server, it need not be told from below. */
+export function suitingHltPolicy(mode: IrqMode): HltPolicy {
+  return needsServer(mode) ? 'never' : 'adaptive';
+}
+
 /** The HLT policy where the configuration leaves it open. */
 export function hltPolicyOf(config: Config, mode: IrqMode): HltPolicy {
-  return config.hltPolicy ?? (needsServer(mode) ? 'never' : 'adaptive');
+  return config.hltPolicy ?? suitingHltPolicy(mode);
 }
 
 /** @throws VsbError E_IRQ_MODE: this testbed cannot have that interrupt path */

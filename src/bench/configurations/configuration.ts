@@ -15,7 +15,7 @@ interface About {
 }
 
 /** Stacks by name: configurations that name the same one share it. */
-export const stackNames = ['testbed', 'kvm-host'] as const;
+export const stackNames = ['testbed', 'servers', 'kvm-host'] as const;
 export type StackName = (typeof stackNames)[number];
 export type StackBoot = (inputs: StackInputs) => Promise<Stack>;
 

@@ -2,6 +2,7 @@
 import { bootKvmHost } from '../stacks/kvm-host.js';
 import type { Configuration, MissingConfiguration, StackBoot, StackName } from './configuration.js';
 import { kvmNested } from './kvm-nested.js';
+import { bootKvmServers, kvmPaper } from './kvm-paper.js';
 import { bootKvmTestbed } from './kvm-testbed.js';
 import { kvmTraditional } from './kvm-traditional.js';
 import { kvmVsbypass } from './kvm-vsbypass.js';
@@ -10,12 +11,14 @@ import { missingConfigurations } from './missing.js';
 export const configurations: readonly (Configuration | MissingConfiguration)[] = [
   kvmTraditional,
   kvmNested,
+  ...kvmPaper,
   kvmVsbypass,
   ...missingConfigurations,
 ];
 
 export const stackBoots: Readonly<Record<StackName, StackBoot>> = {
   testbed: bootKvmTestbed,
+  servers: bootKvmServers,
   'kvm-host': bootKvmHost,
 };
 

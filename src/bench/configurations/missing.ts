@@ -1,8 +1,6 @@
 /** Configurations that the benchmark cannot bring up yet, with the reason. */
 import type { MissingConfiguration } from './configuration.js';
 
-const noServer =
-  'the benchmark does not switch the interrupt path of its testbed (`vsbypass irq`) yet';
 const noXen = 'the benchmark does not boot an L2 with stock Xen yet';
 
 const ways = [
@@ -15,14 +13,9 @@ const ways = [
 
 const idOf = (title: string): string => title.toLowerCase().replace(/ \((\w+)\)$/, '-$1');
 
-export const missingConfigurations: readonly MissingConfiguration[] = [
-  ...ways
-    .filter(([title]) => title.startsWith('VSBypass'))
-    .map(([title, about]) => ({
-      ...({ id: `kvm/paper-${idOf(title)}`, l2: 'kvm', title, about, missing: noServer } as const),
-    })),
-  ...ways.map(([title, about]) => ({
+export const missingConfigurations: readonly MissingConfiguration[] = ways.map(
+  ([title, about]) => ({
     ...({ l2: 'xen', title, about, missing: noXen } as const),
     id: title.startsWith('VSBypass') ? `xen/paper-${idOf(title)}` : `xen/${idOf(title)}`,
-  })),
-];
+  }),
+);

@@ -1,7 +1,7 @@
 /** What configurations run on: machines that the benchmark boots, and ends again. */
 import type { ImageDirectories } from '../../build/images.js';
 import type { BenchPrograms } from '../../build/programs.js';
-import type { HltPolicy } from '../../config/schema.js';
+import type { HltPolicy, IrqMode } from '../../config/schema.js';
 import type { ConsoleTarget } from '../../console/gateway-client.js';
 import type { Counters } from '../../daemon/protocol.js';
 import type { BootEvent } from '../../events/boot.js';
@@ -32,6 +32,7 @@ export interface Shadow {
   /** root of L1's dom0. */
   readonly l1: SshTarget;
   counters(signal: AbortSignal): Promise<Counters>;
+  setIrqMode(mode: IrqMode, signal: AbortSignal): Promise<void>;
   setHltPolicy(vm: string, policy: HltPolicy, signal: AbortSignal): Promise<void>;
 }
 

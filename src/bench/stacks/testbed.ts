@@ -20,6 +20,7 @@ export interface TestbedPlan {
   /** Left to L2 from their first byte on. */
   readonly leftToL2: readonly string[];
   readonly memoryMiB?: number;
+  readonly l2Vcpus?: number;
 }
 
 export function testbedPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
@@ -47,7 +48,7 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
   }
 }
 
-function configOf({ shadowed, leftToL2, memoryMiB }: TestbedPlan): object {
+function configOf({ shadowed, leftToL2, memoryMiB, l2Vcpus }: TestbedPlan): object {
   const [common] = defaultVms(1);
   const vm = (name: string, autostart: boolean): VmConfig => ({
     ...(common as VmConfig),
@@ -58,7 +59,7 @@ function configOf({ shadowed, leftToL2, memoryMiB }: TestbedPlan): object {
     ...shadowed.map((name) => vm(name, true)),
     ...leftToL2.map((name) => vm(name, false)),
   ];
-  return configSchema.parse({ vms });
+  return configSchema.parse({ vms, l2: { vcpus: l2Vcpus } });
 }
 
 async function describe(
@@ -94,6 +95,9 @@ async function describe(
       l1,
       counters: async (until) =>
         await callDaemon(paths.controlSocket, 'counters', {}, { signal: until }),
+      setIrqMode: async (mode, until) => {
+        await callDaemon(paths.controlSocket, 'irq.set', { mode }, { signal: until });
+      },
       setHltPolicy: async (vm, policy, until) => {
         await callDaemon(paths.controlSocket, 'vm.hlt', { vm, policy }, { signal: until });
       },
