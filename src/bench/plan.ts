@@ -40,7 +40,7 @@ const sizes: Readonly<Record<Mode, Sizes>> = {
       workMs: 700,
       allEnds: false,
     },
-    limitMs: 225_000,
+    limitMs: 270_000,
   },
   normal: {
     ...{

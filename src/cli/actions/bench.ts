@@ -57,7 +57,7 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
     throw new VsbError('E_USAGE', '--fail-if needs --compare');
   }
   const earlier = flags.compare === undefined ? undefined : await readResults(flags.compare);
-  const { measures, chosen } = choose(flags.only);
+  const { measures, chosen } = choose(flags.only, mode);
   const reporter = await createBenchReporter(context, context.global.quiet);
   try {
     const note = (text: string): void => {
@@ -112,7 +112,15 @@ function modeOf({ quick, full }: BenchFlags): Mode {
   return quick ? 'quick' : full ? 'full' : 'normal';
 }
 
-function choose(only: readonly string[]): {
+/** In five minutes there is one turn for each cell; those of the side costs are the most, and need many. */
+function measuresOf(mode: Mode): readonly MeasureName[] {
+  return mode === 'quick' ? measureNames.filter((name) => name !== 'side-costs') : measureNames;
+}
+
+function choose(
+  only: readonly string[],
+  mode: Mode,
+): {
   readonly measures: ReadonlySet<MeasureName>;
   readonly chosen: typeof configurations;
 } {
@@ -124,7 +132,7 @@ function choose(only: readonly string[]): {
     throw new VsbError('E_USAGE', `--only: there is no '${unknown}'`, { hint: `Known: ${known}` });
   }
   return {
-    measures: new Set(measures.length === 0 ? measureNames : measures),
+    measures: new Set(measures.length === 0 ? measuresOf(mode) : measures),
     chosen:
       others.length === 0 ? configurations : configurations.filter(({ id }) => others.includes(id)),
   };

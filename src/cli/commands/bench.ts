@@ -25,7 +25,7 @@ const collect = (value: string, previous: string[]): string[] => [...previous, v
 export function benchCommand(context: CliContext): Command {
   const command = new Command('bench')
     .description('measure the console in all configurations')
-    .option('--quick', 'few samples, at most five minutes', false)
+    .option('--quick', 'few samples, no side costs, at most five minutes', false)
     .option('--full', 'more samples, and what takes long', false)
     .option('--only <what>', 'a measure or a configuration; can be repeated', collect, [])
     .option('--samples <count>', 'keys for each response time', parseCount)
