@@ -10,14 +10,25 @@ const alphabet = '346789abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRTUVWXY';
 /** 16 characters of 52: 91 bits. */
 const passwordLength = 16;
 
+/** The salt of crypt(3), of its characters. */
+const saltAlphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const saltLength = 16;
+/**
+ * The fewest that sha512crypt has (its specification, "rounds"): they make guessing dear, and nobody guesses 91 random bits. A
+ * login under nested TCG waits for each of them.
+ */
+const rounds = 1000;
+
 export function generatePassword(): string {
-  return Array.from({ length: passwordLength }, () => alphabet[randomInt(alphabet.length)]).join(
-    '',
-  );
+  return randomText(alphabet, passwordLength);
+}
+
+function randomText(characters: string, length: number): string {
+  return Array.from({ length }, () => characters[randomInt(characters.length)]).join('');
 }
 
 /**
- * The sha512crypt hash of a password. openssl reads it from its standard input: arguments are seen by
+ * The sha512crypt hash of a generated password. openssl reads it from its standard input: arguments are seen by
  * every user of this host.
  *
  * @throws VsbError E_PACKAGE_MISSING
@@ -26,7 +37,8 @@ export async function hashPassword(
   password: string,
   options: { readonly signal?: AbortSignal; readonly program?: string } = {},
 ): Promise<string> {
-  const child = spawn(options.program ?? 'openssl', ['passwd', '-6', '-stdin'], {
+  const salt = `rounds=${rounds}$${randomText(saltAlphabet, saltLength)}`;
+  const child = spawn(options.program ?? 'openssl', ['passwd', '-6', '-salt', salt, '-stdin'], {
     stdio: ['pipe', 'pipe', 'ignore'],
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
@@ -37,7 +49,8 @@ export async function hashPassword(
   try {
     const [code] = (await once(child, 'close')) as [number | null];
     const hash = output.trim();
-    if (code === 0 && /^\$6\$[./0-9A-Za-z]+\$[./0-9A-Za-z]{86}$/.test(hash)) return hash;
+    if (code === 0 && /^\$6\$rounds=\d+\$[./0-9A-Za-z]+\$[./0-9A-Za-z]{86}$/.test(hash))
+      return hash;
     throw new Error(`exit code ${code}`);
   } catch (error) {
     options.signal?.throwIfAborted();
