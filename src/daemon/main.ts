@@ -81,7 +81,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     process.on(
       signal,
       () =>
-        void testbed.down().then(
+        void testbed.down(new VsbError('E_TERMINATED', `the daemon was ended by ${signal}`)).then(
           () => end(signal),
           () => end(signal),
         ),
@@ -156,7 +156,12 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     log(`bug: ${error.stack ?? messageOf(error)}`);
     // What runs goes on, and the next daemon takes it over.
     if (testbed.state === 'running') process.exit(1);
-    void testbed.down().finally(() => process.exit(1));
+    const failure = new VsbError('E_DAEMON', `the daemon has failed: ${messageOf(error)}`, {
+      layer: 'L0',
+      hint: '`vsbypass logs daemon` tells where. Is there enough memory?',
+      cause: error,
+    });
+    void testbed.down(failure).finally(() => process.exit(1));
   });
   await ended;
   clearTimeout(idle);

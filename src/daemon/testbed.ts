@@ -84,11 +84,13 @@ export class Testbed {
     return this.status();
   }
 
-  /** Ends QEMU and everything that belongs to it; a boot under way is aborted. */
-  async down(): Promise<void> {
+  /** Ends QEMU and everything that belongs to it; a boot under way is aborted, and says `why` to who waits for it. */
+  async down(
+    why = new VsbError('E_TERMINATED', 'the testbed was taken down by another command'),
+  ): Promise<void> {
     if (this.#booting !== undefined) {
       const { abort, done } = this.#booting;
-      abort.abort(new VsbError('E_TERMINATED', 'the testbed was taken down by another command'));
+      abort.abort(why);
       await done.catch(() => undefined);
     }
     this.#ending ??= this.#tearDown().finally(() => (this.#ending = undefined));

@@ -110,6 +110,18 @@ describe('Testbed.up', () => {
     await expectNothingLeft();
   });
 
+  it('tells who waits for the boot why its daemon ended it', async () => {
+    await fakeQemu('exec sleep 60');
+    const booting = up();
+    const failed = expect(booting).rejects.toMatchObject({
+      code: 'E_DAEMON',
+      message: 'the daemon has failed: out of memory',
+    });
+    await testbed.down(new VsbError('E_DAEMON', 'the daemon has failed: out of memory'));
+    await failed;
+    await expectNothingLeft();
+  });
+
   it('refuses a second boot beside the first', async () => {
     await fakeQemu('exec sleep 60');
     const abort = new AbortController();
