@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import { VsbError, messageOf } from '../errors/index.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
+import { describeExit } from './qemu-process.js';
 
 /** flock(1) ends with it when somebody else holds the lock. */
 const lockedExitCode = 75;
@@ -74,14 +75,14 @@ export async function startDaemon(
         done();
         reject(daemonError(paths, messageOf(error)));
       });
-      child.once('exit', (code) => {
+      child.once('exit', (code, signal) => {
         done();
         reject(
           code === lockedExitCode
             ? new VsbError('E_BUSY', `another command is at work on instance '${paths.name}'`, {
                 hint: '`vsbypass status` tells what it does.',
               })
-            : daemonError(paths, `it ended with exit code ${code ?? 'unknown'}`),
+            : daemonError(paths, `it ${describeExit({ code, signal })}`),
         );
       });
       createInterface({ input: stdout }).once('line', (line) => {
