@@ -108,6 +108,10 @@ export class Conversation {
     pattern?: RegExp,
   ): VsbError {
     const details = { pattern: pattern?.source, lastLines: this.#buffer.tail(LAST_LINES) };
-    return new VsbError(code, message, { layer: 'console', details });
+    return new VsbError(code, message, {
+      layer: 'console',
+      details,
+      ...(code === 'E_CONSOLE_CLOSED' ? { hint: '`vsbypass status` tells what is left.' } : {}),
+    });
   }
 }

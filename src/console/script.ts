@@ -30,6 +30,7 @@ export async function runScript(
       throw new VsbError(error.code, `step ${index + 1} of ${steps.length}: ${error.message}`, {
         layer: 'console',
         details: { ...error.details, step: index + 1 },
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
       });
     }
   }

@@ -133,7 +133,10 @@ test('runScript fails when the console ends, and stops when it is told to', asyn
   const ending = new FakeConsole({});
   const ended = runScript(ending, [wait('x')], never);
   ending.say(undefined);
-  await expect(ended).rejects.toMatchObject({ code: 'E_CONSOLE_CLOSED' });
+  await expect(ended).rejects.toMatchObject({
+    code: 'E_CONSOLE_CLOSED',
+    hint: expect.stringContaining('vsbypass status') as unknown,
+  });
   const controller = new AbortController();
   const stopped = runScript(new FakeConsole({}), [wait('x')], {
     signal: controller.signal,
