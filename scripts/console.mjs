@@ -37,14 +37,17 @@ export class Console {
   }
   /** All that came up to and with the pattern. */
   async until(pattern, seconds = 60) {
+    const match = await this.appears(pattern, seconds);
+    const taken = this.#text.slice(0, match.index + match[0].length);
+    this.#text = this.#text.slice(taken.length);
+    return taken;
+  }
+  /** The match, which stays to be taken. */
+  async appears(pattern, seconds = 60) {
     const end = Date.now() + seconds * 1000;
     for (;;) {
       const match = pattern.exec(this.#text);
-      if (match) {
-        const taken = this.#text.slice(0, match.index + match[0].length);
-        this.#text = this.#text.slice(taken.length);
-        return taken;
-      }
+      if (match) return match;
       const left = end - Date.now();
       if (left <= 0)
         throw new Error(`no ${pattern} within ${seconds} s: ${this.#text.slice(-300)}`);
@@ -79,6 +82,10 @@ export class Console {
   }
   clear() {
     this.#text = '';
+  }
+  /** What has come and was not taken. */
+  get text() {
+    return this.#text;
   }
   async run(command, seconds = 60) {
     const mark = randomBytes(6).toString('hex');
