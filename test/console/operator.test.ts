@@ -7,12 +7,13 @@ import ssh2, { type Server, type ServerChannel } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { interactByScript } from '../../src/console/client.js';
+import { generateKey } from '../../src/console/keys.js';
 import { connectOperator, warnNotSecure } from '../../src/console/operator.js';
 import { parseExpectPattern } from '../../src/console/script.js';
 import type { SshTarget } from '../../src/ssh/client.js';
 
-const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
-const clientKey = ssh2.utils.generateKeyPairSync('ed25519');
+const hostKey = generateKey('host');
+const clientKey = generateKey('client');
 const signal = new AbortController().signal;
 
 let server: Server;
@@ -21,7 +22,7 @@ let command: string;
 let vmConsole: (channel: ServerChannel) => void;
 
 beforeEach(async () => {
-  server = new ssh2.Server({ hostKeys: [hostKey.private] }, (connection) => {
+  server = new ssh2.Server({ hostKeys: [hostKey.privatePem] }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => {
       if (context.method === 'publickey') context.accept();
@@ -40,8 +41,8 @@ beforeEach(async () => {
     layer: 'L2',
     host: '127.0.0.1',
     port: (server.address() as AddressInfo).port,
-    privateKey: clientKey.private,
-    hostKeyLine: hostKey.public.trim(),
+    privateKey: clientKey.privatePem,
+    hostKeyLine: hostKey.publicLine,
   };
   vmConsole = (channel) => {
     channel.write('vm1 login: ');
@@ -98,7 +99,7 @@ describe('connectOperator', () => {
   });
 
   it('refuses another host key', async () => {
-    const other = ssh2.utils.generateKeyPairSync('ed25519').public.trim();
+    const other = generateKey('other').publicLine;
     const target = { ...l2, hostKeyLine: other };
     await expect(
       connectOperator({ l2: target, vm: 'vm1', history: 'none', signal }),
