@@ -147,10 +147,12 @@ static void access(uint8_t which, uint8_t reg, uint8_t val)
     struct vsb_vm *vm;
     enum vsb_ring ring;
     unsigned long flags;
+    unsigned int index;
 
     vm = vsb_vm_lock_current(v, &flags);
     if ( !vm )
         return;
+    index = v->arch.hvm.nvcpu.nv_vsb.index;
 
     if ( reg < 128 )
     {
@@ -161,18 +163,28 @@ static void access(uint8_t which, uint8_t reg, uint8_t val)
     }
     else if ( reg < 224 )
     {
+        if ( vm->hooked && reg % 8 == VSB_UART_IIR )
+        {
+            vm->vcpus[index].vector = val;
+            vsb_direct_iir_read(vm, index);
+        }
         if ( vm->hooked )
             vsb_com1_read(vm, reg % 8);
     }
-    else if ( vsb_irq_mode != VSB_IRQ_DOORBELL )
+    else if ( reg >= 248 )
+        vsb_direct_forget(vm);
+    else if ( !vsb_irq_by_doorbell() )
         vsb_doorbell_settle(vm, reg & 1);
     else
     {
         ring = vsb_doorbell_next(vm, reg & 1);
-        if ( ring != VSB_RING_NOTHING )
+        if ( ring == VSB_RING_RAISE && (reg & 1) &&
+             vsb_direct_known(vm, index) )
+            vsb_direct_done(vm);
+        else if ( ring != VSB_RING_NOTHING )
             vsb_doorbell_done(vm, ring);
         else if ( vm->hooked && vsb_halt_wanted(vm) )
-            vm->vcpus[v->arch.hvm.nvcpu.nv_vsb.index].halted = true;
+            vm->vcpus[index].halted = true;
     }
     spin_unlock_irqrestore(&vm->lock, flags);
 
