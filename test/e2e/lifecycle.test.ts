@@ -67,8 +67,9 @@ describe('an up that cannot work', () => {
 
   it('names the layer, the phase and its last lines when a limit is missed', async () => {
     const config = join(cli.directory, 'impatient.json');
-    // A tenth of the limits of the phases: no L2 boots within it.
-    await writeFile(config, JSON.stringify({ patience: 0.1, l2: { memoryMiB: 512 } }));
+    // A shell instead of init: however fast the machine is, there never is a login.
+    const vm = { name: 'vm1', append: 'console=ttyS0,115200 rdinit=/bin/sh' };
+    await writeFile(config, JSON.stringify({ patience: 0.1, vms: [vm] }));
     const { code, stderr } = await cli.run(['up', '--config', config], { timeoutMs: upLimitMs });
     expect(code, stderr).toBe(4);
     expect(stderr).toMatch(/L\d failed in phase [\w:-]+, waiting for /);
