@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One end of a user VM's console in the layer that emulates it: plays a script at the UNIX socket of the VM's serial port,
- * with that layer's clock. `vsbypass bench` brings it there at run time, linked statically, so it needs nothing of the layer.
+ * One end of a user VM's console in the layer that emulates it: plays a script at the UNIX socket or the pty that QEMU has for
+ * the VM's serial port, with that layer's clock. `vsbypass bench` brings it there at run time, linked statically, so it needs nothing of the layer.
  *
- * probe SOCKET; stdin is the script, one step a line:
+ * probe PATH; stdin is the script, one step a line:
  *   send HEX          types these bytes
  *   expect MS HEX     waits for these bytes in what came after the match before it
  *   pause US          takes in what comes meanwhile
  * stdout: `step START END BYTES` for each step, nanoseconds, BYTES of output consumed (up to and with the match of an
  * `expect`; its END is when the last byte of the match came). Then `output N` and the N bytes that came in all.
- * A step that is late ends the script with `late MS` in place of its line. Exit codes: 0 ok, 1 late, 2 usage, 3 socket.
+ * A step that is late ends the script with `late MS` in place of its line. Exit codes: 0 ok, 1 late, 2 usage, 3 socket or pty.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,12 +58,12 @@ static int64_t now(void)
 
 static void take(void)
 {
-    ssize_t n = recv(fd, output + length, OUTPUT_MAX - length, MSG_DONTWAIT);
+    ssize_t n = read(fd, output + length, OUTPUT_MAX - length);
 
     if ( n < 0 && (errno == EAGAIN || errno == EINTR) )
         return;
     if ( n <= 0 )
-        fail(3, length == OUTPUT_MAX ? "too much output" : "the socket was closed");
+        fail(3, length == OUTPUT_MAX ? "too much output" : "the console was closed");
     if ( nr_arrivals == room )
     {
         room = room ? room * 2 : 4096;
@@ -106,10 +110,10 @@ static void type(const uint8_t *bytes, size_t n)
 {
     while ( n )
     {
-        ssize_t sent = send(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = write(fd, bytes, n);
 
         if ( sent < 0 && errno != EAGAIN && errno != EINTR )
-            fail(3, "send");
+            fail(3, "write");
         if ( sent > 0 )
         {
             bytes += sent;
@@ -186,19 +190,52 @@ static size_t unhex(char *text, uint8_t *bytes)
     return n;
 }
 
-int main(int argc, char **argv)
+static int open_socket(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    if ( strlen(path) >= sizeof(address.sun_path) )
+        fail(2, "the path is too long");
+    strcpy(address.sun_path, path);
+    if ( s < 0 || connect(s, (struct sockaddr *)&address, sizeof(address)) )
+        fail(3, path);
+    return s;
+}
+
+/* QEMU looks once a second whether its pty is open (chardev/char-pty.c), and drops what the VM prints before. */
+static int open_pty(const char *path)
+{
+    struct termios raw;
+    int s = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+
+    if ( s < 0 || tcgetattr(s, &raw) )
+        fail(3, path);
+    cfmakeraw(&raw);
+    if ( tcsetattr(s, TCSANOW, &raw) )
+        fail(3, path);
+    return s;
+}
+
+static int open_console(const char *path)
+{
+    struct stat kind;
+
+    if ( stat(path, &kind) )
+        fail(3, path);
+    return S_ISCHR(kind.st_mode) ? open_pty(path) : open_socket(path);
+}
+
+int main(int argc, char **argv)
+{
     char *line = NULL;
     size_t size = 0;
     int code = 0;
 
-    if ( argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path) )
-        fail(2, "usage: probe SOCKET");
-    strcpy(address.sun_path, argv[1]);
-    fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    if ( fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) )
-        fail(3, argv[1]);
+    if ( argc != 2 )
+        fail(2, "usage: probe PATH");
+    signal(SIGPIPE, SIG_IGN);
+    fd = open_console(argv[1]);
     while ( !code && getline(&line, &size, stdin) > 0 )
     {
         char *argument = strchr(line, ' '), *bytes;

@@ -4,10 +4,10 @@
  */
 import { Typist } from '../console/typist.js';
 import { messageOf } from '../errors/index.js';
-import { stackBoots } from './configurations/index.js';
 import { userEnd, type Configuration, type StackName } from './configurations/configuration.js';
 import type { End, EndKind } from './ends/end.js';
 import type { BenchEvent } from './events.js';
+import { bootStack } from './stacks/boot.js';
 import type { Stack, StackInputs } from './stacks/stack.js';
 
 /** A configuration that is ready to be measured. */
@@ -56,7 +56,7 @@ export class Lab {
         names.map(async (name) => {
           const report: StackInputs['report'] = (event) =>
             inputs.emit({ type: 'boot', stack: name, event });
-          stacks.set(name, await stackBoots[name]({ ...inputs, report }));
+          stacks.set(name, await bootStack(name, { ...inputs, report }));
         }),
       );
       inputs.signal.throwIfAborted();

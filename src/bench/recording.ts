@@ -1,7 +1,6 @@
 /** What was measured so far, as results. */
 import type { VsbError } from '../errors/index.js';
-import type { Configuration, MissingConfiguration } from './configurations/configuration.js';
-import { isMeasurable } from './configurations/index.js';
+import type { Configuration } from './configurations/configuration.js';
 import { currentLoad } from './environment.js';
 import type { Lab } from './lab.js';
 import { keyOf, VoidRun, type Cell, type Quantity } from './measures/cell.js';
@@ -9,7 +8,8 @@ import type { Anatomy, Environment, Results, Series } from './results.js';
 
 export interface RecordingInputs {
   readonly environment: Environment;
-  readonly configurations: readonly (Configuration | MissingConfiguration)[];
+  readonly configurations: readonly Configuration[];
+  readonly leftOut: ReadonlyMap<string, string>;
 }
 
 export class Recording {
@@ -66,7 +66,7 @@ export class Recording {
   }
 
   results(): Results {
-    const { environment, configurations } = this.#inputs;
+    const { environment, configurations, leftOut } = this.#inputs;
     const series = [...this.#series.values()];
     return {
       schemaVersion: 1,
@@ -79,9 +79,7 @@ export class Recording {
       seconds: this.#now(),
       configurations: configurations.map((configuration) => {
         const { id, l2, title, about } = configuration;
-        const reason = isMeasurable(configuration)
-          ? this.#lab.failed.get(id)
-          : configuration.missing;
+        const reason = leftOut.get(id) ?? this.#lab.failed.get(id);
         return { id, l2, title, about, ...(reason === undefined ? {} : { notAvailable: reason }) };
       }),
       series,

@@ -45,7 +45,7 @@ const anatomySchema = z.object({
   units: z.number(),
   events: z.array(
     z.object({
-      /** Where it is counted: L1's shadow hypervisor, or the KVM of L2 or of the KVM host. */
+      /** Where it is counted: L1's shadow hypervisor, or the hypervisor of L2, or of a host that is not nested. */
       layer: z.enum(['L1', 'L2']),
       event: z.string(),
       count: z.number(),

@@ -1,7 +1,5 @@
 /** Carries a benchmark out: the lab, the turns of all cells, the anatomy; keeps what was measured, whatever ends it. */
-import type { Configuration, MissingConfiguration } from './configurations/configuration.js';
-import { isMeasurable } from './configurations/index.js';
-import { kvmVsbypass } from './configurations/kvm-vsbypass.js';
+import type { Configuration } from './configurations/configuration.js';
 import type { BenchEvent } from './events.js';
 import { Lab, type LabInputs, type Subject } from './lab.js';
 import { keyOf, VoidRun, type Cell, type MeasureName } from './measures/cell.js';
@@ -9,7 +7,7 @@ import { dissect } from './anatomy/anatomy.js';
 import { planCells, sizesOf, type Mode } from './plan.js';
 import { Recording } from './recording.js';
 import type { Environment, Results } from './results.js';
-import { measureScale } from './scale.js';
+import { measureScale, scaled } from './scale.js';
 import { Schedule } from './schedule.js';
 import { seededRandom } from './statistics/random.js';
 import { VsbError, messageOf } from '../errors/index.js';
@@ -18,7 +16,9 @@ import type { BootEvent } from '../events/boot.js';
 export interface BenchOptions {
   readonly mode: Mode;
   readonly measures: ReadonlySet<MeasureName>;
-  readonly configurations: readonly (Configuration | MissingConfiguration)[];
+  readonly configurations: readonly Configuration[];
+  /** Those of them that are not to be measured, with the reason. */
+  readonly leftOut: ReadonlyMap<string, string>;
   /** Keys of each response cell, where not what the mode says. */
   readonly samples: number | undefined;
   readonly environment: Environment;
@@ -38,7 +38,7 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   const start = performance.now();
   // The gateway by itself needs no machine.
   const needed = [...options.measures].some((measure) => measure !== 'gateway');
-  const chosen = needed ? options.configurations.filter(isMeasurable) : [];
+  const chosen = needed ? measuredOf(options) : [];
   const lab = await Lab.open(chosen, { ...options.lab, signal, emit });
   try {
     const record = new Recording(options, lab, start);
@@ -58,6 +58,9 @@ export async function runBench(options: BenchOptions): Promise<Results> {
     await lab.close();
   }
 }
+
+const measuredOf = ({ configurations, leftOut }: BenchOptions): Configuration[] =>
+  configurations.filter(({ id }) => !leftOut.has(id));
 
 /** Counted once: counts are no samples. */
 async function dissectAll(
@@ -82,7 +85,7 @@ async function dissectAll(
 /** On a testbed of its own, while the others stand still. */
 async function scaleUp(options: BenchOptions, lab: Lab, record: Recording): Promise<void> {
   const { signal, emit, measures } = options;
-  if (!measures.has('scale') || !options.configurations.includes(kvmVsbypass)) return;
+  if (!measures.has('scale') || !measuredOf(options).some(({ id }) => id === scaled)) return;
   await lab.enter(undefined, signal);
   const report = (event: BootEvent): void => emit({ type: 'boot', stack: 'scale', event });
   const stack = { ...options.lab, signal, report };
@@ -105,7 +108,7 @@ async function takeTurns(options: BenchOptions, lab: Lab, record: Recording): Pr
   const sizes = sizesOf(mode, options.samples);
   const { uartAccess } = options.lab.programs;
   const { subjects } = lab;
-  const gateway = options.configurations.find(({ id }) => id === kvmVsbypass.id)?.id;
+  const gateway = measuredOf(options).find(({ title }) => title === 'vsbypass')?.id;
   const cells = planCells({ subjects, mode, sizes, measures, random, uartAccess, gateway });
   record.plan(cells);
   const schedule = new Schedule(

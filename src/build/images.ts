@@ -25,8 +25,8 @@ export function imageNames(kind: L2Kind): ImageDirectories {
 /** images/ of this checkout or installation: beside dist/. */
 export const imagesDirectory = fileURLToPath(new URL('../../images', import.meta.url));
 
-/** The virtualized system by itself; an instance has it on L1's disk. */
-const l2Name = 'l2-kvm';
+/** The virtualized systems by themselves; an instance has that with KVM on L1's disk. */
+const l2Names: Readonly<Record<L2Kind, string>> = { kvm: 'l2-kvm', xen: 'l2-xen' };
 
 /** Lines of the build kept for an error. */
 const keptLines = 20;
@@ -60,8 +60,8 @@ export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<Im
  *
  * @throws VsbError as buildImages does
  */
-export async function buildL2Image(options: BuildOptions): Promise<string> {
-  return directoryIn(await runBuild([l2Name], options), l2Name);
+export async function buildL2Image(l2: L2Kind, options: BuildOptions): Promise<string> {
+  return directoryIn(await runBuild([l2Names[l2]], options), l2Names[l2]);
 }
 
 /**

@@ -17,6 +17,7 @@ export class Conversation {
   readonly #peer: ScriptPeer;
   readonly #buffer: ExpectBuffer;
   readonly #signal: AbortSignal;
+  #concealed: string | undefined;
   #ended = false;
   #changed: () => void = () => {};
 
@@ -66,6 +67,16 @@ export class Conversation {
     await this.#peer.send(bytes);
   }
 
+  /**
+   * Sends a password. It is masked in what failures show: a program that has not turned its terminal's echo off yet, or a
+   * shell where a login was expected, prints it.
+   * @throws as send() does
+   */
+  async sendSecret(secret: Buffer): Promise<void> {
+    this.#concealed = secret.toString('utf8');
+    await this.send(secret);
+  }
+
   async #until(
     timeoutMs: number,
     pattern: RegExp,
@@ -107,7 +118,10 @@ export class Conversation {
     message: string,
     pattern?: RegExp,
   ): VsbError {
-    const details = { pattern: pattern?.source, lastLines: this.#buffer.tail(LAST_LINES) };
+    const shown = this.#buffer.tail(LAST_LINES);
+    const secret = this.#concealed;
+    const lastLines = !secret ? shown : shown.map((line) => line.replaceAll(secret, '********'));
+    const details = { pattern: pattern?.source, lastLines };
     return new VsbError(code, message, {
       layer: 'console',
       details,

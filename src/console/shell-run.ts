@@ -14,6 +14,8 @@ import { shellQuote } from '../ssh/client.js';
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
 const PROMPT_TURNS = 4;
+/** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
+const LINE_MS = 30_000;
 /** How long a login may take: it is slow where the VM is emulated, and after a wrong password. */
 const LOGIN_MS = 60_000;
 /** Input that a terminal in canonical mode takes for one line; BusyBox's own editor takes 1023 (its default). */
@@ -69,7 +71,8 @@ async function reachShell(talk: Conversation, options: ShellRunOptions): Promise
       hint: 'give it by --password-env or --password-file',
     });
   }
-  await talk.send(Buffer.concat([password, Buffer.from('\r')]));
+  await talk.sendSecret(password);
+  await talk.send(Buffer.from('\r'));
   const answer = await talk.expect(either(NO_ENTRY, prompt), LOGIN_MS);
   if (!NO_ENTRY.test(answer[0])) return true;
   throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });
@@ -115,7 +118,7 @@ class Shell {
     await this.#type(
       `stty -echo; ${begin.typed}; (eval "$vsb"); vsb=$?; stty echo; printf '\\n%s%s:%s\\n' ${end.halves} "$vsb"`,
     );
-    await this.#talk.expect(new RegExp(`${begin.shown}\\r*\\n`), PROMPT_MS);
+    await this.#talk.expect(new RegExp(`${begin.shown}\\r*\\n`), LINE_MS);
     const endPattern = new RegExp(`\\r*\\n${end.shown}:(\\d+)\\r*\\n`);
     const [, status] = await this.#talk.passUntil(endPattern, END_LENGTH, timeoutMs, (text) => {
       if (text !== '') onOutput(text.replace(/\r+\n/g, '\n'));
@@ -127,7 +130,7 @@ class Shell {
   async #line(text: string): Promise<void> {
     const mark = this.#mark();
     await this.#type(`${text}; ${mark.typed}`);
-    await this.#talk.expect(new RegExp(`${mark.shown}\\r*\\n`), PROMPT_MS);
+    await this.#talk.expect(new RegExp(`${mark.shown}\\r*\\n`), LINE_MS);
   }
 
   async #type(line: string): Promise<void> {

@@ -71,7 +71,8 @@ export class Typist {
     if (shown) {
       this.type('root\r');
       await this.expect(/Password: $/);
-      this.type(`${password}\r`);
+      await this.#talk.sendSecret(Buffer.from(password));
+      this.type('\r');
       await this.expect(prompt, loginMs);
     }
     // A shell that wraps its lines would write something into what is typed.

@@ -2,12 +2,15 @@
  * Why it is as fast as it is: what one echoed key and one written byte cause in which layer. A long and a
  * short script are played, and their difference is told: what begins and ends a script falls out of it.
  */
+import type { L2Kind } from '../../config/schema.js';
 import { expect, pause, send, type Step } from '../ends/end.js';
 import type { Subject } from '../lab.js';
 import { interrupt, newMark, run, toPrompt } from '../measures/guest.js';
 import { lineBytes, textCommand } from '../measures/text.js';
 import type { Anatomy } from '../results.js';
-import { startCounting, stopCounting } from './exits.js';
+import type { ExitCounter } from './exit-counter.js';
+import { kvmExits } from './kvm-exits.js';
+import { xenExits } from './xen-exits.js';
 
 const limitMs = 60_000;
 /** Keys, and lines of text, of the short and of the long script. */
@@ -16,6 +19,8 @@ const lines = { short: 6, long: 26 } as const;
 const gapMs = 60;
 
 type Counts = ReadonlyMap<string, number>;
+
+const exitCounters: Readonly<Record<L2Kind, ExitCounter>> = { kvm: kvmExits, xen: xenExits };
 
 /** @throws VsbError when it cannot be counted; the signal's reason */
 export async function dissect(subject: Subject, signal: AbortSignal): Promise<Anatomy[]> {
@@ -58,12 +63,13 @@ async function countOf(
   signal: AbortSignal,
 ): Promise<Counts> {
   const before = await hypervisorCounts(stack, configuration.vm, signal);
-  await startCounting(stack.operator, signal);
+  const counter = exitCounters[configuration.l2];
+  await counter.start(stack.operator, signal);
   let traced: Counts;
   try {
     await ends.stream.play(steps, signal);
   } finally {
-    traced = await stopCounting(stack.operator, signal);
+    traced = await counter.stop(stack.operator, signal);
   }
   const after = await hypervisorCounts(stack, configuration.vm, signal);
   return new Map([

@@ -1,26 +1,22 @@
 /** What is compared: one way to have a console of a user VM. Each is a module of its own, listed in index.ts. */
+import type { L2Kind } from '../../config/schema.js';
 import type { ConsoleConnection } from '../../console/connection.js';
 import { ChannelEnd, type OpenChannel } from '../ends/channel-end.js';
 import type { End } from '../ends/end.js';
-import type { Stack, StackInputs } from '../stacks/stack.js';
+import type { Stack } from '../stacks/stack.js';
 
-interface About {
+/** What a configuration runs on; those that name the same one share it. */
+export const stackRoles = ['testbed', 'servers', 'host'] as const;
+export type StackName = `${L2Kind}/${(typeof stackRoles)[number]}`;
+
+export interface Configuration {
   /** Stable, `L2/NAME`. */
   readonly id: string;
-  readonly l2: 'kvm' | 'xen';
+  readonly l2: L2Kind;
   /** As the paper calls it, where it has it. */
   readonly title: string;
   /** One sentence. */
   readonly about: string;
-}
-
-/** Stacks by name: configurations that name the same one share it. */
-export const stackNames = ['testbed', 'servers', 'kvm-host'] as const;
-export type StackName = (typeof stackNames)[number];
-export type StackBoot = (inputs: StackInputs) => Promise<Stack>;
-
-/** One that can be measured. */
-export interface Configuration extends About {
   readonly stack: StackName;
   /** The user VM whose console it is. */
   readonly vm: string;
@@ -30,11 +26,6 @@ export interface Configuration extends About {
   stream(stack: Stack): End;
   /** Makes ready what this configuration needs and others on the same stack may have changed. */
   enter?(stack: Stack, signal: AbortSignal): Promise<void>;
-}
-
-/** One that this machine or this version cannot measure. */
-export interface MissingConfiguration extends About {
-  readonly missing: string;
 }
 
 /** How long a console may take to be left, milliseconds. */

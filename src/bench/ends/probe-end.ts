@@ -1,4 +1,4 @@
-/** An end in L2: the probe (images/bench) at the socket of the VM's serial port, with L2's clock and no SSH on the way. */
+/** An end in L2: the probe (images/bench) at what QEMU has of the VM's serial port, with L2's clock and no SSH on the way. */
 import { VsbError } from '../../errors/index.js';
 import { runRemote, shellQuote, type SshTarget } from '../../ssh/client.js';
 import { lateError, type End, type Step, type Timing } from './end.js';
@@ -12,20 +12,20 @@ export class ProbeEnd implements End {
   readonly kind = 'stream';
   readonly #target: SshTarget;
   readonly #program: string;
-  readonly #socket: string;
+  readonly #backend: string;
 
   /**
    * @param program where the probe is in L2
-   * @param socket of the VM's serial port
+   * @param backend QEMU's side of the VM's serial port: a socket or a pty, as a word of the shell in L2
    */
-  constructor(target: SshTarget, program: string, socket: string) {
+  constructor(target: SshTarget, program: string, backend: string) {
     this.#target = target;
     this.#program = program;
-    this.#socket = socket;
+    this.#backend = backend;
   }
 
   async play(steps: readonly Step[], signal: AbortSignal): Promise<Timing[]> {
-    const command = `${shellQuote(this.#program)} ${shellQuote(this.#socket)}`;
+    const command = `${shellQuote(this.#program)} ${this.#backend}`;
     const { code, stdout, stderr } = await runRemote(this.#target, command, {
       signal,
       stdin: probeScript(steps),

@@ -1,7 +1,7 @@
 /** What configurations run on: machines that the benchmark boots, and ends again. */
 import type { ImageDirectories } from '../../build/images.js';
 import type { BenchPrograms } from '../../build/programs.js';
-import type { HltPolicy, IrqMode } from '../../config/schema.js';
+import type { HltPolicy, IrqMode, L2Kind } from '../../config/schema.js';
 import type { ConsoleTarget } from '../../console/gateway-client.js';
 import type { Counters } from '../../daemon/protocol.js';
 import type { BootEvent } from '../../events/boot.js';
@@ -36,15 +36,27 @@ export interface Shadow {
   setHltPolicy(vm: string, policy: HltPolicy, signal: AbortSignal): Promise<void>;
 }
 
+/** Folders of the images for one kind of L2. */
+export interface BenchImages {
+  readonly testbed: ImageDirectories;
+  /** The virtualized system by itself, for a host that is not nested. */
+  readonly host: string;
+}
+
+export function imagesOf(kind: L2Kind, images: StackInputs['images']): BenchImages {
+  const found = images[kind];
+  if (found === undefined) throw new TypeError('images of all that is measured are built');
+  return found;
+}
+
 /** What every stack is booted with. */
 export interface StackInputs {
   /** Name of the benchmark's instances. */
   readonly name: string;
   readonly roots: Roots;
   readonly accel: AccelDecision;
-  readonly images: ImageDirectories;
-  /** The virtualized system's image by itself. */
-  readonly l2Image: string;
+  /** Of the kinds of L2 that are measured. */
+  readonly images: Readonly<Partial<Record<L2Kind, BenchImages>>>;
   readonly programs: BenchPrograms;
   readonly signal: AbortSignal;
   readonly report: (event: BootEvent) => void;

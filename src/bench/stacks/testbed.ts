@@ -1,5 +1,11 @@
 /** The testbed with the shadow hypervisor, as an instance of its own. */
-import { configSchema, defaultVms, type VmConfig } from '../../config/schema.js';
+import {
+  configSchema,
+  defaultVms,
+  type IrqMode,
+  type L2Kind,
+  type VmConfig,
+} from '../../config/schema.js';
 import { readKey } from '../../console/keys.js';
 import { loginLogged } from '../../daemon/boot-phases.js';
 import { bootInstance } from '../../daemon/boot.js';
@@ -8,19 +14,23 @@ import type { InstanceStatus } from '../../daemon/protocol.js';
 import { limitsMs } from '../../daemon/running.js';
 import { stopInstance } from '../../daemon/stop.js';
 import { VsbError } from '../../errors/index.js';
+import type { AccelDecision } from '../../host/accel.js';
+import { defaultAppend } from '../../testbed/layers/l3.js';
 import { managementTargets } from '../../testbed/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../testbed/paths.js';
 import { readPasswords } from '../../testbed/secrets.js';
 import { install } from './install.js';
-import type { Stack, StackInputs } from './stack.js';
+import { imagesOf, type Stack, type StackInputs } from './stack.js';
 
 export interface TestbedPlan {
+  readonly l2: L2Kind;
   /** Shadowed from their first byte on. */
   readonly shadowed: readonly string[];
   /** Left to L2 from their first byte on. */
   readonly leftToL2: readonly string[];
   readonly memoryMiB?: number;
-  readonly l2Vcpus?: number;
+  /** With an interrupt server L2 is made for one: it has another vCPU. */
+  readonly irq?: IrqMode;
 }
 
 export function testbedPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
@@ -37,7 +47,11 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
   // One that a killed benchmark has left; a living one has been looked for.
   await stopInstance(paths);
   const status = await bootInstance(
-    { paths, roots: inputs.roots, request: { accel, images, config: configOf(plan) } },
+    {
+      paths,
+      roots: inputs.roots,
+      request: { accel, images: imagesOf(plan.l2, images).testbed, config: configOf(plan, accel) },
+    },
     { signal, report: (event) => event.type === 'phase' && report(event) },
   );
   try {
@@ -48,18 +62,23 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
   }
 }
 
-function configOf({ shadowed, leftToL2, memoryMiB, l2Vcpus }: TestbedPlan): object {
+function configOf(
+  { l2, shadowed, leftToL2, memoryMiB, irq }: TestbedPlan,
+  { accel }: AccelDecision,
+): object {
   const [common] = defaultVms(1);
-  const vm = (name: string, autostart: boolean): VmConfig => ({
+  const vm = (name: string, more: Partial<VmConfig>): VmConfig => ({
     ...(common as VmConfig),
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
-    ...{ name, autostart },
+    ...{ name, ...more },
   });
+  // What a kernel tells while it boots would take minutes through a nested console.
+  const append = `${defaultAppend(accel)} quiet`;
   const vms = [
-    ...shadowed.map((name) => vm(name, true)),
-    ...leftToL2.map((name) => vm(name, false)),
+    ...shadowed.map((name) => vm(name, {})),
+    ...leftToL2.map((name) => vm(name, { autostart: false, append })),
   ];
-  return configSchema.parse({ vms, l2: { vcpus: l2Vcpus } });
+  return configSchema.parse({ l2: { kind: l2 }, vms, irq });
 }
 
 async function describe(

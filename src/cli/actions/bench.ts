@@ -19,9 +19,11 @@ import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js
 import type { BenchEvent } from '../../bench/events.js';
 import type { Results } from '../../bench/results.js';
 import { runBench } from '../../bench/run.js';
+import type { BenchImages } from '../../bench/stacks/stack.js';
 import { buildImages, buildL2Image } from '../../build/images.js';
 import { benchPrograms } from '../../build/programs.js';
 import { loadConfig } from '../../config/load.js';
+import { l2Kinds, type L2Kind } from '../../config/schema.js';
 import { activityAfter } from '../../events/activity.js';
 import { VsbError } from '../../errors/index.js';
 import type { Accel } from '../../host/accel.js';
@@ -57,19 +59,19 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
     throw new VsbError('E_USAGE', '--fail-if needs --compare');
   }
   const earlier = flags.compare === undefined ? undefined : await readResults(flags.compare);
-  const { measures, chosen } = choose(flags.only, mode);
+  const { measures, leftOut } = choose(flags.only, mode);
   const reporter = await createBenchReporter(context, context.global.quiet);
   try {
     const note = (text: string): void => {
       context.doing(`preparing (${text})`);
       reporter.note(text);
     };
-    const inputs = await prepare(context, flags, note);
+    const inputs = await prepare(context, flags, l2Of(configurations, leftOut), note);
     if (earlier !== undefined) assertComparable(earlier.environment.accel, inputs.lab.accel.accel);
     const folder = resolve(flags.output ?? `vsbypass-bench-${fileTime(inputs.environment.date)}`);
     await mkdir(folder, { recursive: true });
     const results = await runBench({
-      ...{ mode, measures, configurations: chosen, samples: flags.samples, signal },
+      ...{ mode, measures, configurations, leftOut, samples: flags.samples, signal },
       environment: inputs.environment,
       lab: inputs.lab,
       emit: (event) => {
@@ -122,23 +124,40 @@ function choose(
   mode: Mode,
 ): {
   readonly measures: ReadonlySet<MeasureName>;
-  readonly chosen: typeof configurations;
+  readonly leftOut: ReadonlyMap<string, string>;
 } {
   const measures = only.filter(isMeasureName);
   const others = only.filter((word) => !isMeasureName(word));
-  const unknown = others.find((word) => !configurations.some(({ id }) => id === word));
+  const known = [...l2Kinds, ...configurations.map(({ id }) => id)];
+  const unknown = others.find((word) => !known.includes(word));
   if (unknown !== undefined) {
-    const known = [...measureNames, ...configurations.map(({ id }) => id)].join(', ');
-    throw new VsbError('E_USAGE', `--only: there is no '${unknown}'`, { hint: `Known: ${known}` });
+    const hint = `Known: ${[...measureNames, ...known].join(', ')}`;
+    throw new VsbError('E_USAGE', `--only: there is no '${unknown}'`, { hint });
   }
+  // Five minutes are not enough to boot the machines of both kinds and measure.
+  const wanted = others.length > 0 ? others : mode === 'quick' ? ['kvm'] : [...l2Kinds];
+  const reason = others.length > 0 ? '--only' : '--quick measures one kind of L2; --only xen';
   return {
     measures: new Set(measures.length === 0 ? measuresOf(mode) : measures),
-    chosen:
-      others.length === 0 ? configurations : configurations.filter(({ id }) => others.includes(id)),
+    leftOut: new Map(
+      configurations
+        .filter(({ id, l2 }) => !wanted.includes(id) && !wanted.includes(l2))
+        .map(({ id }) => [id, `left out: ${reason}`]),
+    ),
   };
 }
 
-async function prepare(context: CliContext, flags: BenchFlags, note: (text: string) => void) {
+/** The kinds of L2 that are measured. */
+function l2Of(all: typeof configurations, leftOut: ReadonlyMap<string, string>): L2Kind[] {
+  return l2Kinds.filter((kind) => all.some(({ id, l2 }) => l2 === kind && !leftOut.has(id)));
+}
+
+async function prepare(
+  context: CliContext,
+  flags: BenchFlags,
+  kinds: readonly L2Kind[],
+  note: (text: string) => void,
+) {
   const { signal } = context;
   const roots = findRoots();
   const name = `${context.global.name}-bench`;
@@ -152,14 +171,25 @@ async function prepare(context: CliContext, flags: BenchFlags, note: (text: stri
   const accel = assertHost(host);
   note(`accelerator ${accel.accel}: ${accel.why}`);
   const build = { cacheDir, signal, onProgress: note };
-  const images = await buildImages('kvm', build);
-  const l2Image = await buildL2Image(build);
+  const images: Partial<Record<L2Kind, BenchImages>> = {};
+  for (const kind of kinds) {
+    images[kind] = {
+      testbed: await buildImages(kind, build),
+      host: await buildL2Image(kind, build),
+    };
+  }
   const programs = await benchPrograms(cacheDir, signal);
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
-  const all = { ...images, l2: l2Image };
+  const all = Object.fromEntries(
+    Object.entries(images).flatMap(([kind, { testbed, host }]) => [
+      ['xen', testbed.xen],
+      [`${kind}/l1`, testbed.l1],
+      [`${kind}/l2`, host],
+    ]),
+  );
   return {
     environment: await describeEnvironment({ accel, images: all, seed, signal }),
-    lab: { name, roots, accel, images, l2Image, programs },
+    lab: { name, roots, accel, images, programs },
   };
 }
 

@@ -5,17 +5,19 @@ import type { CliContext } from '../context.js';
 import { orSkipOption, requireOption } from '../options.js';
 
 const about = `
-Boots machines of its own (instances NAME-bench), measures all configurations in turns, and ends them again. Writes
+Boots machines of its own (instances NAME-bench-...), measures all configurations in turns, and ends them again. Writes
 results.json, samples.csv and report.html into a folder; the table goes to stdout. What was measured is kept when it is
 interrupted.
 
---only takes measures (response, throughput, anatomy, side-costs, scale, gateway) and configurations (kvm/nested, ...).
+--only takes measures (response, throughput, anatomy, side-costs, scale, gateway), kinds of L2 (kvm, xen) and
+configurations (kvm/nested, ...). --quick measures L2 = KVM unless --only says otherwise.
 --fail-if: a statistic (median, mean, p95, p99) that may be worse by so much; 'throughput:median>5%' for one measure.
 
 Exit codes: 0 ok, 6 worse than --compare allows, by a statistical test, 77 skipped (--or-skip).
 
 Examples:
   $ vsbypass bench --quick
+  $ vsbypass bench --quick --only xen
   $ vsbypass bench --only response --only kvm/vsbypass --samples 500
   $ vsbypass bench --quick --require kvm --or-skip --deadline 20m
   $ vsbypass bench --compare before/results.json --fail-if 'median>10%'`;
@@ -27,7 +29,12 @@ export function benchCommand(context: CliContext): Command {
     .description('measure the console in all configurations')
     .option('--quick', 'few samples, no side costs, at most five minutes', false)
     .option('--full', 'more samples, and what takes long', false)
-    .option('--only <what>', 'a measure or a configuration; can be repeated', collect, [])
+    .option(
+      '--only <what>',
+      'a measure, a kind of L2, a configuration; can be repeated',
+      collect,
+      [],
+    )
     .option('--samples <count>', 'keys for each response time', parseCount)
     .option('--seed <number>', 'of gaps and orders', parseCount)
     .option('--output <folder>', 'where the results go; default vsbypass-bench-TIME here')

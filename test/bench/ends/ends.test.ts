@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { spawn } from '@lydell/node-pty';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { benchPrograms } from '../../../src/build/programs.js';
@@ -137,6 +138,29 @@ describe('the probe', () => {
     expect(() => readProbe(Buffer.from(stdout), script)).toThrow(
       expect.objectContaining({ code: 'E_EXPECT_TIMEOUT', details: { tail: 'abc' } }),
     );
+  });
+
+  it('plays them at a pty, whose bytes it leaves alone', async () => {
+    const pty = spawn('sh', ['-c', 'stty echo onlcr; tty; exec sleep 60'], { encoding: null });
+    try {
+      const told = await new Promise<string>((resolve) =>
+        pty.onData((text) => resolve(String(text))),
+      );
+      let typed = '';
+      pty.onData((text) => {
+        typed += String(text);
+        if (typed === 'a\n') pty.write('b\rc');
+      });
+      const script = [send('a\n'), await_('c', 5000)];
+      const { stdout, exitCode } = await execa(program, [told.trim()], {
+        ...{ input: probeScript(script), encoding: 'buffer', reject: false, timeout: 20_000 },
+      });
+      expect(exitCode).toBe(0);
+      expect(readProbe(Buffer.from(stdout), script)[1]?.output.toString()).toBe('b\rc');
+      expect(typed).toBe('a\n');
+    } finally {
+      pty.kill();
+    }
   });
 
   it('refuses what is no script', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
-import { kvmNested } from '../../../src/bench/configurations/kvm-nested.js';
+import { nested } from '../../../src/bench/configurations/nested.js';
 import type { End, Step, Timing } from '../../../src/bench/ends/end.js';
 import { accessCell } from '../../../src/bench/measures/access.js';
 import { VoidRun } from '../../../src/bench/measures/cell.js';
@@ -54,7 +54,7 @@ describe('text', () => {
 });
 
 describe('responseCell', () => {
-  const options = { configuration: kvmNested, wanted: 8, keys: 4, random: seededRandom(1) };
+  const options = { configuration: nested('kvm'), wanted: 8, keys: 4, random: seededRandom(1) };
 
   it('measures from each key to its echo, at random moments', async () => {
     const end = new FakeEnd();
@@ -75,7 +75,7 @@ describe('responseCell', () => {
 });
 
 describe('throughputCell', () => {
-  const options = { configuration: kvmNested, wanted: 3, targetMs: 1000 };
+  const options = { configuration: nested('kvm'), wanted: 3, targetMs: 1000 };
   /** What a user VM prints of the text up to and with a line of it. */
   const upTo = (wanted: string): string => {
     const last = Number(/^(\d{6}) /.exec(wanted)?.[1] ?? NaN);
@@ -124,7 +124,7 @@ describe('accessCell', () => {
       wanted.startsWith('done') ? `~ # x\n57123\n${wanted}` : wanted,
     );
     const cell = accessCell({
-      ...{ configuration: kvmNested, end, wanted: 2, program: Buffer.alloc(300, 'p') },
+      ...{ configuration: nested('kvm'), end, wanted: 2, program: Buffer.alloc(300, 'p') },
     });
     const typed = (): string =>
       end.played.flatMap((step) => (step.do === 'send' ? [step.bytes.toString()] : [])).join('');
@@ -140,7 +140,7 @@ describe('sideCostCell', () => {
     new FakeEnd((wanted, sent) =>
       sent.includes('uptime') ? `took 10.00 ${(10 + seconds).toFixed(2)}\n${wanted}` : wanted,
     );
-  const options = { configuration: kvmNested, work: 'cpu', wanted: 1, targetMs: 1000 } as const;
+  const options = { configuration: nested('kvm'), work: 'cpu', wanted: 1, targetMs: 1000 } as const;
 
   it('finds how much work there is to be, and tells the time of one round', async () => {
     const worker = took(0.5);

@@ -1,14 +1,11 @@
 /**
- * The traditional system with KVM: the image of L2 as the outermost system, on a QEMU of its own, with the
- * same user VM in it. Nothing is nested but what a KVM host does by itself.
+ * The traditional system: the image of L2 as the outermost system, on a QEMU of its own, with the same user VM
+ * in it. Nothing is nested but what a host of either kind does by itself.
  *
  * It has folders like an instance's, with the benchmark as its daemon, so that a later run, and `down --all`, find
  * what a killed one has left. QEMU itself ends with the benchmark: the kernel sees to it.
  */
-import { symlink } from 'node:fs/promises';
-import { join } from 'node:path';
-
-import { defaultVms, type VmConfig } from '../../config/schema.js';
+import { configSchema, withDefaultVms, type Config, type L2Kind } from '../../config/schema.js';
 import { awaitQmp, describeUsernet } from '../../daemon/connect-qmp.js';
 import { loginLogged } from '../../daemon/boot-phases.js';
 import { forwardedPort } from '../../daemon/forwarded-ports.js';
@@ -23,12 +20,11 @@ import type { Accel } from '../../host/accel.js';
 import { qemuProgram } from '../../host/qemu.js';
 import type { QmpClient } from '../../qmp/client.js';
 import type { SshTarget } from '../../ssh/client.js';
-import { defineVm, writeInitrd } from '../../testbed/assemble.js';
+import { defineVm } from '../../testbed/assemble.js';
 import { packCpio } from '../../testbed/cpio.js';
 import { publicLineOf } from '../../testbed/dropbear-key.js';
 import { machineArguments, networkArguments, optionValue } from '../../testbed/layers/l0.js';
 import { l2Overlay, virtualizedSystem } from '../../testbed/layers/l2.js';
-import { linuxCommandLine } from '../../testbed/layers/l2-kvm.js';
 import { l2Address, l2MacAddress } from '../../testbed/layers/network.js';
 import { hostMemoryMiB } from '../../testbed/layers/sizes.js';
 import {
@@ -39,36 +35,49 @@ import {
 import { identifyProcess } from '../../testbed/process-identity.js';
 import { vmUuid, writeProcesses } from '../../testbed/record.js';
 import { ensureSecrets, type Secrets } from '../../testbed/secrets.js';
+import { kvmHost } from './host-kvm.js';
+import { xenHost } from './host-xen.js';
 import { install } from './install.js';
-import type { Stack, StackInputs } from './stack.js';
+import { imagesOf, type Stack, type StackInputs } from './stack.js';
 
-export const kvmHostVm = 'vm1';
+export const hostVm = 'vm1';
 
-/** Where the folders are of the instance that stands for it. */
-export function kvmHostPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
-  return instancePaths(`${name}-kvm`, roots);
+/** What is laid out for a host's QEMU. */
+export interface HostFiles {
+  /** QEMU's working directory. */
+  readonly bootDir: string;
+  /** Folder of the virtualized system's image. */
+  readonly image: string;
+  /** What is added to it: a cpio archive. */
+  readonly overlay: Buffer;
+  readonly signal: AbortSignal;
 }
 
-/** Names relative to QEMU's working directory. */
-const files = { kernel: 'host.vmlinux', initrd: 'host.initrd' } as const;
+/** What the two kinds of hosts differ in. */
+export interface HostSystem {
+  /** How its QEMU boots it. */
+  arguments(accel: Accel): string[];
+  layOut(files: HostFiles): Promise<void>;
+}
+
+const systems: Readonly<Record<L2Kind, HostSystem>> = { kvm: kvmHost, xen: xenHost };
+
+/** Where the folders are of the instance that stands for it. */
+function hostPaths(kind: L2Kind, { name, roots }: StackInputs): InstancePaths {
+  return instancePaths(`${name}-host-${kind}`, roots);
+}
 
 /** The arguments of its QEMU. */
-export function kvmHostArguments(
-  paths: InstancePaths,
-  vms: readonly VmConfig[],
-  accel: Accel,
-): string[] {
+function hostArguments(paths: InstancePaths, { l2, vms }: Config, accel: Accel): string[] {
   return [
     ...machineArguments({
       name: `vsbypass-${paths.name}`,
       accel,
       cpus: 1,
-      memoryMiB: hostMemoryMiB('kvm', vms),
+      memoryMiB: hostMemoryMiB(l2.kind, vms),
       qmpSocket: paths.qmpSocket,
     }),
-    ...['-kernel', files.kernel],
-    ...['-initrd', files.initrd],
-    ...['-append', linuxCommandLine(accel, 'ttyS0')],
+    ...systems[l2.kind].arguments(accel),
     ...['-chardev', `socket,id=l2,path=${optionValue(paths.l2Socket)},server=on,wait=off`],
     ...['-device', 'isa-serial,chardev=l2,iobase=0x3f8,irq=4'],
     ...networkArguments(l2MacAddress, [l2Address]),
@@ -79,14 +88,14 @@ export function kvmHostArguments(
  * Boots it until its user VM shows a login.
  * @throws VsbError E_BUSY when another benchmark has it; exit 4 when it does not come up; the signal's reason
  */
-export async function bootKvmHost(inputs: StackInputs): Promise<Stack> {
+export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack> {
   const { roots, accel, signal, report } = inputs;
-  const paths = kvmHostPaths(inputs);
-  const vms = defaultVms(1);
+  const paths = hostPaths(kind, inputs);
+  const config = withDefaultVms(configSchema.parse({ l2: { kind } }), 1);
   await claim(paths, inputs);
   await createInstanceDirectories(paths, roots);
-  const secrets = await ensureSecrets(paths, [kvmHostVm]);
-  await layOut(paths, vms, secrets, inputs);
+  const secrets = await ensureSecrets(paths, [hostVm]);
+  await layOut(paths, config, secrets, inputs);
   const l0 = freshLog(paths.qemuLog);
   const l2 = freshLog(paths.l2Log);
   const ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
@@ -108,7 +117,7 @@ export async function bootKvmHost(inputs: StackInputs): Promise<Stack> {
           '--pdeathsig',
           'KILL',
           qemuProgram,
-          ...kvmHostArguments(paths, vms, accel.accel),
+          ...hostArguments(paths, config, accel.accel),
         ],
         workingDirectory: paths.bootDir,
       },
@@ -140,20 +149,20 @@ export async function bootKvmHost(inputs: StackInputs): Promise<Stack> {
         },
       },
       {
-        ...{ name: 'kvm-host', layer: 'L2', awaited: '`vsbypass-l2: ready`', limitMs: limitsMs.l2 },
+        ...{ name: 'host', layer: 'L2', awaited: '`vsbypass-l2: ready`', limitMs: limitsMs.l2 },
         ...about,
         run: async (limit) => void (await ready(limit)),
       },
       {
         ...{
-          name: `login:${kvmHostVm}`,
+          name: `login:${hostVm}`,
           layer: 'L3',
           awaited: 'its login',
           limitMs: limitsMs.login,
         },
         ...about,
         run: async (limit) => {
-          if (operator !== undefined) await loginLogged(operator, kvmHostVm, limit, limitsMs.login);
+          if (operator !== undefined) await loginLogged(operator, hostVm, limit, limitsMs.login);
         },
       },
     ];
@@ -199,21 +208,22 @@ async function claim(
 
 async function layOut(
   paths: InstancePaths,
-  vms: readonly VmConfig[],
+  config: Config,
   secrets: Secrets,
-  { accel, l2Image, signal }: StackInputs,
+  { accel: { accel }, images, signal }: StackInputs,
 ): Promise<void> {
-  const system = virtualizedSystem('kvm');
-  const defined = await Promise.all(
-    vms.map(async (vm) => {
+  const { kind } = config.l2;
+  const system = virtualizedSystem(kind);
+  const vms = await Promise.all(
+    config.vms.map(async (vm) => {
       const uuid = vmUuid(paths.name, vm.name);
-      const definition = system.defineVm({ vm, uuid, accel: accel.accel });
+      const definition = system.defineVm({ vm, uuid, accel });
       const plan = { vms: [{ name: vm.name, uuid, definition }] };
       return await defineVm(vm, system, plan, secrets, signal);
     }),
   );
   const keys = { authorizedKey: secrets.management.publicLine, hostKey: secrets.l2Host };
-  await symlink(join(l2Image, 'vmlinux'), join(paths.bootDir, files.kernel));
-  const overlay = packCpio(l2Overlay(keys, [], defined));
-  await writeInitrd(join(l2Image, 'initrd'), overlay, join(paths.bootDir, files.initrd), signal);
+  const overlay = packCpio(l2Overlay(keys, system.bootFiles(config, accel), vms));
+  const image = imagesOf(kind, images).host;
+  await systems[kind].layOut({ bootDir: paths.bootDir, image, overlay, signal });
 }

@@ -1,0 +1,29 @@
+/** The console the way that the operator of the host has it: the socket of QEMU's serial port (KVM), its pty (Xen). */
+import type { L2Kind } from '../../config/schema.js';
+import type { ConsoleConnection } from '../../console/connection.js';
+import { connectOperator } from '../../console/operator.js';
+import { shellQuote } from '../../ssh/client.js';
+import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
+import { ProbeEnd } from '../ends/probe-end.js';
+import type { Configuration } from './configuration.js';
+
+export interface OperatorConsole extends Omit<Configuration, 'connect' | 'stream'> {
+  readonly l2: L2Kind;
+}
+
+export function operatorConsole(about: OperatorConsole): Configuration {
+  const { l2, vm } = about;
+  return {
+    ...about,
+    connect: async ({ operator }, signal): Promise<ConsoleConnection> =>
+      await connectOperator({ l2: operator, vm, history: 'none', signal }),
+    stream: ({ operator, probe }) => new ProbeEnd(operator, probe, backends[l2](vm)),
+  };
+}
+
+/** Where QEMU has the serial port of a VM, as a word of the shell there. */
+const backends: Readonly<Record<L2Kind, (vm: string) => string>> = {
+  kvm: (vm) => shellQuote(l2VmPaths(vm).consoleSocket),
+  // xenstore-paths(7).
+  xen: (vm) => `"$(xenstore-read "/local/domain/$(xl domid ${shellQuote(vm)})/serial/0/tty")"`,
+};

@@ -1,0 +1,33 @@
+/** Boots a stack by its name. */
+import type { L2Kind } from '../../config/schema.js';
+import type { stackRoles, StackName } from '../configurations/configuration.js';
+import { testbedVms } from '../configurations/testbed-vms.js';
+import { bootHost } from './host.js';
+import type { Stack, StackInputs } from './stack.js';
+import { bootTestbed } from './testbed.js';
+
+type Role = (typeof stackRoles)[number];
+
+const { shadowed, leftToL2 } = testbedVms;
+
+const boots: Readonly<Record<Role, (l2: L2Kind, inputs: StackInputs) => Promise<Stack>>> = {
+  testbed: async (l2, inputs) =>
+    await bootTestbed(named(inputs, l2), { l2, shadowed: [shadowed], leftToL2: [leftToL2] }),
+  // A testbed of its own: while a server waits in an ultracall, L2 needs another vCPU.
+  servers: async (l2, inputs) =>
+    await bootTestbed(named(inputs, `paper-${l2}`), {
+      ...{ l2, shadowed: [shadowed], leftToL2: [], irq: 'ultracall' },
+    }),
+  host: bootHost,
+};
+
+const named = (inputs: StackInputs, name: string): StackInputs => ({
+  ...inputs,
+  name: `${inputs.name}-${name}`,
+});
+
+/** @throws VsbError when it does not come up; the signal's reason */
+export async function bootStack(name: StackName, inputs: StackInputs): Promise<Stack> {
+  const [l2, role] = name.split('/') as [L2Kind, Role];
+  return await boots[role](l2, inputs);
+}
