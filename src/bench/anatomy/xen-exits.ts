@@ -7,7 +7,7 @@ import { runForTrace, type ExitCounter } from './exit-counter.js';
 const hvm = 0x0008_3000;
 /** TRC_HVM_VMEXIT and its twin for guests in long mode: exit code, RIP. */
 const vmexits = [0x0008_1002, 0x0008_1102];
-const injectedInterrupt = 0x0008_2007;
+const injectedInterrupt = 0x0008_2004;
 const directory = '/run/vsbypass-bench';
 
 /** Of those that a console causes (AMD APM vol. 2, appendix C). */
@@ -17,6 +17,8 @@ const exitNames: Readonly<Record<number, string>> = {
   0x78: 'hlt',
   0x7b: 'io',
   0x7c: 'msr',
+  0x47: 'nm',
+  0x81: 'vmmcall',
   0x400: 'npf',
 };
 
