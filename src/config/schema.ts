@@ -59,8 +59,8 @@ export const configSchema = z
       .prefault({}),
     l0: z
       .strictObject({
-        /** CPUs of the outermost machine, which all layers share. */
-        cpus: z.int().min(1).max(32).default(1),
+        /** CPUs of the outermost machine, which all layers share; by default one, and two when L2 has more than one vCPU. */
+        cpus: z.int().min(1).max(32).optional(),
       })
       .prefault({}),
     l1: z
