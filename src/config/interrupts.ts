@@ -23,10 +23,11 @@ export function l2Vcpus(config: Config): number {
 
 /**
  * CPUs of L0's machine. Two vCPUs of L2 on one CPU: one that waits for the other to take its IPI uses up its time slice
- * first, and loading KVM's modules, which patches code some hundred times, takes 40 s instead of 2.
+ * first, and loading KVM's modules, which patches code some hundred times, takes 40 s instead of 2. An L2 that is Xen has a
+ * device model in L1's dom0, which works beside it.
  */
 export function l0Cpus(config: Config): number {
-  return config.l0.cpus ?? Math.min(l2Vcpus(config), 2);
+  return config.l0.cpus ?? (config.l2.kind === 'xen' || l2Vcpus(config) > 1 ? 2 : 1);
 }
 
 /** What suits the path: where L2 is told by a server, it need not be told from below. */

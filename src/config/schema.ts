@@ -59,7 +59,7 @@ export const configSchema = z
       .prefault({}),
     l0: z
       .strictObject({
-        /** CPUs of the outermost machine, which all layers share; by default one, and two when L2 has more than one vCPU. */
+        /** CPUs of the outermost machine, which all layers share; by default one; two for Xen as L2, or several vCPUs. */
         cpus: z.int().min(1).max(32).optional(),
       })
       .prefault({}),

@@ -22,6 +22,7 @@ describe('the interrupt path', () => {
     expect(l0Cpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(2);
     expect(l0Cpus(parseConfig('{"irq": "ultracall", "l0": {"cpus": 1}}', 'f'))).toBe(1);
     expect(l0Cpus(parseConfig('{"l2": {"vcpus": 4}}', 'f'))).toBe(2);
+    expect(l0Cpus(parseConfig('{"l2": {"kind": "xen"}}', 'f'))).toBe(2);
     expect(l2Vcpus(parseConfig('{"irq": "net"}', 'f'))).toBe(1);
     expect(l2Vcpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(2);
     expect(l2Vcpus(parseConfig('{"irq": "ultracall", "l2": {"vcpus": 4}}', 'f'))).toBe(4);
