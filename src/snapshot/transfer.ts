@@ -17,6 +17,8 @@ import type { QmpClient } from '../qmp/client.js';
 /** Level 1: measured as the one that costs least time; 3 saves a tenth of the size for twice the time. */
 const level = '-1';
 const pollMs = 25;
+/** Of what zstd says, characters. */
+const keptComplaints = 500;
 
 export interface TransferOptions {
   readonly qmp: QmpClient;
@@ -41,6 +43,8 @@ export async function saveState(options: TransferOptions): Promise<void> {
     server.listen(socketPath);
     await once(server, 'listening', { signal });
     const connected = once(server, 'connection', { signal }) as Promise<[Socket]>;
+    // If QEMU refuses, nobody waits for it any more, and the signal may still end it: that must not end the daemon.
+    connected.catch(() => undefined);
     const unlimited = { 'max-bandwidth': Number.MAX_SAFE_INTEGER };
     await qmp.execute('migrate-set-parameters', unlimited, { signal });
     await qmp.execute('migrate', { uri: `unix:${socketPath}` }, { signal });
@@ -113,7 +117,9 @@ async function pack(
 ): Promise<void> {
   const child = spawn('zstd', words, { stdio, signal });
   let complaints = '';
-  child.stderr?.on('data', (chunk: Buffer) => (complaints += chunk.toString()).slice(-500));
+  child.stderr?.on('data', (chunk: Buffer) => {
+    complaints = (complaints + chunk.toString()).slice(-keptComplaints);
+  });
   let code: number | null;
   let killedBy: NodeJS.Signals | null;
   try {

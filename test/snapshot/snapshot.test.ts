@@ -178,6 +178,28 @@ describe('saveState and restoreState', () => {
     await fake.stop();
   });
 
+  it('leave nothing that an abort could end the process by, when QEMU refuses', async () => {
+    const refusal = new Error('migration is blocked');
+    const qmp = {
+      execute: (command: string) =>
+        command === 'migrate' ? Promise.reject(refusal) : Promise.resolve({}),
+    } as unknown as QmpClient;
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      const abort = new AbortController();
+      const file = join(directory, 'state.zst');
+      const options = { qmp, socketPath: paths.stateSocket, file, signal: abort.signal };
+      await expect(saveState(options)).rejects.toBe(refusal);
+      abort.abort();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+  });
+
   it('refuse a file that is no state', async () => {
     const file = join(directory, 'state.zst');
     await writeFile(file, 'nonsense');
