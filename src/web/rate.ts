@@ -1,26 +1,23 @@
-/** A token bucket: so many messages a second for long, some more at once. */
+/** So many messages a second for long, some more at once; who sends more is listened to later. */
+import { fullBucket, refilled, type Bucket, type BucketLimits } from '../time/token-bucket.js';
+
 export class Rate {
-  readonly #perSecond: number;
-  readonly #burst: number;
+  readonly #limits: BucketLimits;
   readonly #now: () => number;
-  #tokens: number;
-  #at: number;
+  #bucket: Bucket;
 
   /** @param now milliseconds that only grow */
   constructor(perSecond: number, burst: number, now: () => number = () => performance.now()) {
-    this.#perSecond = perSecond;
-    this.#burst = burst;
+    this.#limits = { perSecond, burst };
     this.#now = now;
-    this.#tokens = burst;
-    this.#at = now();
+    this.#bucket = fullBucket(this.#limits, now());
   }
 
   /** Counts one message. @returns how long to listen to no more of them, milliseconds */
   take(): number {
-    const now = this.#now();
-    const earned = ((now - this.#at) / 1000) * this.#perSecond;
-    this.#tokens = Math.min(this.#burst, this.#tokens + earned) - 1;
-    this.#at = now;
-    return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000;
+    const { tokens: before, at } = refilled(this.#bucket, this.#limits, this.#now());
+    const tokens = before - 1;
+    this.#bucket = { tokens, at };
+    return tokens >= 0 ? 0 : (-tokens / this.#limits.perSecond) * 1000;
   }
 }
