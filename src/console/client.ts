@@ -27,7 +27,7 @@ export async function interactByScript(
 ): Promise<ExitCode> {
   const { stdout, stderr, steps, stripAnsi, signal } = options;
   connection.onNotice((text) => stderr.write(text));
-  try {
+  return await withConnection(connection, signal, async () => {
     const peer = scriptPeer(connection, stdout);
     await runScript(peer, steps, { signal, stripAnsi });
     // The gateway ends the session once it has taken all input, so that nothing of it is lost.
@@ -39,6 +39,20 @@ export async function interactByScript(
       throw new VsbError('E_DEADLINE', message, { layer: 'console' });
     }
     return ExitCode.ok;
+  });
+}
+
+/**
+ * Talks to a console by program, and lets go of it in any case.
+ * @throws what the talk does, but the signal's reason when it is aborted, and why the session was refused if it was
+ */
+export async function withConnection<T>(
+  connection: ConsoleConnection,
+  signal: AbortSignal,
+  talk: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await talk();
   } catch (error) {
     signal.throwIfAborted();
     // A refused session explains a script that got nowhere better than the script can.

@@ -1,5 +1,5 @@
 /** Carries `vsbypass console run` out. */
-import { scriptPeer } from '../../console/client.js';
+import { scriptPeer, withConnection } from '../../console/client.js';
 import { Conversation } from '../../console/conversation.js';
 import { isShadowed, openConsole } from '../../console/open.js';
 import { warnNotSecure } from '../../console/operator.js';
@@ -46,7 +46,7 @@ export async function runOnConsole(
     credentials: { ...options, agentSocket: env['SSH_AUTH_SOCK'] },
   });
   let output = '';
-  try {
+  return await withConnection(connection, signal, async () => {
     // Shells ask the terminal for its size in their prompts.
     const talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
     const status = await runInShell(talk, {
@@ -61,13 +61,7 @@ export async function runOnConsole(
     if (!options.json) return status;
     printJson(context, { schemaVersion: 1, vm, exitCode: status, output });
     return ExitCode.ok;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (connection.refused()) connection.checkEnd();
-    throw error;
-  } finally {
-    connection.destroy();
-  }
+  });
 }
 
 async function passwordOf(
