@@ -26,12 +26,13 @@ async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): 
   );
   const { state } = await inspectInstance(paths, signal);
   const stopped = state === 'stopped' || state === 'absent';
+  // A state of an older version does not say what it needs: what was booted last.
+  const silent = states.some(({ images }) => images === undefined);
   return [
     ...states.flatMap(({ images }) =>
       images === undefined ? [] : [images.xen, images.l1, images.l2],
     ),
-    // A state of an older version does not say what it needs: what was booted last.
-    ...(stopped && states.length === 0 ? [] : await booted(paths)),
+    ...(stopped && !silent ? [] : await booted(paths)),
   ];
 }
 
