@@ -1,7 +1,7 @@
 /** The files of this program as one hash. */
 import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 /** What runs: the rest of the package is texts, types and images/, whose files are listed one by one. */
 const folders = ['bin', 'dist', 'src/web/page'];
@@ -18,7 +18,7 @@ export async function programHash(root: string): Promise<string> {
       recursive: true,
       withFileTypes: true,
     })) {
-      if (entry.isFile()) paths.push(join(entry.parentPath, entry.name).slice(root.length));
+      if (entry.isFile()) paths.push(relative(root, join(entry.parentPath, entry.name)));
     }
   }
   const hash = createHash('sha256');
