@@ -42,16 +42,22 @@ export class Deadline {
         hint: 'Such as 90s, 20m, 2h, or 2026-01-31T12:00:00Z.',
       });
     }
-    const delayMs = at - Date.now();
-    if (delayMs <= 0) {
+    if (at <= Date.now()) {
       throw new VsbError('E_DEADLINE', `the deadline (${when}) had passed before it began`);
     }
-    this.#timer = setTimeout(() => this.#pass(when, what), Math.min(delayMs, longestDelayMs));
-    this.#timer.unref();
+    this.#wait(at, () => this.#pass(when, what));
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+  }
+
+  /** Also for longer than a timer of Node takes: it would fire at once. */
+  #wait(at: number, then: () => void): void {
+    const delayMs = at - Date.now();
+    const next = delayMs > longestDelayMs ? () => this.#wait(at, then) : then;
+    this.#timer = setTimeout(next, Math.min(delayMs, longestDelayMs));
+    this.#timer.unref();
   }
 
   #pass(when: string, what: string): void {

@@ -30,6 +30,8 @@ describe('Deadline', () => {
   it.each([
     ['10m', 600_000],
     ['2026-01-31T12:00:30Z', 30_000],
+    // Longer than a timer of Node.
+    ['60d', 60 * 86_400_000],
   ])('%s aborts then, and not before', (when, afterMs) => {
     const { deadline, aborted } = watched();
     deadline.start(when, Date.now(), 'up');
