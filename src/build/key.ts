@@ -9,7 +9,7 @@ import type { L2Kind } from '../config/schema.js';
 import { imageNames, imagesDirectory } from './images.js';
 
 /** Programs of this host whose versions are part of the images' own keys, and how they tell theirs. */
-const tools: Readonly<Record<string, string>> = {
+export const tools: Readonly<Record<string, string>> = {
   gcc: '--version',
   ld: '--version',
   cpio: '--version',

@@ -1,11 +1,11 @@
-import { chmod, cp, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { imagesDirectory } from '../../src/build/images.js';
-import { contentKey } from '../../src/build/key.js';
+import { contentKey, tools } from '../../src/build/key.js';
 import { runCli } from '../rig/run-cli.js';
 
 let directory: string;
@@ -41,6 +41,15 @@ describe('contentKey', () => {
     const before = await keyOf();
     await change();
     expect(await keyOf()).not.toBe(before);
+  });
+
+  it('knows the tools that images/ itself takes for a part of the keys', async () => {
+    const scripts = ['lib/image.sh', 'xen/build'].map(async (name) => {
+      const text = await readFile(join(imagesDirectory, name), 'utf8');
+      return /^readonly (?:IMAGE_)?TOOLS=\((.+)\)$/m.exec(text)?.[1]?.split(' ') ?? [];
+    });
+    const named = new Set((await Promise.all(scripts)).flat());
+    expect(Object.keys(tools).sort()).toEqual([...named].sort());
   });
 
   it('depends on what is built', async () => {

@@ -129,13 +129,19 @@ describe.each(github)('%s, carried out', (path) => {
   );
 
   it('has one deadline for all commands but those that collect and clean up', async () => {
-    await job('tcg', { up: 4, verify: 0 });
-    for (const call of await calls()) {
-      const [, deadline] = /^(?:up|verify|bench) .*\[(.*)\]$/.exec(call) ?? [];
-      if (deadline !== undefined)
-        expect(Date.parse(deadline) - Date.now()).toBeGreaterThan(30 * 60_000);
-      if (/^(?:report|down|prune)\b/.test(call)) expect(call).toMatch(/ \[\]$/);
-    }
+    await job('tcg', { up: 0, verify: 5 });
+    const deadlines = (await calls()).flatMap((call) => {
+      const [, command, deadline = ''] = /^(\w+) .*\[(.*)\]$/.exec(call) ?? [];
+      return command === undefined ? [] : [[command, deadline] as const];
+    });
+    const { up = '', verify, report, down, prune } = Object.fromEntries(deadlines);
+    expect(Date.parse(up) - Date.now()).toBeGreaterThan(30 * 60_000);
+    expect({ verify, report, down, prune }).toEqual({
+      verify: up,
+      report: '',
+      down: '',
+      prune: '',
+    });
   });
 
   it('measures when somebody asks for it, and keeps the figures', async () => {
