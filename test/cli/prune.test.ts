@@ -4,11 +4,10 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { parseConfig } from '../../src/config/load.js';
-import { bindingSchema } from '../../src/snapshot/binding.js';
-import { warmName, writeSnapshot } from '../../src/snapshot/store.js';
+import { warmName } from '../../src/snapshot/store.js';
 import { createInstanceDirectories, findRoots, instancePaths } from '../../src/testbed/paths.js';
 import { runCli } from '../rig/run-cli.js';
+import { writeSavedState } from '../rig/saved-state.js';
 
 let directory: string;
 let cache: string;
@@ -33,20 +32,8 @@ async function save(name: string, digit: string): Promise<void> {
   const roots = findRoots({ XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory });
   const paths = instancePaths('default', roots);
   await createInstanceDirectories(paths, roots);
-  const binding = Object.fromEntries(Object.keys(bindingSchema.shape).map((key) => [key, 'x']));
-  await writeSnapshot(
-    paths,
-    {
-      schemaVersion: 1,
-      name,
-      createdAt: new Date().toISOString(),
-      binding: bindingSchema.parse(binding),
-      config: parseConfig('{}', 'f'),
-      images: { xen: '/x', l1: join(cache, `l1-${digit.repeat(16)}`), l2: '/d' },
-    },
-    { management: { privatePem: '', publicLine: '' }, l1Host: '', l2Host: '', passwords: {} },
-    async (file) => await writeFile(file, 'state'),
-  );
+  const l1 = join(cache, `l1-${digit.repeat(16)}`);
+  await writeSavedState(paths, name, { xen: '/x', l1, l2: '/d' });
 }
 
 interface Pruned {

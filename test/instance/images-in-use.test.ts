@@ -1,13 +1,10 @@
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { parseConfig } from '../../src/config/load.js';
 import { imagesInUse } from '../../src/instance/images-in-use.js';
-import { bindingSchema } from '../../src/snapshot/binding.js';
-import { writeSnapshot } from '../../src/snapshot/store.js';
 import {
   createInstanceDirectories,
   findRoots,
@@ -17,6 +14,7 @@ import {
 } from '../../src/testbed/paths.js';
 import { bootFiles } from '../../src/testbed/plan.js';
 import { writeProcesses } from '../../src/testbed/record.js';
+import { writeSavedState } from '../rig/saved-state.js';
 
 let directory: string;
 let roots: Roots;
@@ -42,21 +40,8 @@ async function instance(name: string): Promise<InstancePaths> {
 const foldersOf = (name: string): string[] => [`/c/xen-${name}`, `/c/l1-${name}`, `/c/l2-${name}`];
 
 async function snapshot(paths: InstancePaths, name: string, images?: string): Promise<void> {
-  const binding = Object.fromEntries(Object.keys(bindingSchema.shape).map((key) => [key, 'x']));
   const [xen = '', l1 = '', l2 = ''] = images === undefined ? [] : foldersOf(images);
-  await writeSnapshot(
-    paths,
-    {
-      schemaVersion: 1,
-      name,
-      createdAt: new Date().toISOString(),
-      binding: bindingSchema.parse(binding),
-      config: parseConfig('{}', 'f'),
-      ...(images === undefined ? {} : { images: { xen, l1, l2 } }),
-    },
-    { management: { privatePem: '', publicLine: '' }, l1Host: '', l2Host: '', passwords: {} },
-    async (file) => await writeFile(file, 'state'),
-  );
+  await writeSavedState(paths, name, images === undefined ? undefined : { xen, l1, l2 });
 }
 
 it('a stopped instance needs none, one in doubt those that it has booted', async () => {
