@@ -118,10 +118,7 @@ export function makeBom(inputs: BomInputs): Bom {
   const content = {
     metadata: { component: program },
     components: unique(components, (component) => component['bom-ref']),
-    dependencies: unique(dependencies, ({ ref }) => ref).map(({ ref, dependsOn }) => ({
-      ref,
-      dependsOn: [...new Set(dependsOn)].sort(),
-    })),
+    dependencies: merged(dependencies),
   };
   return {
     $schema: 'http://cyclonedx.org/schema/bom-1.5.schema.json',
@@ -272,6 +269,15 @@ function encode(text: string): string {
 
 function unique<T>(list: readonly T[], keyOf: (one: T) => string): T[] {
   return [...new Map(list.map((one) => [keyOf(one), one])).values()];
+}
+
+/** One for each reference. npm may have a package twice, whose copies find other packages. */
+function merged(list: readonly Dependency[]): Dependency[] {
+  const byRef = new Map<string, Set<string>>();
+  for (const { ref, dependsOn } of list) {
+    byRef.set(ref, new Set([...(byRef.get(ref) ?? []), ...dependsOn]));
+  }
+  return [...byRef].map(([ref, all]) => ({ ref, dependsOn: [...all].sort() }));
 }
 
 /** A UUID of version 8 (RFC 9562, 5.8), whose bits are those of a SHA-256. */

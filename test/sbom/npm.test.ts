@@ -46,6 +46,28 @@ describe('runtimePackages', () => {
     ]);
   });
 
+  it('keeps what each copy of a package finds', async () => {
+    await writeFile(
+      join(directory, 'package-lock.json'),
+      lockOf({
+        '': { version: '1.0.0', dependencies: { a: '*', b: '*' } },
+        'node_modules/a': { version: '1.0.0', dependencies: { c: '*' } },
+        'node_modules/b': { version: '1.0.0', dependencies: { a: '*' } },
+        'node_modules/b/node_modules/a': { version: '1.0.0', dependencies: { c: '*' } },
+        'node_modules/b/node_modules/c': { version: '2.0.0' },
+        'node_modules/c': { version: '1.0.0' },
+      }),
+    );
+    const { lock, self } = await readNpmLock(directory);
+    const npm = runtimePackages(lock, self);
+    const none = { programHash: '0'.repeat(64), programs: [], libc: undefined, manifests: [] };
+    const { dependencies } = makeBom({ npm, ...none });
+    expect(dependencies.find(({ ref }) => ref === 'pkg:npm/a@1.0.0')?.dependsOn).toEqual([
+      'pkg:npm/c@1.0.0',
+      'pkg:npm/c@2.0.0',
+    ]);
+  });
+
   it('knows every package of dependencies in package.json, with its hash', async () => {
     const { lock, self } = await readNpmLock(root);
     const found = runtimePackages(lock, self);
