@@ -244,12 +244,29 @@ static void waking(void)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
+/* L2 is destroyed with L3 in a captured HLT and a character on its way. */
+static void dying(void)
+{
+    learn();
+    vm->vcpus[0].halted = true;
+    cpu[0].arch.hvm.nvcpu.nv_guestmode = false;
+    type();
+    tap_ok(vm->bell.asserted && vm->vcpus[0].halted, "L2 is at work");
+
+    vsb_domain_relinquish(&l2);
+    cpu[0].arch.hvm.nvcpu.nv_guestmode = true;
+    cpu[0].shim_unblocked = 0;
+    shim_housekeeping();
+    tap_ok(!cpu[0].shim_unblocked, "who learned it is not there to be woken");
+}
+
 int main(void)
 {
     learning();
     forgetting();
     failing();
     waking();
+    dying();
 
     return tap_done();
 }

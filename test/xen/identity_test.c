@@ -520,7 +520,7 @@ static void relinquished(void)
     run(&cpus[2], VMCB(1), ROOT(0), false);
     b = boot(&cpus[1], VMCB(0), ROOT(0));
     vsb_domain_relinquish(&l2);
-    for ( i = 0; i < a->nr_vcpus; i++ )
+    for ( i = 0; i < VSB_MAX_VCPUS; i++ )
         pointers |= a->vcpus[i].v != NULL;
     tap_ok(a->state == VSB_GONE && a->record_due && !pointers,
            "L2 dies: its user VMs are gone");
@@ -546,6 +546,80 @@ static void steal_slot(paddr_t address, unsigned int len)
     drain();
     cpus[5].domain = &other_l2;
     run(&cpus[5], VMCB(50), ROOT(50), true);
+}
+
+/* While one vCPU searches, L3 changes its UUID and has another one search. */
+static void search_twice(paddr_t address, unsigned int len)
+{
+    (void)address;
+    (void)len;
+    shim_on_read = NULL;
+    find_label(&cpus[1], victim);
+    firmware(0x45);
+}
+
+/* While the table is read, L2 resets the user VM, which is another one then. */
+static void reset_l3(paddr_t address, unsigned int len)
+{
+    (void)address;
+    (void)len;
+    shim_on_read = NULL;
+    run(&cpus[0], VMCB(0), ROOT(0), true);
+}
+
+/* While it is read for the last time, what L3 says is not for its old user. */
+static bool sent_in_search;
+
+static void say_something(paddr_t address, unsigned int len)
+{
+    (void)address;
+    (void)len;
+    com1_write(victim, VSB_UART_THR, 'x');
+    sent_in_search |= vsb_vm_out_limit(victim) != victim->out_reset;
+}
+
+static void searches(void)
+{
+    struct vsb_vm *vm;
+    unsigned int i;
+
+    reset();
+    victim = vm = boot(&cpus[0], VMCB(0), ROOT(0));
+    run(&cpus[1], VMCB(1), ROOT(0), false);
+    vm->out_end = vm->out_sent = vm->out_acked = vm->out_known = 5 * VSB_OUT_RING;
+    firmware(0x44);
+    shim_on_read = search_twice;
+    find_label(&cpus[0], vm);
+    tap_ok(vm->generation == 1 && vm->out_end - vm->out_acked <= VSB_OUT_RING,
+           "nothing of the ring's past is sent: %u bytes",
+           vm->out_end - vm->out_acked);
+    find_label(&cpus[0], vm);
+    tap_ok(vm->uuid_valid && vm->generation == 1, "one vCPU searches at a time");
+
+    reset();
+    vm = boot(&cpus[0], VMCB(0), ROOT(0));
+    firmware(0x46);
+    find_label(&cpus[0], vm);
+    run(&cpus[0], VMCB(0), ROOT(0), true);
+    run(&cpus[0], VMCB(0), ROOT(0), false);
+    shim_on_read = reset_l3;
+    find_label(&cpus[0], vm);
+    tap_ok(vsb_vm_label_in_doubt(vm), "what was read before a reset says nothing");
+    find_label(&cpus[0], vm);
+    tap_ok(!vsb_vm_label_in_doubt(vm) && labelled(vm, 0x46), "read after it, it does");
+
+    reset();
+    victim = vm = boot(&cpus[0], VMCB(0), ROOT(0));
+    firmware(0x47);
+    find_label(&cpus[0], vm);
+    run(&cpus[0], VMCB(0), ROOT(0), true);
+    firmware(0);
+    sent_in_search = false;
+    shim_on_read = say_something;
+    for ( i = 0; i < VSB_LABEL_TRIES; i++ )
+        find_label(&cpus[0], vm);
+    tap_ok(!sent_in_search && vm->generation == 2,
+           "the label is in doubt until the last search is over");
 }
 
 static void grow_table(paddr_t address, unsigned int len)
@@ -670,6 +744,7 @@ int main(void)
     limits();
     labels();
     relinquished();
+    searches();
     hostile_tables();
 
     return tap_done();

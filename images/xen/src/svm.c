@@ -118,27 +118,37 @@ static const struct hvm_io_ops string_ops = {
     .write = string_write,
 };
 
+static DEFINE_SPINLOCK(string_handler_lock);
+
 static bool have_string_handler(struct domain *d)
 {
-    unsigned int i;
-    struct hvm_io_handler *handler;
+    struct hvm_io_handler *handlers = d->arch.hvm.io_handler;
+    unsigned int i, nr;
+    bool have = false;
 
-    for ( i = 0; i < d->arch.hvm.io_handler_count; i++ )
-        if ( d->arch.hvm.io_handler[i].ops == &string_ops )
-            return true;
+    /* Several vCPUs of L2 can be here for the first time. */
+    spin_lock(&string_handler_lock);
+
+    nr = d->arch.hvm.io_handler_count;
+    for ( i = 0; i < nr; i++ )
+        have |= handlers[i].ops == &string_ops;
 
     /* The limit is a guest's to reach only through us: do not crash it. */
-    if ( d->arch.hvm.io_handler_count >= NR_IO_HANDLERS )
-        return false;
+    if ( !have && nr < NR_IO_HANDLERS )
+    {
+        /*
+         * Others look through the handlers without a lock: it has to be whole
+         * before it counts.
+         */
+        handlers[nr].type = IOREQ_TYPE_PIO;
+        handlers[nr].ops = &string_ops;
+        smp_wmb();
+        have = hvm_next_io_handler(d) == &handlers[nr];
+    }
 
-    handler = hvm_next_io_handler(d);
-    if ( !handler )
-        return false;
+    spin_unlock(&string_handler_lock);
 
-    handler->type = IOREQ_TYPE_PIO;
-    handler->ops = &string_ops;
-
-    return true;
+    return have;
 }
 
 static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
@@ -274,7 +284,10 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return true;
     __update_guest_eip(regs, len);
 
-    spin_lock_irqsave(&vm->lock, flags);
+    /* The slot may be another user VM's by now. */
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+        return true;
     vm->vcpus[index].idle = true;
 
     if ( ring )
@@ -290,7 +303,12 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
     vcpu_block();
 
     /* Input may have come in between: then nobody saw that it is halted. */
-    spin_lock_irqsave(&vm->lock, flags);
+    vm = vsb_vm_lock_current(v, &flags);
+    if ( !vm )
+    {
+        vcpu_unblock(v);
+        return true;
+    }
     vsb_doorbell_wake(vm);
     told = vsb_irq_mode == VSB_IRQ_NET && vsb_doorbell_line_due(vm);
     spin_unlock_irqrestore(&vm->lock, flags);
@@ -349,15 +367,19 @@ static void ioapic(struct vcpu *v)
 bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
                     uint64_t exitcode)
 {
-    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+    const struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+    struct vsb_vm *vm = cache->vm;
     struct vmcb_struct *vmcb = v->arch.hvm.svm.vmcb;
 
     if ( !vsb_enabled )
         return false;
 
+    if ( vm && vm->generation != cache->generation )
+        vm = NULL;
+
     /* Unlocked: nobody else has this vCPU run, and hence idle or not. */
-    if ( cache->vm )
-        cache->vm->vcpus[cache->index].idle = false;
+    if ( vm )
+        vm->vcpus[cache->index].idle = false;
 
     switch ( exitcode )
     {
@@ -378,8 +400,8 @@ bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
         break;
     }
 
-    if ( cache->vm )
-        cache->vm->count.exits_other++;
+    if ( vm )
+        vm->count.exits_other++;
 
     return false;
 }

@@ -96,6 +96,8 @@ static void set_gone(struct vsb_vm *vm)
 {
     vm->state = VSB_GONE;
     vm->nr_vcpus = 0;
+    /* The vCPUs of a domain that dies are not there any more after this. */
+    memset(vm->vcpus, 0, sizeof(vm->vcpus));
     memset(vm->roots, 0, sizeof(vm->roots));
     vm->record_due = true;
 }
@@ -135,7 +137,7 @@ static struct vsb_vm *take_slot(s_time_t now)
  */
 static void restart_streams(struct vsb_vm *vm, uint32_t start)
 {
-    vm->out_acked = vm->out_sent = vm->out_known = start;
+    vm->out_acked = vm->out_sent = vm->out_known = vm->out_reset = start;
     vm->out_timeout = 0;
     vm->in_taken = vm->in_next;
     vm->window_told = 0;
@@ -169,6 +171,7 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
     vm->last_run = now;
     vm->label_next = 0;
     vm->label_tries = 0;
+    vm->label_search++;
     vm->halt_policy = vsb_halt_default;
     vm->sessions = 0;
     vm->last_input = 0;
@@ -321,6 +324,7 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
             vm->out_reset = vm->out_end;
         vm->label_next = 0;
         vm->label_tries = 0;
+        vm->label_search++;
         /* Nobody could tell whether it still is who this was typed for. */
         if ( !vm->uuid_valid )
             vm->in_taken = vm->in_next;
@@ -572,23 +576,31 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     uint8_t uuid[16];
     s_time_t now = NOW();
     unsigned long flags;
-    bool found;
+    uint32_t search = 0;
+    bool found, due;
 
     if ( likely(vm->label_tries >= VSB_LABEL_TRIES) || now < vm->label_next )
         return;
 
     spin_lock_irqsave(&vm->lock, flags);
-    vm->label_next = now + LABEL_PERIOD;
-    vm->label_tries++;
+    /* Another vCPU may be here, too, and the slot another user VM's by now. */
+    due = live(vm) && vm->generation == cache->generation &&
+          vm->label_tries < VSB_LABEL_TRIES && now >= vm->label_next;
+    if ( due )
+    {
+        vm->label_next = STIME_MAX;
+        search = ++vm->label_search;
+    }
     spin_unlock_irqrestore(&vm->lock, flags);
-
-    found = read_uuid(v, uuid) && is_set(uuid);
-    if ( !found && vm->label_tries < VSB_LABEL_TRIES )
+    if ( !due )
         return;
 
+    found = read_uuid(v, uuid) && is_set(uuid);
+
     spin_lock_irqsave(&vsb_vms_lock, flags);
-    /* Meanwhile the slot may have been given to another user VM. */
-    if ( !live(vm) || vm->generation != cache->generation )
+    /* A reset, or another user VM in the slot: what was read is history. */
+    if ( !live(vm) || vm->generation != cache->generation ||
+         vm->label_search != search )
     {
         spin_unlock_irqrestore(&vsb_vms_lock, flags);
         return;
@@ -596,6 +608,14 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     if ( found )
         supersede(vm, uuid, now);
     spin_lock(&vm->lock);
+
+    vm->label_next = NOW() + LABEL_PERIOD;
+    if ( !found && ++vm->label_tries < VSB_LABEL_TRIES )
+    {
+        spin_unlock(&vm->lock);
+        spin_unlock_irqrestore(&vsb_vms_lock, flags);
+        return;
+    }
 
     vm->label_tries = VSB_LABEL_TRIES;
     if ( vm->uuid_valid && (!found || memcmp(vm->uuid, uuid, sizeof(uuid))) )

@@ -156,10 +156,15 @@ struct vsb_vm
     s_time_t last_run;
     bool at_reset;          /* entered at the reset vector last time */
 
-    /* The label is looked for at COM1 accesses, not before this time. */
+    /*
+     * The label is looked for at COM1 accesses, not before this time, by one
+     * vCPU at a time. label_search changes when one begins, and when what it
+     * finds is not wanted any more.
+     */
 #define VSB_LABEL_TRIES 60
     s_time_t label_next;
     unsigned int label_tries;
+    uint32_t label_search;
 
     /* Shadow device. */
     struct vsb_uart uart;

@@ -11,6 +11,7 @@ typedef int64_t s_time_t;
 extern s_time_t shim_now;
 
 #define NOW()           shim_now
+#define STIME_MAX       INT64_MAX
 #define SECONDS(n)      ((s_time_t)((n) * 1000000000ll))
 #define MILLISECS(n)    ((s_time_t)((n) * 1000000ll))
 #define MICROSECS(n)    ((s_time_t)((n) * 1000ll))
