@@ -71,8 +71,8 @@ static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
  * INS and OUTS are emulated by Xen's instruction emulator, which ends up in
  * the handlers of the domain: in this one first, while L3 runs.
  */
-static bool_t cf_check string_accept(const struct hvm_io_handler *handler,
-                                     const ioreq_t *p)
+static bool cf_check string_accept(const struct hvm_io_handler *handler,
+                                   const ioreq_t *p)
 {
     const struct vsb_vm *vm = vcpu_nestedhvm(current).nv_vsb.vm;
 
@@ -182,7 +182,7 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
             spin_unlock_irqrestore(&vm->lock, flags);
             if ( !have_string_handler(v->domain) ||
                  !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
-                hvm_inject_hw_exception(TRAP_gp_fault, 0);
+                hvm_inject_hw_exception(X86_EXC_GP, 0);
             return true;
         }
 
@@ -202,7 +202,7 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
         vsb_count.accesses_refused++;
         if ( info & IOIO_STRING )
         {
-            hvm_inject_hw_exception(TRAP_gp_fault, 0);
+            hvm_inject_hw_exception(X86_EXC_GP, 0);
             return true;
         }
     }
