@@ -88,9 +88,15 @@ describe('throughputCell', () => {
     const cell = throughputCell({ ...options, end, flow: 'cat' });
     const [rate] = await cell.turn(never);
     // 10 ms from the first line to the last one.
-    // Eight times the first size at most, however fast that was.
-    const lines = 8 * 40;
+    // Twenty-four times the first size at most, however fast that was.
+    const lines = 24 * 16;
     expect(rate).toBeCloseTo(((lines - 1) * lineBytes * 1000) / 10, -1);
+  });
+
+  it('counts a first run that has taken long enough', async () => {
+    const end = new FakeEnd(upTo);
+    const [rate] = await throughputCell({ ...options, targetMs: 10, end, flow: 'cat' }).turn(never);
+    expect(rate).toBeCloseTo(((16 - 1) * lineBytes * 1000) / 10, -1);
   });
 
   it('does not count a run that has lost a byte', async () => {
