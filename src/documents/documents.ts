@@ -53,6 +53,11 @@ const planSchema = z.object({
   vms: z.array(z.object({ name: z.string(), uuid: z.string(), definition: definitionSchema })),
 });
 
+/** What L2 has done with a user VM when the command ends well. */
+function operatorStateSchema(state: (typeof operatorStates)[number]): z.ZodType {
+  return z.object({ schemaVersion: version, vm: z.string(), operatorState: z.literal(state) });
+}
+
 export interface PublishedDocument {
   /** What prints or reads it. */
   readonly title: string;
@@ -126,6 +131,8 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       ),
     }),
   },
+  'vm-start': { title: 'vm start --json', schema: operatorStateSchema('running') },
+  'vm-stop': { title: 'vm stop --json', schema: operatorStateSchema('stopped') },
   'vm-hook': {
     title: 'vm hook --json',
     schema: hookResultSchema.extend({ schemaVersion: version }),

@@ -1,6 +1,6 @@
 /**
- * An instance as the compiled program sees it: its files, and a control socket that this process answers.
- * Behind it is the gateway of a ConsoleRig.
+ * An instance as the compiled program sees it: its files, and a control socket that this process answers
+ * (`status`, and what a test adds). Behind it is the gateway of a ConsoleRig.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,7 @@ export class CliInstance {
   readonly #rig: ConsoleRig;
   #server: ControlServer | undefined;
 
-  static async start(rig: ConsoleRig): Promise<CliInstance> {
+  static async start(rig: ConsoleRig, more: Partial<Handlers> = {}): Promise<CliInstance> {
     const instance = new CliInstance(rig, await mkdtemp(join(tmpdir(), 'vsb-inst-')));
     const { paths, env } = instance;
     await createInstanceDirectories(paths, findRoots(env));
@@ -35,7 +35,7 @@ export class CliInstance {
     if (self === undefined) throw new Error('a process knows itself');
     await writeProcesses(paths, { daemon: self });
     await writeFile(paths.clientKey, ConsoleRig.clientKey.privatePem, { mode: 0o600 });
-    await instance.#serve();
+    await instance.#serve(more);
     return instance;
   }
 
@@ -76,8 +76,8 @@ export class CliInstance {
     };
   }
 
-  async #serve(): Promise<void> {
-    const handlers: Pick<Handlers, 'status'> = { status: () => Promise.resolve(this.#status()) };
+  async #serve(more: Partial<Handlers>): Promise<void> {
+    const handlers = { status: () => Promise.resolve(this.#status()), ...more };
     this.#server = await ControlServer.listen(this.paths.controlSocket, handlers as Handlers);
   }
 }

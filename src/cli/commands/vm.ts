@@ -7,7 +7,7 @@ const examples = `
 Examples:
   $ vsbypass vm list
   $ vsbypass vm stop vm1
-  $ vsbypass vm start vm1
+  $ vsbypass vm start vm1 --json
   $ vsbypass vm hook off vm1     its console goes the operator's way: not secure`;
 
 export function vmCommand(context: CliContext): Command {
@@ -42,17 +42,23 @@ export function vmCommand(context: CliContext): Command {
     .command('start')
     .description('start a user VM')
     .argument('<vm>')
-    .action(async (vm) => {
+    .option('--json', 'print one JSON document', false)
+    .action(async (vm, { json }) => {
       const call = await caller(context);
       await call('vm.start', { vm });
+      const { printJson } = await import('../output.js');
+      if (json) printJson(context, { schemaVersion: 1, vm, operatorState: 'running' });
     });
   command
     .command('stop')
     .description('shut a user VM down; after half a minute it is ended')
     .argument('<vm>')
-    .action(async (vm) => {
+    .option('--json', 'print one JSON document', false)
+    .action(async (vm, { json }) => {
       const call = await caller(context);
       await call('vm.stop', { vm });
+      const { printJson } = await import('../output.js');
+      if (json) printJson(context, { schemaVersion: 1, vm, operatorState: 'stopped' });
     });
   command
     .command('hook')
