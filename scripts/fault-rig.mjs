@@ -1,5 +1,4 @@
-// A testbed of its own for scripts/faults: state and sockets in a temporary folder, images shared; and a console whose output
-// is known in advance, byte for byte.
+// A testbed of its own for scripts/faults: state and sockets in a temporary folder, images shared.
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,6 +20,9 @@ export class Rig {
   folder = mkdtempSync(join(tmpdir(), 'vsb-faults-'));
   state = join(this.folder, 'state');
   env = { ...process.env, XDG_STATE_HOME: this.state, XDG_RUNTIME_DIR: this.folder };
+  #commands = new Set();
+  #undo = [];
+  #disposed;
 
   constructor() {
     mkdirSync(this.state, { mode: 0o700 });
@@ -28,12 +30,17 @@ export class Rig {
 
   /** Starts a command; `wrap` comes before it (prlimit, a shell). */
   start(words, { wrap = [], env = {}, seconds = 600 } = {}) {
+    if (this.#disposed !== undefined) throw new Error('the testbed was taken away');
+    return this.#spawn(words, { wrap, env, seconds });
+  }
+  #spawn(words, { wrap = [], env = {}, seconds }) {
     const [program, ...rest] = [...wrap, process.execPath, bin, ...words];
     const child = spawn(program, rest, {
       cwd: this.folder,
       env: { ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    this.#commands.add(child);
     const result = { stdout: '', stderr: '' };
     child.stdout.on('data', (chunk) => (result.stdout += chunk));
     child.stderr.on('data', (chunk) => (result.stderr += chunk));
@@ -41,6 +48,7 @@ export class Rig {
     const finished = new Promise((resolve) =>
       child.on('close', (code, signal) => {
         clearTimeout(timer);
+        this.#commands.delete(child);
         resolve({ code: code ?? signal, ...result });
       }),
     );
@@ -119,51 +127,42 @@ export class Rig {
     return { client, tty: await new Console().open(client) };
   }
 
-  async dispose() {
-    await this.run(['-q', 'down', '--all'], { seconds: 120 });
+  /** What is to be undone when nothing of this testbed runs any more: the last one first. */
+  onDispose(undo) {
+    this.#undo.push(undo);
+  }
+  /**
+   * Ends all, and removes the folder when nothing is left that writes there. Answers what `down` had not ended.
+   *
+   * @param {number} seconds for `down`; what it leaves is killed
+   */
+  async dispose(seconds = 120) {
+    this.#disposed ??= this.#end(seconds);
+    return await this.#disposed;
+  }
+  async #end(seconds) {
+    for (const child of this.#commands) child.kill('SIGKILL');
+    await this.#spawn(['-q', 'down', '--all'], { seconds }).finished;
+    const left = this.processes();
+    const end = Date.now() + 10_000;
+    while (this.processes().length > 0 && Date.now() < end) {
+      for (const { pid } of this.processes()) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch (error) {
+          if (error.code !== 'ESRCH') throw error; // It has ended meanwhile.
+        }
+      }
+      await pause(100);
+    }
+    for (const undo of this.#undo.reverse()) {
+      try {
+        undo();
+      } catch (error) {
+        process.stderr.write(`not undone: ${error.message}\n`);
+      }
+    }
     rmSync(this.folder, { recursive: true, force: true });
-  }
-}
-
-/** Output of a shell that is known in advance: numbered lines. */
-export class KnownOutput {
-  #lines;
-  #expected;
-
-  constructor(lines) {
-    this.#lines = lines;
-    this.#expected = Array.from({ length: lines }, (_, index) => `<${index + 1}>\r\n`).join('');
-  }
-  start(tty) {
-    tty.clear();
-    tty.send(`i=0; while [ $i -lt ${this.#lines} ]; do i=$((i+1)); echo "<$i>"; done\r`);
-  }
-  /** Waits for the last line in one session's output, and counts what is missing or damaged before it. */
-  async checkAll(tty, seconds = 120) {
-    const text = await tty.until(new RegExp(`<${this.#lines}>\r\n`), seconds);
-    const got = text.slice(Math.max(0, text.indexOf('<1>\r\n')));
-    return got === this.#expected
-      ? { bytes: got.length, lost: 0 }
-      : { bytes: got.length, lost: Math.max(1, this.#expected.length - got.length) };
-  }
-  /** How much of it came, if it came without a gap. */
-  prefixOf(text) {
-    const got = text.slice(text.indexOf('<1>\r\n'));
-    if (!text.includes('<1>\r\n')) return 0;
-    let length = 0;
-    while (length < got.length && got[length] === this.#expected[length]) length++;
-    return length;
-  }
-  /** What lies between the end of one session's output and the beginning of what the next one was shown. */
-  async checkRest(before, tty, seconds = 120) {
-    const seen = this.prefixOf(before);
-    const rest = await tty.until(new RegExp(`<${this.#lines}>\r\n`), seconds);
-    // The longest end of the expected output that the rest ends with.
-    let length = 0;
-    const most = Math.min(rest.length, this.#expected.length);
-    while (length < most && rest.at(-1 - length) === this.#expected.at(-1 - length)) length++;
-    const from = this.#expected.length - length;
-    const again = Math.max(0, seen - from);
-    return { bytes: seen + length - again, lost: Math.max(0, from - seen), again };
+    return left;
   }
 }
