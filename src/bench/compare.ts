@@ -16,8 +16,8 @@ import {
 
 /** The chance that a comparison fails although nothing is worse than allowed. */
 const alpha = 0.01;
-/** Fewer samples on either side decide nothing. */
-const fewest = 5;
+/** Fewer samples on either side decide nothing: the rank test's approximation needs them. */
+const fewest = 8;
 
 export interface Condition {
   /** Only for quantities of this measure. */
@@ -116,6 +116,8 @@ function compareSeries(
   const [before, after] = [statisticOf(was, statistic), statisticOf(is, statistic)];
   const lower = series.better === 'lower';
   const worse = lower ? after / before - 1 : before / after - 1;
+  // There is no part of nothing.
+  if (!Number.isFinite(worse)) return undefined;
   // What the earlier run would be if it were just as bad as is allowed.
   const limit = was.map((value) => (lower ? value * (1 + allowed) : value / (1 + allowed)));
   const [larger, smaller] = lower ? [is, limit] : [limit, is];
@@ -136,9 +138,15 @@ function probabilityByBootstrap(
   smaller: readonly number[],
   statistic: StatisticName,
 ): number {
-  const [high, low] = [larger, smaller].map(
-    (samples) => bootstrap(samples, [statistic])[statistic],
-  );
-  const pairs = (high ?? []).map((value, index) => value <= (low?.[low.length - 1 - index] ?? 0));
-  return (pairs.filter(Boolean).length + 1) / (pairs.length + 1);
+  const resampled = (samples: readonly number[]): number[] =>
+    sorted(bootstrap(samples, [statistic])[statistic] ?? []);
+  const [high, low] = [resampled(larger), resampled(smaller)];
+  // All pairs: as many as there are resamples could not be sure enough where many quantities are compared.
+  let below = 0;
+  let notAbove = 0;
+  for (const value of high) {
+    while (below < low.length && (low[below] ?? 0) < value) below++;
+    notAbove += low.length - below;
+  }
+  return (notAbove + 1) / (high.length * low.length + 1);
 }

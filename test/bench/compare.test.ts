@@ -65,6 +65,22 @@ describe('compare', () => {
     expect(failedOf(run(10, 1000), run(20, 1000), asked)).toEqual([]);
   });
 
+  it('is sure enough of a percentile also where many quantities are compared', () => {
+    const many = (first: number): Results =>
+      resultsWith(
+        Array.from({ length: 60 }, (_, index) =>
+          seriesOf({ state: `state ${index}`, samples: samples(index === 0 ? first : 10) }),
+        ),
+      );
+    expect(failedOf(many(10), many(20), [parseCondition('p95>10%')])).toEqual(['response']);
+    expect(failedOf(many(10), many(10), [parseCondition('p95>10%')])).toEqual([]);
+  });
+
+  it('makes nothing of a value that was nothing', () => {
+    const nothing = resultsWith([seriesOf({ samples: Array.from({ length: 40 }, () => 0) })]);
+    expect(compare(nothing, run(10, 1000), conditions)).toEqual([]);
+  });
+
   it('compares percentiles by resampling', () => {
     const asked = [parseCondition('response:p95>10%')];
     expect(failedOf(run(10, 1000), run(14, 1000), asked)).toEqual(['response']);
