@@ -9,7 +9,7 @@ import type { Config, VmConfig } from '../config/schema.js';
 import { VsbError, errnoOf, messageOf } from '../errors/index.js';
 import { packCpio } from './cpio.js';
 import { l1Overlay } from './layers/l1.js';
-import { l2Overlay, virtualizedSystem, type L2Vm, type VirtualizedSystem } from './layers/l2.js';
+import { l2Overlay, vmFiles, type L2Vm } from './layers/l2.js';
 import { l3Overlay } from './layers/l3.js';
 import { hashPassword } from './passwords.js';
 import type { InstancePaths } from './paths.js';
@@ -33,9 +33,8 @@ export interface AssembleInputs {
 export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   const { paths, secrets, plan, images, signal } = inputs;
   const authorizedKey = secrets.management.publicLine;
-  const system = virtualizedSystem(inputs.config.l2.kind);
   const vms = await Promise.all(
-    inputs.config.vms.map(async (vm) => await defineVm(vm, system, plan, secrets, signal)),
+    inputs.config.vms.map(async (vm) => await defineVm(vm, plan, secrets, signal)),
   );
   const overlay = packCpio(
     l1Overlay(
@@ -85,7 +84,6 @@ async function link(target: string, path: string): Promise<void> {
 /** A user VM as L2 gets it, with the files and the password hash that belong to it. */
 export async function defineVm(
   vm: VmConfig,
-  system: VirtualizedSystem,
   plan: Pick<TestbedPlan, 'vms'>,
   secrets: Secrets,
   signal: AbortSignal,
@@ -99,7 +97,7 @@ export async function defineVm(
     ...(vm.kernel === undefined ? {} : { kernel: await readUserFile(vm.kernel) }),
     ...(vm.initrd === undefined ? {} : { initrd: await readUserFile(vm.initrd) }),
   };
-  return { name, autostart: vm.autostart, files: system.vmFiles(name, planned.definition, files) };
+  return { name, autostart: vm.autostart, files: vmFiles(name, planned.definition, files) };
 }
 
 async function readUserFile(path: string): Promise<Buffer> {

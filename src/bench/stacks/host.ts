@@ -219,7 +219,7 @@ async function layOut(
       const uuid = vmUuid(paths.name, vm.name);
       const definition = system.defineVm({ vm, uuid, accel });
       const plan = { vms: [{ name: vm.name, uuid, definition }] };
-      return await defineVm(vm, system, plan, secrets, signal);
+      return await defineVm(vm, plan, secrets, signal);
     }),
   );
   const keys = { authorizedKey: secrets.management.publicLine, hostKey: secrets.l2Host };

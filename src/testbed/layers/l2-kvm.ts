@@ -1,10 +1,11 @@
 /** L2 as stock Linux with QEMU-KVM: a PVH domain, which needs neither firmware nor device model. */
 import { l2Vcpus } from '../../config/interrupts.js';
 import type { Accel } from '../../host/accel.js';
+import type { CpioFile } from '../cpio.js';
 import { kernelOptions } from './kernel.js';
 import { diskLetter, userDisks, type UserDisk } from './disks.js';
 import { l2VmPaths } from './l2-paths.js';
-import type { VirtualizedSystem } from './l2.js';
+import type { DefinitionOf, VirtualizedSystem, VmFiles } from './l2.js';
 import { l3Command } from './l3-kvm.js';
 import { l2MacAddress } from './network.js';
 import { l2MemoryMiB } from './sizes.js';
@@ -56,15 +57,20 @@ export const linuxKvm: VirtualizedSystem = {
     ]),
   bootFiles: () => [],
   defineVm: (inputs) => ({ kind: 'kvm', command: l3Command(inputs) }),
-  vmFiles: (name, definition, { overlay, kernel, initrd }) => {
-    if (definition.kind !== 'kvm') throw new TypeError('a VM of KVM is defined by a command');
-    const paths = l2VmPaths(name);
-    return [
-      // One argument a line.
-      { path: `${paths.definition}/argv`, content: `${definition.command.join('\n')}\n` },
-      { path: `${paths.definition}/overlay.cpio`, content: overlay, mode: 0o600 },
-      ...(kernel === undefined ? [] : [{ path: paths.ownKernel, content: kernel }]),
-      ...(initrd === undefined ? [] : [{ path: paths.ownInitrd, content: initrd }]),
-    ];
-  },
 };
+
+/** The files of L2 that define a user VM of KVM. */
+export function kvmVmFiles(
+  name: string,
+  { command }: DefinitionOf<'kvm'>,
+  { overlay, kernel, initrd }: VmFiles,
+): CpioFile[] {
+  const paths = l2VmPaths(name);
+  return [
+    // One argument a line.
+    { path: `${paths.definition}/argv`, content: `${command.join('\n')}\n` },
+    { path: `${paths.definition}/overlay.cpio`, content: overlay, mode: 0o600 },
+    ...(kernel === undefined ? [] : [{ path: paths.ownKernel, content: kernel }]),
+    ...(initrd === undefined ? [] : [{ path: paths.ownInitrd, content: initrd }]),
+  ];
+}

@@ -2,11 +2,11 @@
 import { l2Vcpus } from '../../config/interrupts.js';
 import type { Config } from '../../config/schema.js';
 import type { Accel } from '../../host/accel.js';
-import { packCpio } from '../cpio.js';
+import { packCpio, type CpioFile } from '../cpio.js';
 import { virtioDisk } from './device-model.js';
 import { kernelOptions } from './kernel.js';
 import { diskLetter, userDisks, type UserDisk } from './disks.js';
-import type { VirtualizedSystem } from './l2.js';
+import type { DefinitionOf, VirtualizedSystem, VmFiles } from './l2.js';
 import { l2VmPaths } from './l2-paths.js';
 import { bootsFromDisk } from './l3.js';
 import { l3BootFiles, l3DomainConfig, l3GrubConfig } from './l3-xen.js';
@@ -50,18 +50,22 @@ export const xen: VirtualizedSystem = {
     domainConfig: l3DomainConfig(inputs),
     ...(bootsFromDisk(inputs.vm) ? {} : { grubConfig: l3GrubConfig(inputs) }),
   }),
-  vmFiles: (name, definition, files) => {
-    if (definition.kind !== 'xen') throw new TypeError('a VM of Xen is defined by a configuration');
-    const { definition: folder, bootDisk } = l2VmPaths(name);
-    const { domainConfig, grubConfig } = definition;
-    return [
-      { path: `${folder}/xl.cfg`, content: domainConfig },
-      ...(grubConfig === undefined
-        ? []
-        : [{ path: bootDisk, content: packCpio(l3BootFiles(grubConfig, files)), mode: 0o600 }]),
-    ];
-  },
 };
+
+/** The files of L2 that define a user VM of Xen. */
+export function xenVmFiles(
+  name: string,
+  { domainConfig, grubConfig }: DefinitionOf<'xen'>,
+  files: VmFiles,
+): CpioFile[] {
+  const { definition, bootDisk } = l2VmPaths(name);
+  return [
+    { path: `${definition}/xl.cfg`, content: domainConfig },
+    ...(grubConfig === undefined
+      ? []
+      : [{ path: bootDisk, content: packCpio(l3BootFiles(grubConfig, files)), mode: 0o600 }]),
+  ];
+}
 
 function deviceModelArguments(config: Config): string[] {
   return [

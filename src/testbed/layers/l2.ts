@@ -4,9 +4,9 @@ import type { Accel } from '../../host/accel.js';
 import type { CpioFile } from '../cpio.js';
 import type { DiskInL2 } from './disks.js';
 import type { L3Inputs } from './l3.js';
-import { linuxKvm } from './l2-kvm.js';
+import { kvmVmFiles, linuxKvm } from './l2-kvm.js';
 import { l2VmPaths } from './l2-paths.js';
-import { xen } from './l2-xen.js';
+import { xen, xenVmFiles } from './l2-xen.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 
 /** How a user VM is run in L2. */
@@ -15,6 +15,8 @@ export type VmDefinition =
   | { readonly kind: 'kvm'; readonly command: readonly string[] }
   /** In the syntax of xl.cfg(5), and what GRUB does in the VM where it is ours. */
   | { readonly kind: 'xen'; readonly domainConfig: string; readonly grubConfig?: string };
+
+export type DefinitionOf<Kind extends L2Kind> = Extract<VmDefinition, { readonly kind: Kind }>;
 
 /** What is loaded in a user VM beside what L2's image has. */
 export interface VmFiles {
@@ -35,14 +37,19 @@ export interface VirtualizedSystem {
   /** What of its overlay tells it how to boot. */
   bootFiles(config: Config, accel: Accel): CpioFile[];
   defineVm(inputs: L3Inputs): VmDefinition;
-  /** The files of L2 that define a user VM: what its `vm start` reads. */
-  vmFiles(name: string, definition: VmDefinition, files: VmFiles): CpioFile[];
 }
 
 const systems: Record<L2Kind, VirtualizedSystem> = { kvm: linuxKvm, xen };
 
 export function virtualizedSystem(kind: L2Kind): VirtualizedSystem {
   return systems[kind];
+}
+
+/** The files of L2 that define a user VM: what its `vm start` reads. */
+export function vmFiles(name: string, definition: VmDefinition, files: VmFiles): CpioFile[] {
+  return definition.kind === 'kvm'
+    ? kvmVmFiles(name, definition, files)
+    : xenVmFiles(name, definition, files);
 }
 
 /** A user VM as L2 gets it. */

@@ -9,7 +9,7 @@ import {
 } from '../../../src/testbed/layers/l0.js';
 import { diskOf } from '../../../src/testbed/layers/disks.js';
 import { xenCommandLine } from '../../../src/testbed/layers/l1.js';
-import { l2Overlay, virtualizedSystem } from '../../../src/testbed/layers/l2.js';
+import { l2Overlay, virtualizedSystem, vmFiles } from '../../../src/testbed/layers/l2.js';
 import { l3Overlay, type L3Inputs } from '../../../src/testbed/layers/l3.js';
 import { l3Command } from '../../../src/testbed/layers/l3-kvm.js';
 import { l3DomainConfig, l3GrubConfig } from '../../../src/testbed/layers/l3-xen.js';
@@ -270,7 +270,7 @@ describe('l3Command', () => {
 describe('l2Overlay', () => {
   it('defines each user VM, secrets readable by root only', () => {
     const keys = { authorizedKey: 'ssh-ed25519 AAAA', hostKey: Buffer.from('k') };
-    const vmFiles = { overlay: Buffer.from('o') };
+    const added = { overlay: Buffer.from('o') };
     const files = l2Overlay(
       keys,
       [{ path: '/boot/grub.cfg', content: 'boot' }],
@@ -278,15 +278,15 @@ describe('l2Overlay', () => {
         {
           name: 'a',
           autostart: true,
-          files: kvm.vmFiles('a', { kind: 'kvm', command: ['qemu', '-x'] }, vmFiles),
+          files: vmFiles('a', { kind: 'kvm', command: ['qemu', '-x'] }, added),
         },
         {
           name: 'b',
           autostart: false,
-          files: xen.vmFiles(
+          files: vmFiles(
             'b',
             { kind: 'xen', domainConfig: 'name = "b"\n', grubConfig: 'boot' },
-            vmFiles,
+            added,
           ),
         },
       ],
