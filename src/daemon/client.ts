@@ -103,7 +103,7 @@ function goneError(what: string, cause?: unknown): VsbError {
 }
 
 /** The daemon's error as an error of this process. */
-function revive(error: {
+export function revive(error: {
   code: string;
   message: string;
   hint?: string | undefined;

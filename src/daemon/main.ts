@@ -13,6 +13,7 @@ import { identifyProcess } from '../testbed/process-identity.js';
 import { writeProcesses } from '../testbed/record.js';
 import { accessOf } from './console-access.js';
 import { serveConsole } from './console-stream.js';
+import { failureOf } from './failure.js';
 import { setIrqMode } from './interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
 import { findAdoptable } from './resume.js';
@@ -41,6 +42,8 @@ export interface Greeting {
   /** What was found and cleared away, for people. */
   readonly recovered?: string;
 }
+
+let greeted = false;
 
 /** Runs until the instance is down. */
 export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<void> {
@@ -151,17 +154,13 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   });
   const greeting: Greeting = { listening: true, ...(recovered === undefined ? {} : { recovered }) };
   process.stdout.write(`${JSON.stringify(greeting)}\n`);
+  greeted = true;
 
   process.on('uncaughtException', (error) => {
     log(`bug: ${error.stack ?? messageOf(error)}`);
     // What runs goes on, and the next daemon takes it over.
     if (testbed.state === 'running') process.exit(1);
-    const failure = new VsbError('E_DAEMON', `the daemon has failed: ${messageOf(error)}`, {
-      layer: 'L0',
-      hint: '`vsbypass logs daemon` tells where. Is there enough memory?',
-      cause: error,
-    });
-    void testbed.down(failure).finally(() => process.exit(1));
+    void testbed.down(failureOf(error)).finally(() => process.exit(1));
   });
   await ended;
   clearTimeout(idle);
@@ -171,6 +170,11 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   await rm(paths.controlSocket, { force: true });
   log('daemon ends');
   logFile.close();
+}
+
+/** Instead of the greeting: what keeps it from being reached. Its log may be what it cannot write. */
+export function greetWithFailure(error: unknown): void {
+  if (!greeted) process.stdout.write(`${JSON.stringify({ failed: failureOf(error) })}\n`);
 }
 
 /** Guards the hidden command: started by hand it would run beside another daemon. */

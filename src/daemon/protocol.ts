@@ -238,7 +238,8 @@ export const requestSchema = z.object({
   params: z.unknown().optional(),
 });
 
-const errorSchema = z.object({
+/** A failure of the daemon, on its way to the command line. */
+export const errorSchema = z.object({
   code: z.string(),
   message: z.string(),
   hint: z.string().optional(),

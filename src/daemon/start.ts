@@ -8,6 +8,8 @@ import { z } from 'zod';
 
 import { VsbError, messageOf } from '../errors/index.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
+import { revive } from './client.js';
+import { errorSchema } from './protocol.js';
 import { describeExit } from './qemu-process.js';
 
 /** flock(1) ends with it when somebody else holds the lock. */
@@ -15,14 +17,18 @@ const lockedExitCode = 75;
 const startLimitMs = 20_000;
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
-const greetingSchema = z.object({ listening: z.literal(true), recovered: z.string().optional() });
+const greetingSchema = z.union([
+  z.object({ listening: z.literal(true), recovered: z.string().optional() }),
+  z.object({ failed: errorSchema }),
+]);
 
 /**
  * Starts it and waits until it listens. The lock is flock(2)'s: the kernel gives it back however the
  * daemon ends, and Node does not pass it on to QEMU.
  *
  * @returns what the daemon found and cleared away, for people
- * @throws VsbError E_BUSY when another daemon holds the lock; E_DAEMON when it does not come up
+ * @throws VsbError E_BUSY when another daemon holds the lock; E_DAEMON when it does not come up, or what it
+ * says itself of why
  */
 export async function startDaemon(
   paths: InstancePaths,
@@ -75,7 +81,8 @@ export async function startDaemon(
         done();
         reject(daemonError(paths, messageOf(error)));
       });
-      child.once('exit', (code, signal) => {
+      // All that it said has come by then.
+      child.once('close', (code, signal) => {
         done();
         reject(
           code === lockedExitCode
@@ -94,6 +101,7 @@ export async function startDaemon(
     });
     stdout.destroy();
     child.removeAllListeners();
+    if ('failed' in greeting) throw revive(greeting.failed);
     return greeting.recovered;
   } finally {
     await log.close();

@@ -49,7 +49,8 @@ export async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
-function fileError(what: string, error: unknown): VsbError {
+/** What a file's failure is to the user: no space, or the file. */
+export function fileError(what: string, error: unknown): VsbError {
   const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
   return new VsbError(full ? 'E_NO_SPACE' : 'E_FILE', `${what}: ${messageOf(error)}`, {
     cause: error,

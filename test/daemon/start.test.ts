@@ -32,6 +32,11 @@ async function startWith(script: string): Promise<string | undefined> {
 it.each([
   ['kill -KILL $$', 'E_DAEMON', 'the daemon cannot be started: it was killed by SIGKILL'],
   ['exit 3', 'E_DAEMON', 'the daemon cannot be started: it ended with exit code 3'],
+  [
+    `echo '{"failed":{"code":"E_NO_SPACE","message":"cannot write x"}}'; exit 3`,
+    'E_NO_SPACE',
+    'cannot write x',
+  ],
   ['exit 75', 'E_BUSY', "another command is at work on instance 'default'"],
 ])('startDaemon says how it ended: %s', async (script, code, message) => {
   await expect(startWith(script)).rejects.toMatchObject({ code, message });

@@ -7,11 +7,16 @@ export function daemonCommand(context: CliContext): Command {
   const command = new Command('daemon')
     .description('run an instance (started by `up`)')
     .action(async () => {
-      const { assertLocked, runDaemon } = await import('../../daemon/main.js');
+      const { assertLocked, greetWithFailure, runDaemon } = await import('../../daemon/main.js');
       assertLocked(context.env);
       const { findRoots, instancePaths } = await import('../../testbed/paths.js');
       const roots = findRoots();
-      await runDaemon(instancePaths(context.global.name, roots), roots);
+      try {
+        await runDaemon(instancePaths(context.global.name, roots), roots);
+      } catch (error) {
+        greetWithFailure(error);
+        throw error;
+      }
     });
   return command;
 }

@@ -1,0 +1,25 @@
+/** What becomes of an exception that ends the daemon: a failure that says what helps. */
+import { VsbError, errnoOf, messageOf } from '../errors/index.js';
+import { fileError } from '../testbed/files.js';
+
+/** V8, its WebAssembly, libuv and the C library each have words of their own. */
+const outOfMemory = /out of memory|allocation failed|cannot allocate|\bENOMEM\b/i;
+
+/** An expected failure stays as it is. */
+export function failureOf(error: unknown): VsbError {
+  if (error instanceof VsbError) return error;
+  const message = messageOf(error);
+  if (outOfMemory.test(message)) {
+    return new VsbError('E_NO_MEMORY', 'the daemon has run out of memory', {
+      layer: 'host',
+      hint: 'Is there a limit (`ulimit -v`, a control group)? `vsbypass logs daemon` tells where it was.',
+      cause: error,
+    });
+  }
+  if (errnoOf(error) === 'ENOSPC') return fileError('the daemon cannot write', error);
+  return new VsbError('E_DAEMON', `the daemon has failed: ${message}`, {
+    layer: 'L0',
+    hint: '`vsbypass logs daemon` tells where.',
+    cause: error,
+  });
+}
