@@ -2,6 +2,8 @@
  * The lab: the stacks that the chosen configurations need, booted, with root logged in on each console. Only
  * the stack whose turn it is runs; the clocks of the others stand still.
  */
+import { availableParallelism } from 'node:os';
+
 import { Typist } from '../console/typist.js';
 import { messageOf } from '../errors/index.js';
 import { userEnd, type Configuration, type StackName } from './configurations/configuration.js';
@@ -16,6 +18,9 @@ export interface Subject {
   readonly stack: Stack;
   readonly ends: Readonly<Record<EndKind, End>>;
 }
+
+/** Each keeps two CPUs busy. More at once take as long in all, but each of their layers may be late. */
+const bootsAtOnce = Math.max(1, Math.floor(availableParallelism() / 2));
 
 export interface LabInputs extends Omit<StackInputs, 'report'> {
   readonly emit: (event: BenchEvent) => void;
@@ -52,20 +57,25 @@ export class Lab {
       await Promise.all([...stacks.values()].map(async (stack) => await stack.close()));
     };
     try {
-      const booted = await Promise.allSettled(
-        names.map(async (name) => {
-          const report: StackInputs['report'] = (event) =>
-            inputs.emit({ type: 'boot', stack: name, event });
+      const failures = new Map<StackName, unknown>();
+      const boot = async (name: StackName): Promise<void> => {
+        const report: StackInputs['report'] = (event) =>
+          inputs.emit({ type: 'boot', stack: name, event });
+        try {
           stacks.set(name, await bootStack(name, { ...inputs, report }));
-        }),
-      );
-      inputs.signal.throwIfAborted();
+        } catch (error) {
+          failures.set(name, error);
+        }
+      };
+      for (let first = 0; first < names.length; first += bootsAtOnce) {
+        await Promise.all(names.slice(first, first + bootsAtOnce).map(boot));
+        inputs.signal.throwIfAborted();
+      }
       for (const configuration of chosen) {
         const stack = stacks.get(configuration.stack);
-        const outcome = booted[names.indexOf(configuration.stack)];
         if (stack === undefined) {
-          const reason: unknown = outcome?.status === 'rejected' ? outcome.reason : undefined;
-          failed.set(configuration.id, `did not come up: ${messageOf(reason)}`);
+          const reason = messageOf(failures.get(configuration.stack));
+          failed.set(configuration.id, `did not come up: ${reason}`);
           continue;
         }
         try {

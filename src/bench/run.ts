@@ -116,9 +116,10 @@ async function takeTurns(options: BenchOptions, lab: Lab, record: Recording): Pr
     (cell) => subjectOf(lab, cell)?.configuration.stack ?? '',
     random,
   );
+  const begun = record.elapsedMs();
   for (let cell = schedule.next(); cell !== undefined; cell = schedule.next()) {
     signal.throwIfAborted();
-    if (record.elapsedMs() > sizes.limitMs) {
+    if (record.elapsedMs() - begun > sizes.limitMs) {
       record.end(`the time of --${mode} was over`);
       return;
     }
