@@ -14,6 +14,8 @@ import { describeExit } from './qemu-process.js';
 
 /** flock(1) ends with it when somebody else holds the lock. */
 const lockedExitCode = 75;
+/** How long a daemon may take to clear away what a killed command had begun; it holds the lock until then. */
+const lockSeconds = 5;
 const startLimitMs = 20_000;
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
@@ -41,7 +43,8 @@ export async function startDaemon(
     const child = spawn(
       'flock',
       [
-        '--nonblock',
+        '--timeout',
+        String(lockSeconds),
         '--conflict-exit-code',
         String(lockedExitCode),
         '--no-fork',
