@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One end of a user VM's console in the layer that emulates it: plays a script at the UNIX socket or the pty that QEMU has for
- * the VM's serial port, with that layer's clock. `vsbypass bench` brings it there at run time, linked statically, so it needs nothing of the layer.
+ * the VM's serial port, with that layer's clock. `vsbypass bench` brings it there at run time, linked statically, so it needs
+ * nothing of the layer.
  *
  * probe PATH; stdin is the script, one step a line:
  *   send HEX          types these bytes

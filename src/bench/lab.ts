@@ -6,10 +6,10 @@ import { availableParallelism } from 'node:os';
 
 import { Typist } from '../console/typist.js';
 import { messageOf } from '../errors/index.js';
-import { userEnd, type Configuration, type StackName } from './configurations/configuration.js';
+import { userEnd, type Configuration } from './configurations/configuration.js';
 import type { End, EndKind } from './ends/end.js';
 import type { BenchEvent } from './events.js';
-import { bootStack } from './stacks/boot.js';
+import { bootStack, type StackName } from './stacks/boot.js';
 import type { Stack, StackInputs } from './stacks/stack.js';
 
 /** A configuration that is ready to be measured. */

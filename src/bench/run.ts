@@ -36,10 +36,7 @@ export interface BenchOptions {
 export async function runBench(options: BenchOptions): Promise<Results> {
   const { signal, emit } = options;
   const start = performance.now();
-  // The gateway by itself needs no machine.
-  const needed = [...options.measures].some((measure) => measure !== 'gateway');
-  const chosen = needed ? measuredOf(options) : [];
-  const lab = await Lab.open(chosen, { ...options.lab, signal, emit });
+  const lab = await Lab.open(machinesFor(options), { ...options.lab, signal, emit });
   try {
     const record = new Recording(options, lab, start);
     try {
@@ -59,8 +56,15 @@ export async function runBench(options: BenchOptions): Promise<Results> {
   }
 }
 
-const measuredOf = ({ configurations, leftOut }: BenchOptions): Configuration[] =>
+type Chosen = Pick<BenchOptions, 'configurations' | 'leftOut' | 'measures'>;
+
+const measuredOf = ({ configurations, leftOut }: Chosen): Configuration[] =>
   configurations.filter(({ id }) => !leftOut.has(id));
+
+/** The configurations that need their machines: the gateway by itself needs none. */
+export function machinesFor(chosen: Chosen): Configuration[] {
+  return [...chosen.measures].some((measure) => measure !== 'gateway') ? measuredOf(chosen) : [];
+}
 
 /** Counted once: counts are no samples. */
 async function dissectAll(

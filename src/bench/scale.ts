@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Typist } from '../console/typist.js';
 import { VsbError } from '../errors/index.js';
 import { vsbypass } from './configurations/vsbypass.js';
-import { userEnd } from './configurations/configuration.js';
+import { userEnd, type Configuration } from './configurations/configuration.js';
 import { pause, send, type End, type Step } from './ends/end.js';
 import type { Quantity } from './measures/cell.js';
 import { run, toPrompt } from './measures/guest.js';
@@ -14,8 +14,9 @@ import { bootTestbed } from './stacks/testbed.js';
 import type { Stack, StackInputs } from './stacks/stack.js';
 import type { Random } from './statistics/random.js';
 
+const consoleOf = (vm?: string): Configuration => vsbypass('kvm', vm);
 /** The configuration that is scaled. */
-export const scaled = 'kvm/vsbypass';
+export const scaled = consoleOf().id;
 
 const floods = [1, 2, 4, 8] as const;
 const vms = Array.from({ length: 9 }, (_, index) => `vm${index + 1}`);
@@ -38,9 +39,7 @@ export interface ScaleOptions {
 export async function measureScale(options: ScaleOptions): Promise<void> {
   const { signal } = options.stack;
   const inputs = { ...options.stack, name: `${options.stack.name}-scale` };
-  const stack = await bootTestbed(inputs, {
-    ...{ l2: 'kvm', shadowed: vms, leftToL2: [], memoryMiB },
-  });
+  const stack = await bootTestbed(inputs, { l2: 'kvm', shadowed: vms, leftToL2: [], memoryMiB });
   try {
     for (const vm of vms) await logIn(stack, vm, signal);
     for (const count of floods) {
@@ -53,7 +52,7 @@ export async function measureScale(options: ScaleOptions): Promise<void> {
 }
 
 async function logIn(stack: Stack, vm: string, signal: AbortSignal): Promise<void> {
-  const connection = await vsbypass('kvm', vm).connect(stack, signal);
+  const connection = await consoleOf(vm).connect(stack, signal);
   try {
     await new Typist(connection, signal).logIn(stack.passwords[vm] ?? '');
   } finally {
@@ -67,8 +66,8 @@ async function measureFloods(
   flooding: readonly string[],
 ): Promise<void> {
   const quiet = new AbortController();
-  const ninth = vsbypass('kvm', vms.at(-1) ?? '');
-  const streams = flooding.map((vm) => vsbypass('kvm', vm).stream(stack));
+  const ninth = consoleOf(vms.at(-1));
+  const streams = flooding.map((vm) => consoleOf(vm).stream(stack));
   const until = AbortSignal.any([signal, quiet.signal]);
   const running = streams.map(async (end) => await flood(end, until));
   const typist = responseCell({

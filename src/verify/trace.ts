@@ -3,6 +3,10 @@
 /** COM1's registers; the first one is the data register. */
 export const com1 = { first: 0x3f8, last: 0x3ff } as const;
 
+export function isCom1(port: number): boolean {
+  return port >= com1.first && port <= com1.last;
+}
+
 export interface TracedIo {
   /** Bytes written to the data register, in order; and read from it. */
   readonly written: Buffer;
@@ -22,7 +26,7 @@ export function com1Accesses(accesses: Iterable<PortAccess>): TracedIo {
   const bytes = { read: [] as number[], write: [] as number[] };
   const others: Record<string, number> = {};
   for (const { direction, port, value } of accesses) {
-    if (port < com1.first || port > com1.last) continue;
+    if (!isCom1(port)) continue;
     if (port === com1.first) bytes[direction].push(value & 0xff);
     else {
       const access = `${direction} 0x${port.toString(16)} 0x${value.toString(16)}`;

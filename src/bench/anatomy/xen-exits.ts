@@ -1,5 +1,5 @@
 /** Counts what Xen sees of its HVM guests, from its trace buffers. Events: xen/include/public/trace.h. */
-import { com1 } from '../../verify/trace.js';
+import { isCom1 } from '../../verify/trace.js';
 import { traceRecords, portRead, portWrite, xentrace } from '../../verify/xen-trace.js';
 import { runForTrace, type ExitCounter } from './exit-counter.js';
 
@@ -12,12 +12,12 @@ const directory = '/run/vsbypass-bench';
 
 /** Of those that a console causes (AMD APM vol. 2, appendix C). */
 const exitNames: Readonly<Record<number, string>> = {
+  0x47: 'nm',
   0x60: 'interrupt',
   0x64: 'vintr',
   0x78: 'hlt',
   0x7b: 'io',
   0x7c: 'msr',
-  0x47: 'nm',
   0x81: 'vmmcall',
   0x400: 'npf',
 };
@@ -39,11 +39,7 @@ export function countRecords(trace: Buffer): Map<string, number> {
     const [first = 0] = words;
     if (vmexits.includes(event)) add(`vmexit ${exitNames[first] ?? `0x${first.toString(16)}`}`);
     else if (event === injectedInterrupt) add('interrupt injected');
-    else if (
-      (event === portRead || event === portWrite) &&
-      first >= com1.first &&
-      first <= com1.last
-    )
+    else if ((event === portRead || event === portWrite) && isCom1(first))
       add('port of COM1 to the device model');
   }
   return counts;

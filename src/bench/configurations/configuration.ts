@@ -3,11 +3,8 @@ import type { L2Kind } from '../../config/schema.js';
 import type { ConsoleConnection } from '../../console/connection.js';
 import { ChannelEnd, type OpenChannel } from '../ends/channel-end.js';
 import type { End } from '../ends/end.js';
+import type { StackName } from '../stacks/boot.js';
 import type { Stack } from '../stacks/stack.js';
-
-/** What a configuration runs on; those that name the same one share it. */
-export const stackRoles = ['testbed', 'servers', 'host'] as const;
-export type StackName = `${L2Kind}/${(typeof stackRoles)[number]}`;
 
 export interface Configuration {
   /** Stable, `L2/NAME`. */
@@ -17,6 +14,7 @@ export interface Configuration {
   readonly title: string;
   /** One sentence. */
   readonly about: string;
+  /** What it runs on; configurations that name the same one share it. */
   readonly stack: StackName;
   /** The user VM whose console it is. */
   readonly vm: string;

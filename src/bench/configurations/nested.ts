@@ -2,7 +2,7 @@
 import type { L2Kind } from '../../config/schema.js';
 import type { Configuration } from './configuration.js';
 import { operatorConsole } from './operator.js';
-import { testbedVms } from './testbed-vms.js';
+import { testbedVms } from '../stacks/testbed-vms.js';
 
 const about = {
   kvm: "the user VM in L2, console through L2's QEMU",

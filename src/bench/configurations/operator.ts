@@ -7,11 +7,7 @@ import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
 import { ProbeEnd } from '../ends/probe-end.js';
 import type { Configuration } from './configuration.js';
 
-export interface OperatorConsole extends Omit<Configuration, 'connect' | 'stream'> {
-  readonly l2: L2Kind;
-}
-
-export function operatorConsole(about: OperatorConsole): Configuration {
+export function operatorConsole(about: Omit<Configuration, 'connect' | 'stream'>): Configuration {
   const { l2, vm } = about;
   return {
     ...about,

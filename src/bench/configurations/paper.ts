@@ -2,7 +2,7 @@
 import type { L2Kind } from '../../config/schema.js';
 import type { Configuration } from './configuration.js';
 import { shadowedConsole } from './shadowed.js';
-import { testbedVms } from './testbed-vms.js';
+import { testbedVms } from '../stacks/testbed-vms.js';
 
 export function paper(l2: L2Kind): readonly Configuration[] {
   const common = { l2, stack: `${l2}/servers`, vm: testbedVms.shadowed } as const;

@@ -1,4 +1,7 @@
-/** What one access of the user VM to its serial port takes, as a program there sees it, the system call taken off (images/bench/uart-access.c). */
+/**
+ * What one access of the user VM to its serial port takes, as a program there sees it, the system call taken off
+ * (images/bench/uart-access.c).
+ */
 import type { Configuration } from '../configurations/configuration.js';
 import { VsbError } from '../../errors/index.js';
 import { expect, pause, send, type End, type Step } from '../ends/end.js';

@@ -1,12 +1,12 @@
 /** Boots a stack by its name. */
 import type { L2Kind } from '../../config/schema.js';
-import type { stackRoles, StackName } from '../configurations/configuration.js';
-import { testbedVms } from '../configurations/testbed-vms.js';
 import { bootHost } from './host.js';
 import type { Stack, StackInputs } from './stack.js';
 import { bootTestbed } from './testbed.js';
+import { testbedVms } from './testbed-vms.js';
 
-type Role = (typeof stackRoles)[number];
+type Role = 'testbed' | 'servers' | 'host';
+export type StackName = `${L2Kind}/${Role}`;
 
 const { shadowed, leftToL2 } = testbedVms;
 

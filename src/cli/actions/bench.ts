@@ -18,7 +18,7 @@ import { toHtml } from '../../bench/report/html.js';
 import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js';
 import type { BenchEvent } from '../../bench/events.js';
 import type { Results } from '../../bench/results.js';
-import { runBench } from '../../bench/run.js';
+import { machinesFor, runBench } from '../../bench/run.js';
 import type { BenchImages } from '../../bench/stacks/stack.js';
 import { buildImages, buildL2Image } from '../../build/images.js';
 import { benchPrograms } from '../../build/programs.js';
@@ -60,13 +60,15 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
   }
   const earlier = flags.compare === undefined ? undefined : await readResults(flags.compare);
   const { measures, leftOut } = choose(flags.only, mode);
+  const machines = machinesFor({ configurations, leftOut, measures });
+  const kinds = l2Kinds.filter((kind) => machines.some(({ l2 }) => l2 === kind));
   const reporter = await createBenchReporter(context, context.global.quiet);
   try {
     const note = (text: string): void => {
       context.doing(`preparing (${text})`);
       reporter.note(text);
     };
-    const inputs = await prepare(context, flags, l2Of(configurations, leftOut), note);
+    const inputs = await prepare(context, flags, kinds, note);
     if (earlier !== undefined) assertComparable(earlier.environment.accel, inputs.lab.accel.accel);
     const folder = resolve(flags.output ?? `vsbypass-bench-${fileTime(inputs.environment.date)}`);
     await mkdir(folder, { recursive: true });
@@ -145,11 +147,6 @@ function choose(
         .map(({ id }) => [id, `left out: ${reason}`]),
     ),
   };
-}
-
-/** The kinds of L2 that are measured. */
-function l2Of(all: typeof configurations, leftOut: ReadonlyMap<string, string>): L2Kind[] {
-  return l2Kinds.filter((kind) => all.some(({ id, l2 }) => l2 === kind && !leftOut.has(id)));
 }
 
 async function prepare(

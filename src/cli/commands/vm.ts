@@ -46,8 +46,7 @@ export function vmCommand(context: CliContext): Command {
     .action(async (vm, { json }) => {
       const call = await caller(context);
       await call('vm.start', { vm });
-      const { printJson } = await import('../output.js');
-      if (json) printJson(context, { schemaVersion: 1, vm, operatorState: 'running' });
+      if (json) await printState(context, vm, 'running');
     });
   command
     .command('stop')
@@ -57,8 +56,7 @@ export function vmCommand(context: CliContext): Command {
     .action(async (vm, { json }) => {
       const call = await caller(context);
       await call('vm.stop', { vm });
-      const { printJson } = await import('../output.js');
-      if (json) printJson(context, { schemaVersion: 1, vm, operatorState: 'stopped' });
+      if (json) await printState(context, vm, 'stopped');
     });
   command
     .command('hook')
@@ -79,6 +77,16 @@ export function vmCommand(context: CliContext): Command {
 function describeHook({ vm, hooked }: import('../../daemon/protocol.js').HookResult): string {
   if (hooked === undefined) return `${vm} does not run; it will be so when it does`;
   return hooked ? `COM1 of ${vm} is shadowed` : `COM1 of ${vm} is left to L2: NOT SECURE`;
+}
+
+/** What L2 has done with it. */
+async function printState(
+  context: CliContext,
+  vm: string,
+  operatorState: 'running' | 'stopped',
+): Promise<void> {
+  const { printJson } = await import('../output.js');
+  printJson(context, { schemaVersion: 1, vm, operatorState });
 }
 
 type Protocol = typeof import('../../daemon/protocol.js');
