@@ -200,6 +200,7 @@ static int __init cf_check link_init(void)
 
     vsb_vm_init();
     vsb_protocol_init();
+    vsb_svm_init();
     vsb_frame_decoder_init(&decoder);
     init_timer(&gather, gather_expired, NULL, 0);
     init_timer(&housekeeping, housekeeping_expired, NULL, 0);

@@ -251,6 +251,11 @@ bool vsb_vm_forget(unsigned int slot, uint16_t generation);
 void vsb_vm_housekeeping(s_time_t now);
 void vsb_vm_init(void);
 
+/* svm.c */
+
+/* Once, where there is a link. */
+void vsb_svm_init(void);
+
 /* com1.c: with vm->lock held. */
 
 uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg);
