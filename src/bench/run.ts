@@ -10,6 +10,7 @@ import type { Environment, Results } from './results.js';
 import { measureScale, scaled } from './scale.js';
 import { Schedule } from './schedule.js';
 import { seededRandom } from './statistics/random.js';
+import { l2Kinds, type L2Kind } from '../config/schema.js';
 import { VsbError, messageOf } from '../errors/index.js';
 import type { BootEvent } from '../events/boot.js';
 
@@ -36,13 +37,13 @@ export interface BenchOptions {
 export async function runBench(options: BenchOptions): Promise<Results> {
   const { signal, emit } = options;
   const start = performance.now();
-  const lab = await Lab.open(machinesFor(options), { ...options.lab, signal, emit });
+  const lab = await Lab.open(labFor(options), { ...options.lab, signal, emit });
   try {
     const record = new Recording(options, lab, start);
     try {
       if (options.measures.has('anatomy')) await dissectAll(options, lab, record);
       await takeTurns(options, lab, record);
-      if (options.mode === 'full') await scaleUp(options, lab, record);
+      await scaleUp(options, lab, record);
     } catch (error) {
       if (!signal.aborted) throw error;
       record.end(messageOf(signal.reason));
@@ -61,9 +62,25 @@ type Chosen = Pick<BenchOptions, 'configurations' | 'leftOut' | 'measures'>;
 const measuredOf = ({ configurations, leftOut }: Chosen): Configuration[] =>
   configurations.filter(({ id }) => !leftOut.has(id));
 
-/** The configurations that need their machines: the gateway by itself needs none. */
-export function machinesFor(chosen: Chosen): Configuration[] {
-  return [...chosen.measures].some((measure) => measure !== 'gateway') ? measuredOf(chosen) : [];
+/** What is not measured in the lab: the gateway by itself needs no machine, scale has a testbed of its own. */
+const elsewhere: readonly MeasureName[] = ['gateway', 'scale'];
+
+/** The configurations that are brought up in the lab. */
+function labFor(chosen: Chosen): Configuration[] {
+  const { measures } = chosen;
+  return [...measures].some((one) => !elsewhere.includes(one)) ? measuredOf(chosen) : [];
+}
+
+/** The configuration that is scaled, when it is. */
+function scaledOf(chosen: Chosen): Configuration[] {
+  const { measures } = chosen;
+  return measures.has('scale') ? measuredOf(chosen).filter(({ id }) => id === scaled) : [];
+}
+
+/** The kinds of L2 that are booted. */
+export function kindsFor(chosen: Chosen): L2Kind[] {
+  const booted = [...labFor(chosen), ...scaledOf(chosen)];
+  return l2Kinds.filter((kind) => booted.some(({ l2 }) => l2 === kind));
 }
 
 /** Counted once: counts are no samples. */
@@ -88,8 +105,8 @@ async function dissectAll(
 
 /** On a testbed of its own, while the others stand still. */
 async function scaleUp(options: BenchOptions, lab: Lab, record: Recording): Promise<void> {
-  const { signal, emit, measures } = options;
-  if (!measures.has('scale') || !measuredOf(options).some(({ id }) => id === scaled)) return;
+  const { signal, emit } = options;
+  if (scaledOf(options).length === 0) return;
   await lab.enter(undefined, signal);
   const report = (event: BootEvent): void => emit({ type: 'boot', stack: 'scale', event });
   const stack = { ...options.lab, signal, report };

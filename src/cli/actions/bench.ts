@@ -18,7 +18,7 @@ import { toHtml } from '../../bench/report/html.js';
 import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js';
 import type { BenchEvent } from '../../bench/events.js';
 import type { Results } from '../../bench/results.js';
-import { machinesFor, runBench } from '../../bench/run.js';
+import { kindsFor, runBench } from '../../bench/run.js';
 import type { BenchImages } from '../../bench/stacks/stack.js';
 import { buildImages, buildL2Image } from '../../build/images.js';
 import { benchPrograms } from '../../build/programs.js';
@@ -60,8 +60,7 @@ export async function bench(context: CliContext, flags: BenchFlags): Promise<voi
   }
   const earlier = flags.compare === undefined ? undefined : await readResults(flags.compare);
   const { measures, leftOut } = choose(flags.only, mode);
-  const machines = machinesFor({ configurations, leftOut, measures });
-  const kinds = l2Kinds.filter((kind) => machines.some(({ l2 }) => l2 === kind));
+  const kinds = kindsFor({ configurations, leftOut, measures });
   const reporter = await createBenchReporter(context, context.global.quiet);
   try {
     const note = (text: string): void => {
@@ -116,9 +115,18 @@ function modeOf({ quick, full }: BenchFlags): Mode {
   return quick ? 'quick' : full ? 'full' : 'normal';
 }
 
-/** In five minutes there is one turn for each cell; those of the side costs are the most, and need many. */
-function measuresOf(mode: Mode): readonly MeasureName[] {
-  return mode === 'quick' ? measureNames.filter((name) => name !== 'side-costs') : measureNames;
+/**
+ * What each mode leaves out unless `--only` names it. In five minutes there is one turn for each cell; those of
+ * the side costs are the most, and need many. Scale boots nine user VMs.
+ */
+const leftOutOf: Readonly<Record<Mode, readonly MeasureName[]>> = {
+  quick: ['side-costs', 'scale'],
+  normal: ['scale'],
+  full: [],
+};
+
+function measuresOf(mode: Mode): MeasureName[] {
+  return measureNames.filter((name) => !leftOutOf[mode].includes(name));
 }
 
 function choose(
@@ -140,7 +148,7 @@ function choose(
   const wanted = others.length > 0 ? others : mode === 'quick' ? ['kvm'] : [...l2Kinds];
   const reason = others.length > 0 ? '--only' : '--quick measures one kind of L2; --only xen';
   return {
-    measures: new Set(measures.length === 0 ? measuresOf(mode) : measures),
+    measures: new Set(measures.length > 0 ? measures : measuresOf(mode)),
     leftOut: new Map(
       configurations
         .filter(({ id, l2 }) => !wanted.includes(id) && !wanted.includes(l2))

@@ -10,7 +10,8 @@ results.json, samples.csv and report.html into a folder; the table goes to stdou
 interrupted.
 
 --only takes measures (response, throughput, anatomy, side-costs, scale, gateway), kinds of L2 (kvm, xen) and
-configurations (kvm/nested, ...). --quick measures L2 = KVM unless --only says otherwise.
+configurations (kvm/nested, ...). --quick measures L2 = KVM unless --only says otherwise. scale, with nine user VMs, is
+measured by --full and where --only names it.
 --fail-if: a statistic (median, mean, p95, p99) that may be worse by so much; 'throughput:median>5%' for one measure.
 
 Exit codes: 0 ok, 6 worse than --compare allows, by a statistical test, 77 skipped (--or-skip).
@@ -19,6 +20,7 @@ Examples:
   $ vsbypass bench --quick
   $ vsbypass bench --quick --only xen
   $ vsbypass bench --only response --only kvm/vsbypass --samples 500
+  $ vsbypass bench --only scale
   $ vsbypass bench --quick --require kvm --or-skip --deadline 20m
   $ vsbypass bench --compare before/results.json --fail-if 'median>10%'`;
 
