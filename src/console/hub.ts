@@ -212,10 +212,13 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     // Another VM may get the same slot: it must not inherit anything through a provisional name.
     if (!named) this.#consoles.delete(console.name);
     if (!named || console.sessionCount === 0) return this.#end(console);
-    this.#graceTimers.set(
-      console,
-      setTimeout(() => this.#end(console), this.#graceMs),
-    );
+    this.#afterGrace(console, () => this.#end(console));
+  }
+
+  /** Only the last that was asked for happens, and nothing if the VM is back by then. */
+  #afterGrace(console: VmConsole, act: () => void): void {
+    clearTimeout(this.#graceTimers.get(console));
+    this.#graceTimers.set(console, setTimeout(act, this.#graceMs));
   }
 
   #end(console: VmConsole): void {
@@ -231,10 +234,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     for (const console of this.#consoles.values()) {
       if (console.state !== 'lost') continue;
       if (rebooted) this.#onGone(console);
-      else {
-        const timer = setTimeout(() => this.#onGone(console), this.#graceMs);
-        this.#graceTimers.set(console, timer);
-      }
+      else this.#afterGrace(console, () => this.#onGone(console));
     }
   }
 

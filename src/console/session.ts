@@ -132,7 +132,8 @@ export class Session extends EventEmitter<SessionEvents> {
   /**
    * Becomes the one that types.
    * @param force whether to take that over from another session, which is told
-   * @throws VsbError as write() does
+   * @throws VsbError E_CONSOLE_REFUSED for one that only watches, and without force while another types,
+   *   E_CONSOLE_CLOSED after its end
    */
   claim(force: boolean): void {
     if (this.#ended !== undefined) {
@@ -149,8 +150,8 @@ export class Session extends EventEmitter<SessionEvents> {
   /**
    * Types into the VM; the first to do so at a console where nobody types becomes its writer.
    * @returns false when enough is waiting (the bytes are taken all the same): wait for 'drain'
-   * @throws VsbError E_CONSOLE_REFUSED for one that only watches, or while another session types,
-   *   E_CONSOLE_CLOSED after its end
+   * @throws VsbError E_CONSOLE_REFUSED for one that only watches, while another session types, and when too much
+   *   waits for the VM already, E_CONSOLE_CLOSED after its end
    */
   write(bytes: Buffer): boolean {
     this.claim(false);
@@ -159,7 +160,7 @@ export class Session extends EventEmitter<SessionEvents> {
 
   /**
    * A BREAK on the VM's line.
-   * @throws VsbError as write() does, and what the link says
+   * @throws VsbError as claim() does, and what the link says
    */
   async sendBreak(): Promise<void> {
     this.claim(false);

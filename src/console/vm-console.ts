@@ -139,13 +139,17 @@ export class VmConsole implements SessionTarget {
     for (const session of this.#counted()) if (session !== except) session.emit('notice', text);
   }
 
-  /** For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords. */
+  /**
+   * For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords.
+   * @throws VsbError E_CONSOLE_REFUSED when too much waits. Each session stops at "enough", but sessions come and go
+   */
   writeInput(bytes: Buffer): boolean {
+    if (!this.#gone && this.#inputBytes + bytes.length > INPUT_LIMIT) {
+      const message = `VM '${this.#name}' reads nothing, and too much waits for it already`;
+      throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+    }
     this.#inputTotal += bytes.length;
     if (this.#gone) return true;
-    if (this.#inputBytes + bytes.length > INPUT_LIMIT) {
-      throw new RangeError(`more than ${INPUT_LIMIT} bytes of input written without waiting`);
-    }
     this.#input.push(bytes);
     this.#inputBytes += bytes.length;
     this.#flushInput();

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -212,6 +213,39 @@ test('input is held back while the VM does not read, and none of it is lost', as
   await drained;
   session.write(paste.subarray(100_000));
   expect((await vm.inputReached(paste.length)).equals(paste)).toBe(true);
+});
+
+test('sessions that come and go cannot heap up input without end', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  vm.window = 0;
+  const console = await consoleOf('vm1');
+  const type = (): void => {
+    const session = console.openSession({ mode: 'rw', label: 'me', take: true });
+    try {
+      session.write(Buffer.alloc(1024 * 1024));
+    } finally {
+      session.close();
+    }
+  };
+  for (let count = 0; count < 8; count++) type();
+  expect(type).toThrow(expect.objectContaining({ code: 'E_CONSOLE_REFUSED' }));
+});
+
+test('a VM that is back after the link was cut twice stays', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  l1.cut();
+  await vi.waitFor(() => expect(console.state).toBe('lost'));
+  l1.remove(vm);
+  await attach(link);
+  l1.cut();
+  await vi.waitFor(() => expect(link.closed).toBe(true));
+  await attach(link);
+  l1.addVm({ uuid: uuid1 });
+  await vi.waitFor(() => expect(console.state).toBe('running'));
+  // Longer than the grace that began with the first cut.
+  await delay(300);
+  expect(console.state).toBe('running');
 });
 
 test('consoles survive a cut link: same names, no byte twice, input that waited is delivered', async () => {
