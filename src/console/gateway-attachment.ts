@@ -19,6 +19,8 @@ const CHANNEL_HIGH = 128 * 1024;
 const SOCKET_HIGH = 256 * 1024;
 /** The same for one that looks on: there may be a hundred of them. */
 const WATCHER_HIGH = 64 * 1024;
+/** Notices that a client has not taken, bytes; further ones are left out: others cause them, as often as they like. */
+const NOTICE_HIGH = 16 * 1024;
 /** How much a watcher gets in one turn, bytes. */
 const WATCHER_BYTES = 16 * 1024;
 
@@ -118,7 +120,9 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
 
   /** For the user, beside the VM's output. */
   notice(text: string): void {
-    if (this.#channel.writable) this.#channel.stderr.write(`\r\n[vsbypass: ${text}]\r\n`);
+    const { writable, stderr } = this.#channel;
+    if (!writable || stderr.writableLength >= NOTICE_HIGH) return;
+    stderr.write(`\r\n[vsbypass: ${text}]\r\n`);
   }
 
   #onInput(bytes: Buffer): void {
