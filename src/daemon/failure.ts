@@ -1,6 +1,6 @@
 /** What becomes of an exception that ends the daemon: a failure that says what helps. */
-import { VsbError, errnoOf, messageOf } from '../errors/index.js';
-import { fileError } from '../testbed/files.js';
+import { VsbError, messageOf } from '../errors/index.js';
+import { fileError, isFull } from '../testbed/files.js';
 
 /** V8, its WebAssembly, libuv and the C library each have words of their own. */
 const outOfMemory = /out of memory|allocation failed|cannot allocate|\bENOMEM\b/i;
@@ -16,7 +16,7 @@ export function failureOf(error: unknown): VsbError {
       cause: error,
     });
   }
-  if (errnoOf(error) === 'ENOSPC') return fileError('the daemon cannot write', error);
+  if (isFull(error)) return fileError('the daemon cannot write', error);
   return new VsbError('E_DAEMON', `the daemon has failed: ${message}`, {
     layer: 'L0',
     hint: '`vsbypass logs daemon` tells where.',

@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises';
 
 import type { ImageDirectories } from '../build/images.js';
 import type { Config, VmConfig } from '../config/schema.js';
-import { VsbError, errnoOf, messageOf } from '../errors/index.js';
 import { packCpio } from './cpio.js';
+import { fileError } from './files.js';
 import { l1Overlay } from './layers/l1.js';
 import { l2Overlay, vmFiles, type L2Vm } from './layers/l2.js';
 import { l3Overlay } from './layers/l3.js';
@@ -51,10 +51,7 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
     await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const code = errnoOf(error) === 'ENOSPC' ? 'E_NO_SPACE' : 'E_FILE';
-    throw new VsbError(code, `cannot lay out the boot files: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw fileError('cannot lay out the boot files', error);
   }
 }
 
@@ -104,6 +101,6 @@ async function readUserFile(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new VsbError('E_FILE', `cannot read ${path}: ${messageOf(error)}`, { cause: error });
+    throw fileError(`cannot read ${path}`, error);
   }
 }

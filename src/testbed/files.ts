@@ -49,10 +49,15 @@ export async function readIfThere(path: string): Promise<Buffer | undefined> {
   }
 }
 
+/** Whether the disk is full, or what the user may have of it (a quota). */
+export function isFull(error: unknown): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ENOSPC' || errno === 'EDQUOT';
+}
+
 /** What a file's failure is to the user: no space, or the file. */
 export function fileError(what: string, error: unknown): VsbError {
-  const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
-  return new VsbError(full ? 'E_NO_SPACE' : 'E_FILE', `${what}: ${messageOf(error)}`, {
+  return new VsbError(isFull(error) ? 'E_NO_SPACE' : 'E_FILE', `${what}: ${messageOf(error)}`, {
     cause: error,
   });
 }
