@@ -1,4 +1,5 @@
 /** Scale: 1, 2, 4 and 8 user VMs flood their consoles at once, while somebody types at that of a ninth. */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { Typist } from '../console/typist.js';
@@ -69,6 +70,8 @@ async function measureFloods(
   const ninth = consoleOf(vms.at(-1));
   const streams = flooding.map((vm) => consoleOf(vm).stream(stack));
   const until = AbortSignal.any([signal, quiet.signal]);
+  // Each of the floods listens, and is no leak.
+  setMaxListeners(0, until);
   const running = streams.map(async (end) => await flood(end, until));
   const typist = responseCell({
     ...{
@@ -80,7 +83,7 @@ async function measureFloods(
       random,
     },
   });
-  const states = `${flooding.length} VMs flooding`;
+  const states = `${flooding.length} flooding`;
   const common = { measure: 'scale', configuration: ninth.id, end: 'stream' } as const;
   try {
     // A flood that does not flow must not be waited for in vain.
