@@ -22,12 +22,12 @@ export function l2Vcpus(config: Config): number {
 }
 
 /**
- * CPUs of L0's machine. Two vCPUs of L2 on one CPU: one that waits for the other to take its IPI uses up its time slice
- * first, and loading KVM's modules, which patches code some hundred times, takes 40 s instead of 2. An L2 that is Xen has a
- * device model in L1's dom0, which works beside it.
+ * CPUs of L0's machine. An L2 that is Xen has a device model in L1's dom0, which works beside it on a second one. An L2 with
+ * several vCPUs would boot faster there, too (on one CPU a vCPU that waits for the other to take its IPI uses up its time
+ * slice first), but was ended by triple faults, see docs/performance.md.
  */
 export function l0Cpus(config: Config): number {
-  return config.l0.cpus ?? (config.l2.kind === 'xen' || l2Vcpus(config) > 1 ? 2 : 1);
+  return config.l0.cpus ?? (config.l2.kind === 'xen' && l2Vcpus(config) === 1 ? 2 : 1);
 }
 
 /** What suits the path: where L2 is told by a server, it need not be told from below. */

@@ -19,9 +19,10 @@ describe('the interrupt path', () => {
   it('gives L2 a second vCPU for ultracalls, unless the configuration says how many', () => {
     expect(l2Vcpus(parseConfig('{}', 'f'))).toBe(1);
     expect(l0Cpus(parseConfig('{}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(2);
-    expect(l0Cpus(parseConfig('{"irq": "ultracall", "l0": {"cpus": 1}}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"l2": {"vcpus": 4}}', 'f'))).toBe(2);
+    expect(l0Cpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(1);
+    expect(l0Cpus(parseConfig('{"irq": "ultracall", "l0": {"cpus": 2}}', 'f'))).toBe(2);
+    expect(l0Cpus(parseConfig('{"l2": {"vcpus": 4}}', 'f'))).toBe(1);
+    expect(l0Cpus(parseConfig('{"l2": {"kind": "xen", "vcpus": 2}}', 'f'))).toBe(1);
     expect(l0Cpus(parseConfig('{"l2": {"kind": "xen"}}', 'f'))).toBe(2);
     expect(l2Vcpus(parseConfig('{"irq": "net"}', 'f'))).toBe(1);
     expect(l2Vcpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(2);
