@@ -161,8 +161,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
 
   /** Makes the console that of this VM, and lets a silent predecessor in another slot go. */
   #take(link: Link, console: VmConsole, vm: VmRecord): void {
-    clearTimeout(this.#graceTimers.get(console));
-    this.#graceTimers.delete(console);
+    this.#endGrace(console);
     const old = console.state === 'silent' ? console.vm : undefined;
     console.attach(link, vm);
     if (old === undefined) return;
@@ -206,7 +205,6 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   }
 
   #onGone(console: VmConsole): void {
-    clearTimeout(this.#graceTimers.get(console));
     const named = console.vm === undefined || console.name !== provisionalName(console.vm);
     console.detach('gone');
     // Another VM may get the same slot: it must not inherit anything through a provisional name.
@@ -217,12 +215,17 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
 
   /** Only the last that was asked for happens, and nothing if the VM is back by then. */
   #afterGrace(console: VmConsole, act: () => void): void {
-    clearTimeout(this.#graceTimers.get(console));
+    this.#endGrace(console);
     this.#graceTimers.set(console, setTimeout(act, this.#graceMs));
   }
 
-  #end(console: VmConsole): void {
+  #endGrace(console: VmConsole): void {
+    clearTimeout(this.#graceTimers.get(console));
     this.#graceTimers.delete(console);
+  }
+
+  #end(console: VmConsole): void {
+    this.#endGrace(console);
     console.endSessions('vm-gone');
     this.emit('vm-gone', console);
   }

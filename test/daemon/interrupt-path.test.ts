@@ -46,6 +46,8 @@ let path: InterruptPath;
 /** What a new server does. */
 let begin: (server: FakeServer) => void;
 let onServer: () => void;
+/** A server that has ended is about to be brought again. */
+let onBring: () => void;
 const { signal } = new AbortController();
 
 beforeEach(() => {
@@ -55,6 +57,7 @@ beforeEach(() => {
   logged = [];
   begin = (server) => server.say('ready\n');
   onServer = () => undefined;
+  onBring = () => undefined;
   path = new InterruptPath({
     serverless: 'doorbell',
     setMode: (mode) => {
@@ -63,6 +66,7 @@ beforeEach(() => {
     },
     bring: () => {
       brought++;
+      onBring();
       return Promise.resolve();
     },
     open: (mode) => {
@@ -122,11 +126,13 @@ describe('InterruptPath.switchTo', () => {
     await path.switchTo('direct', signal);
     await path.switchTo('net', signal);
     expect(modes).toEqual(['direct', 'direct', 'net']);
+    let meanwhile: unknown;
+    onBring = () => (meanwhile = { wanted: path.wanted, active: path.active });
     const again = nextServer();
     servers[0]?.end(1);
     await again;
+    expect(meanwhile).toEqual({ wanted: 'net', active: 'direct' });
     expect(modes).toEqual(['direct', 'direct', 'net', 'direct', 'net']);
-    expect(path.wanted).toBe('net');
   });
 
   it('goes back to the doorbell and tells why when the server does not start', async () => {
