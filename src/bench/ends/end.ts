@@ -29,7 +29,7 @@ export interface End {
   readonly kind: EndKind;
   /**
    * Opens the console, plays the steps, leaves it.
-   * @throws VsbError E_EXPECT_TIMEOUT; E_SSH, E_CONSOLE_*; the signal's reason
+   * @throws VsbError E_EXPECT_TIMEOUT; E_SSH, E_CONSOLE_*; VoidRun when its clock was wrong; the signal's reason
    */
   play(steps: readonly Step[], signal: AbortSignal): Promise<Timing[]>;
 }

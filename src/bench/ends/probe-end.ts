@@ -1,12 +1,15 @@
 /** An end in L2: the probe (images/bench) at what QEMU has of the VM's serial port, with L2's clock and no SSH on the way. */
 import { VsbError } from '../../errors/index.js';
 import { runRemote, shellQuote, type SshTarget } from '../../ssh/client.js';
+import { VoidRun } from '../measures/cell.js';
 import { lateError, type End, type Step, type Timing } from './end.js';
 
 /** For reaching L2, beside what the steps may take. */
 const overheadMs = 30_000;
 /** The probe's exit code when a step was late. */
 const lateCode = 1;
+/** What L2's clock must have counted of a script's time by ours: so much of it, less what reaching L2 takes. */
+const counted = { share: 0.75, reachMs: 5000 } as const;
 
 export class ProbeEnd implements End {
   readonly kind = 'stream';
@@ -26,6 +29,7 @@ export class ProbeEnd implements End {
 
   async play(steps: readonly Step[], signal: AbortSignal): Promise<Timing[]> {
     const command = `${shellQuote(this.#program)} ${this.#backend}`;
+    const began = performance.now();
     const { code, stdout, stderr } = await runRemote(this.#target, command, {
       signal,
       stdin: probeScript(steps),
@@ -34,7 +38,9 @@ export class ProbeEnd implements End {
     if (code > lateCode) {
       throw new VsbError('E_SSH', `the probe in L2 failed: ${stderr.trim()}`, { layer: 'L2' });
     }
-    return readProbe(stdout, steps);
+    const timings = readProbe(stdout, steps);
+    checkClock(timings, performance.now() - began);
+    return timings;
   }
 }
 
@@ -87,4 +93,16 @@ export function readProbe(answer: Buffer, steps: readonly Step[]): Timing[] {
   if (missing === undefined) return timings;
   if (missing.do === 'expect') throw lateError(missing, timings.length, answer.subarray(at));
   throw new VsbError('E_SSH', "the probe's answer is cut", { layer: 'L2' });
+}
+
+/**
+ * A nested clock is not to be trusted blindly: all that is measured with one that lags would look fast.
+ * @param elapsedMs of the whole script, reaching L2 included, by our own clock
+ * @throws VoidRun when L2's clock has counted much less
+ */
+export function checkClock(timings: readonly Timing[], elapsedMs: number): void {
+  const ownMs = (timings.at(-1)?.endMs ?? 0) - (timings[0]?.startMs ?? 0);
+  if (ownMs >= counted.share * elapsedMs - counted.reachMs) return;
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  throw new VoidRun(`the clock of L2 counted ${seconds(ownMs)} of ${seconds(elapsedMs)}`);
 }

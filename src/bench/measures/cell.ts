@@ -38,7 +38,7 @@ export interface Cell extends Quantity {
   readonly perTurn: number;
   /**
    * Measures once: some samples, or none where the turn only served to find a size.
-   * @throws VoidRun when what came is not what was sent: its samples do not count; VsbError when it cannot be measured
+   * @throws VoidRun when its samples do not count; VsbError when it cannot be measured
    */
   turn(signal: AbortSignal): Promise<number[]>;
 }
@@ -47,7 +47,7 @@ export function keyOf({ measure, configuration, end, state }: CellKey): string {
   return [measure, configuration, end, state].join(' ');
 }
 
-/** A run that does not count, because it lost something. */
+/** A run that does not count: what came is not what was sent, or the clock was wrong. */
 export class VoidRun extends Error {
   override readonly name = 'VoidRun';
 }

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { benchPrograms } from '../../../src/build/programs.js';
 import { ChannelEnd } from '../../../src/bench/ends/channel-end.js';
 import { expect as await_, pause, send, type Step } from '../../../src/bench/ends/end.js';
-import { probeScript, readProbe } from '../../../src/bench/ends/probe-end.js';
+import { checkClock, probeScript, readProbe } from '../../../src/bench/ends/probe-end.js';
 import { Tape } from '../../../src/bench/ends/tape.js';
 import { execa } from 'execa';
 
@@ -175,6 +175,22 @@ describe('readProbe', () => {
   it('does not believe an answer that is cut', () => {
     expect(() => readProbe(Buffer.from('step 1 2 0\n'), [pause(1)])).toThrow('cut');
     expect(() => readProbe(Buffer.from('output 0\n'), [pause(1)])).toThrow('cut');
+  });
+});
+
+describe('checkClock', () => {
+  const timings = [
+    { startMs: 1000, endMs: 1100, output: Buffer.alloc(0) },
+    { startMs: 1100, endMs: 16_000, output: Buffer.alloc(0) },
+  ];
+
+  it('takes a clock of L2 that goes as ours, less the way to L2', () => {
+    expect(() => checkClock(timings, 17_500)).not.toThrow();
+    expect(() => checkClock([], 4000)).not.toThrow();
+  });
+
+  it('does not count a run in which it lagged', () => {
+    expect(() => checkClock(timings, 40_000)).toThrow('the clock of L2 counted 15.0 s of 40.0 s');
   });
 });
 
