@@ -73,9 +73,11 @@ static uint8_t in(struct machine *m, unsigned int reg)
 static void out(struct machine *m, unsigned int reg, uint8_t val)
 {
     unsigned long flags;
+    bool follows;
 
     spin_lock_irqsave(&m->vm->lock, flags);
-    vsb_com1_write(m->vm, reg, val);
+    follows = vsb_com1_write(m->vm, reg, val);
+    CHECK(follows || m->vm->bell.asserted == vsb_uart_intr(&m->vm->uart));
     spin_unlock_irqrestore(&m->vm->lock, flags);
 }
 
@@ -396,6 +398,45 @@ static void halts(void)
     tap_ok(m.read == 4, "a ring lost before L3 halted is made up for");
 }
 
+static bool settled(const struct machine *m)
+{
+    unsigned long flags;
+    bool result;
+
+    spin_lock_irqsave(&m->vm->lock, flags);
+    result = vsb_doorbell_settled(m->vm);
+    spin_unlock_irqrestore(&m->vm->lock, flags);
+
+    return result;
+}
+
+/* An L3 that runs looks at the doorbell on its way back from an exit only. */
+static void running(void)
+{
+    struct machine m;
+    unsigned int i;
+
+    start(&m, LOOPS);
+    open_port(&m);
+    tap_ok(settled(&m), "an access after which nothing is to be done goes back at once");
+    cpu.arch.hvm.nvcpu.nv_guestmode = false;
+    type(&m, 1);
+    tap_ok(!cpu.shim_kicked, "a vCPU that is with L2 is let alone");
+    cpu.arch.hvm.nvcpu.nv_guestmode = true;
+    type(&m, 1);
+    tap_ok(cpu.shim_kicked == 1 && !cpu.shim_unblocked,
+           "input makes an L3 that runs come by");
+    tap_ok(!settled(&m), "and look, if it just was in L1");
+    for ( i = 0; i < 5; i++ )
+        step(&m, true);
+    tap_ok(m.read == 2 && settled(&m), "after which there is nothing to be done");
+    cpu.shim_kicked = 0;
+    print(&m, 1);
+    type(&m, 0);
+    tap_ok(!cpu.shim_kicked,
+           "an empty transmitter alone is no reason, while it runs");
+}
+
 /*
  * Random schedules. What must hold: input, once it is there, is read within
  * the bound that the handler and the losses allow.
@@ -545,6 +586,7 @@ int main(void)
     unanswered();
     never_asks();
     halts();
+    running();
     hooks();
 
     for ( i = 0; i < ARRAY_SIZE(steps); i++ )

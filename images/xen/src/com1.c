@@ -74,9 +74,10 @@ uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg)
     return val;
 }
 
-void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
+bool vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
 {
     bool dlab = vm->uart.lcr & VSB_UART_LCR_DLAB;
+    bool armed = vm->uart.thre_interrupt;
     unsigned int waiting = vm->uart.rx_count;
 
     vsb_thre_probe_write(&vm->probe, reg, val, dlab);
@@ -94,8 +95,10 @@ void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
         /* The transmitter's state changes at the mark only. */
         if ( !out_ready(vm) )
             vsb_uart_set_tx_ready(&vm->uart, false);
+        else if ( armed )
+            return false;
         vsb_doorbell_update(vm);
-        return;
+        return true;
     }
 
     if ( reg == VSB_UART_FCR )
@@ -108,6 +111,8 @@ void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
     }
 
     vsb_com1_update(vm);
+
+    return true;
 }
 
 void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val)

@@ -35,6 +35,8 @@
 
 #include "vsb.h"
 
+#include <xen/event.h>
+
 /* A FIFO of 16 at 115200 Bd, 10 bits each. */
 #define TX_DELAY        MICROSECS(1389)
 
@@ -161,6 +163,12 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring)
         bell->since = NOW() - TX_DELAY;
 }
 
+bool vsb_doorbell_settled(const struct vsb_vm *vm)
+{
+    return vsb_doorbell_next(vm, false) == VSB_RING_NOTHING &&
+           !vm->bell.line_due;
+}
+
 static bool wake_vcpu(struct vsb_vm *vm, unsigned int index)
 {
     struct vsb_l3_vcpu *vcpu = &vm->vcpus[index];
@@ -186,6 +194,15 @@ static void wake(struct vsb_vm *vm)
     for ( i = 0; i < vm->nr_vcpus; i++ )
         if ( wake_vcpu(vm, i) )
             return;
+
+    /* It may be on its way back to L3 already, without a look at the doorbell. */
+    if ( vsb_doorbell_next(vm, false) != VSB_RING_NOTHING )
+        for ( i = 0; i < vm->nr_vcpus; i++ )
+            if ( vsb_entered(vm, &vm->vcpus[i]) )
+            {
+                vcpu_kick(vm->vcpus[i].v);
+                return;
+            }
 }
 
 static bool all_idle(const struct vsb_vm *vm)

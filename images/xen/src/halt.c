@@ -17,13 +17,18 @@
 /* After the last key. */
 #define TYPING SECONDS(5)
 
-bool vsb_halted(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu)
+bool vsb_entered(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu)
 {
     struct vcpu *v = vcpu->v;
 
-    return vcpu->halted && v && nestedhvm_vcpu_in_guestmode(v) &&
+    return v && nestedhvm_vcpu_in_guestmode(v) &&
            vcpu_nestedhvm(v).nv_vsb.vm == vm &&
            &vm->vcpus[vcpu_nestedhvm(v).nv_vsb.index] == vcpu;
+}
+
+bool vsb_halted(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu)
+{
+    return vcpu->halted && vsb_entered(vm, vcpu);
 }
 
 bool vsb_halt_wanted(const struct vsb_vm *vm)

@@ -40,6 +40,14 @@ struct vsb_vcpu
 };
 
 /*
+ * L3 exited by an IN or OUT. True: it was one to a shadow device and is done; go
+ * back to L3. @settled, then: it has changed nothing for L2 or L3 but what it
+ * read. Whatever could be pending for them was looked at before L3 was entered,
+ * or has raised a softirq since.
+ */
+bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs, bool *settled);
+
+/*
  * L3 exited with @exitcode. True: dealt with here, and L2 shall not hear of
  * it; go back to L3.
  */
@@ -73,6 +81,12 @@ void vsb_domain_relinquish(struct domain *d);
 struct vsb_vcpu
 {
 };
+
+static inline bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs,
+                                  bool *settled)
+{
+    return false;
+}
 
 static inline bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
                                   uint64_t exitcode)

@@ -56,12 +56,15 @@ static bool is_com1(unsigned int port, unsigned int size)
 /*
  * One access of @size bytes, which overlaps COM1, as bytes. Lanes beside COM1
  * are refused: they read as all ones, and nobody is told what was written.
+ * @follows: whether there may be something to do for the doorbell.
  */
 static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
-                       bool in, uint32_t val)
+                       bool in, uint32_t val, bool *follows)
 {
     uint32_t result = 0;
     unsigned int i;
+
+    *follows = in;
 
     for ( i = 0; i < size; i++, port++ )
     {
@@ -73,7 +76,7 @@ static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
         else if ( in )
             byte = vsb_com1_read(vm, reg);
         else
-            vsb_com1_write(vm, reg, val >> (i * 8));
+            *follows |= vsb_com1_write(vm, reg, val >> (i * 8));
         result |= (uint32_t)byte << (i * 8);
     }
 
@@ -95,6 +98,7 @@ static bool cf_check string_accept(const struct hvm_io_handler *handler,
 
 static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
 {
+    bool follows;
     unsigned long flags;
     struct vsb_vm *vm = vsb_vm_lock_current(current, &flags);
 
@@ -105,7 +109,7 @@ static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
     }
 
     vm->count.string_accesses++;
-    *data = access(vm, addr, size, in, *data);
+    *data = access(vm, addr, size, in, *data, &follows);
     spin_unlock_irqrestore(&vm->lock, flags);
     if ( !in )
         vsb_link_kick(vm, false);
@@ -164,17 +168,43 @@ static bool have_string_handler(struct domain *d)
     return have;
 }
 
-static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
-                 struct vmcb_struct *vmcb)
+/* INS or OUTS: see above. */
+static bool string_exit(struct vcpu *v)
 {
+    unsigned long flags;
+    struct vsb_vm *vm = vsb_vm_lock_current(v, &flags);
+    bool hooked = true;
+
+    if ( vm )
+    {
+        vm->count.exits_com1++;
+        hooked = vm->hooked;
+        spin_unlock_irqrestore(&vm->lock, flags);
+        if ( !hooked )
+            return false;
+    }
+    else
+        vsb_count.accesses_refused++;
+
+    if ( !vm || !have_string_handler(v->domain) ||
+         !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
+        hvm_inject_hw_exception(X86_EXC_GP, 0);
+
+    return true;
+}
+
+bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs, bool *settled)
+{
+    struct vmcb_struct *vmcb = v->arch.hvm.svm.vmcb;
     uint32_t info = vmcb->exitinfo1;
     unsigned int port = IOIO_PORT(info), size = IOIO_SIZE(info);
-    bool in = info & IOIO_IN;
+    unsigned int index = vcpu_nestedhvm(v).nv_vsb.index;
+    bool in = info & IOIO_IN, follows;
     struct vsb_vm *vm;
     unsigned long flags;
     uint32_t val = 0xffffffff;
 
-    if ( likely(!is_com1(port, size)) )
+    if ( !vsb_enabled || !is_com1(port, size) || (info & IOIO_STRING) )
         return false;
 
     vm = vsb_vm_lock_current(v, &flags);
@@ -184,25 +214,18 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
 
         if ( unlikely(!vm->hooked) )
         {
-            if ( !in && size == 1 && !(info & IOIO_STRING) )
+            if ( !in && size == 1 )
                 vsb_com1_follow(vm, port - VSB_COM1, regs->rax);
             spin_unlock_irqrestore(&vm->lock, flags);
             return false;
         }
 
-        if ( unlikely(info & IOIO_STRING) )
-        {
-            spin_unlock_irqrestore(&vm->lock, flags);
-            if ( !have_string_handler(v->domain) ||
-                 !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
-                hvm_inject_hw_exception(X86_EXC_GP, 0);
-            return true;
-        }
-
+        vm->vcpus[index].idle = false;
         if ( in && port == VSB_COM1 + VSB_UART_IIR &&
              !(regs->eflags & X86_EFLAGS_IF) )
-            vsb_direct_iir_read(vm, vcpu_nestedhvm(v).nv_vsb.index);
-        val = access(vm, port, size, in, regs->eax);
+            vsb_direct_iir_read(vm, index);
+        val = access(vm, port, size, in, regs->eax, &follows);
+        *settled = !follows || vsb_doorbell_settled(vm);
         spin_unlock_irqrestore(&vm->lock, flags);
 
         if ( !in )
@@ -213,11 +236,7 @@ static bool ioio(struct vcpu *v, struct cpu_user_regs *regs,
     {
         /* There is no room to track the user VM: a dead port, no leak. */
         vsb_count.accesses_refused++;
-        if ( info & IOIO_STRING )
-        {
-            hvm_inject_hw_exception(X86_EXC_GP, 0);
-            return true;
-        }
+        *settled = true;
     }
 
     if ( in )
@@ -397,7 +416,9 @@ bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
     switch ( exitcode )
     {
     case VMEXIT_IOIO:
-        return ioio(v, regs, vmcb);
+        return (vmcb->exitinfo1 & IOIO_STRING) &&
+               is_com1(IOIO_PORT(vmcb->exitinfo1),
+                       IOIO_SIZE(vmcb->exitinfo1)) && string_exit(v);
 
     case VMEXIT_HLT:
         return hlt(v, regs);

@@ -106,6 +106,10 @@ void vsb_thre_probe_write(struct vsb_thre_probe *p, unsigned int reg,
     bool disable = ier && value == 0;
     uint8_t next = IDLE;
 
+    /* Output in a flood: an exit each. */
+    if ( reg == VSB_UART_THR && p->state == IDLE )
+        return;
+
     if ( ier )
         p->ier = value;
 

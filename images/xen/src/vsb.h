@@ -259,7 +259,8 @@ void vsb_svm_init(void);
 /* com1.c: with vm->lock held. */
 
 uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg);
-void vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val);
+/* False: a character like the one before it, of which nothing follows. */
+bool vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val);
 /*
  * L3 wrote @val to L2's UART: unless it is a character the shadow UART follows,
  * so that it is set up as L3 wants when it is shadowed again.
@@ -299,6 +300,8 @@ void vsb_doorbell_iir_read(struct vsb_vm *vm, uint8_t iir);
  */
 enum vsb_ring vsb_doorbell_next(const struct vsb_vm *vm, bool idle);
 void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
+/* Nothing is to be done, or told, while L3 runs on. */
+bool vsb_doorbell_settled(const struct vsb_vm *vm);
 /*
  * With an interrupt server: what an opportunity would do is done at once, and
  * is due to be told. True: something was.
@@ -306,7 +309,7 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
 bool vsb_doorbell_settle(struct vsb_vm *vm, bool idle);
 /*
  * Something changed while L3 may not be running: settle, or wake a captured HLT
- * if the doorbell has to be rung.
+ * if the doorbell has to be rung; an L3 that runs is made to come by.
  */
 void vsb_doorbell_wake(struct vsb_vm *vm);
 /* The server has yet to hear of this VM's line, and can be told whose it is. */
@@ -347,6 +350,8 @@ void vsb_direct_unanswered(struct vsb_vm *vm);
 /* halt.c: with vm->lock held. */
 
 bool vsb_halt_wanted(const struct vsb_vm *vm);
+/* L2's vCPU is in this vCPU of the user VM, whether it runs or not. */
+bool vsb_entered(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu);
 /*
  * The HLT of this vCPU is captured, and L2's vCPU still is in it: it may have
  * been woken for an interrupt of L2, and not have run this vCPU since.

@@ -3,25 +3,12 @@
 
 #include "shim.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include <xen/random.h>
 #include <xen/version.h>
 
 #include <asm/hvm/hvm.h>
 #include <asm/hvm/nestedhvm.h>
 #include <asm/hvm/support.h>
-
-#define CHECK(condition)                                                \
-    do {                                                                \
-        if ( !(condition) )                                             \
-        {                                                               \
-            fprintf(stderr, "%s: %s does not hold\n", __func__,         \
-                    #condition);                                        \
-            abort();                                                    \
-        }                                                               \
-    } while ( 0 )
 
 #define HELD_MAX 4
 
@@ -92,6 +79,11 @@ void vcpu_unblock(struct vcpu *v)
 {
     v->shim_unblocked++;
     v->shim_blocked = false;
+}
+
+void vcpu_kick(struct vcpu *v)
+{
+    v->shim_kicked++;
 }
 
 unsigned int get_random(void)

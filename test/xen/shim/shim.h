@@ -8,7 +8,21 @@
 #ifndef SHIM_H
 #define SHIM_H
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "vsb.h"
+
+/* What must hold at all times, in a test of whatever. */
+#define CHECK(condition)                                                \
+    do {                                                                \
+        if ( !(condition) )                                             \
+        {                                                               \
+            fprintf(stderr, "%s: %s does not hold\n", __func__,         \
+                    #condition);                                        \
+            abort();                                                    \
+        }                                                               \
+    } while ( 0 )
 
 /* The machine is as after boot: no user VM, memory zero, counters zero. */
 void shim_reset(void);

@@ -34,6 +34,7 @@ struct vcpu
     } arch;
     struct vcpu *next_in_list;
     unsigned int shim_unblocked; /* calls of vcpu_unblock() */
+    unsigned int shim_kicked;    /* calls of vcpu_kick() */
     bool shim_blocked;
 };
 
