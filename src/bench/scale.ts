@@ -16,8 +16,9 @@ import type { Stack, StackInputs } from './stacks/stack.js';
 import type { Random } from './statistics/random.js';
 
 const consoleOf = (vm?: string): Configuration => vsbypass('kvm', vm);
+const { id, l2 } = consoleOf();
 /** The configuration that is scaled. */
-export const scaled = consoleOf().id;
+export const scaled = id;
 
 const floods = [1, 2, 4, 8] as const;
 const vms = Array.from({ length: 9 }, (_, index) => `vm${index + 1}`);
@@ -40,7 +41,7 @@ export interface ScaleOptions {
 export async function measureScale(options: ScaleOptions): Promise<void> {
   const { signal } = options.stack;
   const inputs = { ...options.stack, name: `${options.stack.name}-scale` };
-  const stack = await bootTestbed(inputs, { l2: 'kvm', shadowed: vms, leftToL2: [], memoryMiB });
+  const stack = await bootTestbed(inputs, { l2, shadowed: vms, leftToL2: [], memoryMiB });
   try {
     for (const vm of vms) await logIn(stack, vm, signal);
     for (const count of floods) {

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 
 import { errnoOf, VsbError } from '../errors/index.js';
+import { fileError } from '../testbed/files.js';
 import type { ScreenSize } from './terminal-size.js';
 
 export interface RecordingOptions {
@@ -27,16 +28,16 @@ export class Recording {
 
   /**
    * Creates the file, mode 0600.
-   * @throws VsbError E_FILE when that cannot be, also when there is one already
+   * @throws VsbError E_FILE, E_NO_SPACE when that cannot be, also when there is one already
    */
   static async start(options: RecordingOptions): Promise<Recording> {
     const file = createWriteStream(options.path, { flags: 'wx', mode: 0o600 });
     try {
       await once(file, 'open');
-    } catch (cause) {
-      const why = errnoOf(cause) === 'EEXIST' ? 'it is there already' : errnoOf(cause);
-      const message = `cannot record to ${options.path}: ${why ?? 'unknown error'}`;
-      throw new VsbError('E_FILE', message, { cause });
+    } catch (error) {
+      const what = `cannot record to ${options.path}`;
+      if (errnoOf(error) !== 'EEXIST') throw fileError(what, error);
+      throw new VsbError('E_FILE', `${what}: it is there already`, { cause: error });
     }
     return new Recording(file, options);
   }
@@ -68,15 +69,14 @@ export class Recording {
     this.#event('r', `${columns}x${rows}`);
   }
 
-  /** @throws VsbError E_FILE when not all of it could be written */
+  /** @throws VsbError E_FILE, E_NO_SPACE when not all of it could be written */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#file.once('close', () => resolve());
       this.#file.end();
     });
     if (this.#failure === undefined) return;
-    const message = `the recording is not complete: ${errnoOf(this.#failure) ?? 'unknown error'}`;
-    throw new VsbError('E_FILE', message, { cause: this.#failure });
+    throw fileError('the recording is not complete', this.#failure);
   }
 
   #event(type: 'o' | 'i' | 'r', text: string): void {

@@ -8,8 +8,8 @@ import { knownHostsLine } from '../../console/keys.js';
 import { runningGateway } from '../../console/open.js';
 import { renderSshConfig } from '../../console/ssh-config.js';
 import { withInclude, withoutInclude } from '../../console/ssh-include.js';
-import { errnoOf, messageOf, VsbError } from '../../errors/index.js';
-import { readIfThere, writePrivateFile } from '../../testbed/files.js';
+import { errnoOf, VsbError } from '../../errors/index.js';
+import { fileError, readIfThere, writePrivateFile } from '../../testbed/files.js';
 import type { CliContext, InstanceAccess } from '../context.js';
 
 /**
@@ -48,7 +48,7 @@ function installedName(instance: string, vm: string): string {
 /**
  * Makes `ssh vm1.vsbypass` work for the user. Doing it again changes nothing.
  * @returns the file of the user and the names that it knows now
- * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE, E_FILE
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE, E_FILE, E_NO_SPACE
  */
 export async function installSshConfig(
   context: CliContext,
@@ -61,7 +61,7 @@ export async function installSshConfig(
 
 /**
  * Takes it back; also for an instance that does not run any more.
- * @throws VsbError E_FILE
+ * @throws VsbError E_FILE, E_NO_SPACE
  */
 export async function uninstallSshConfig(context: CliContext): Promise<{ file: string }> {
   const { name, stateDir } = await context.instance();
@@ -105,7 +105,7 @@ async function editUserConfig(
     return path;
   } catch (error) {
     if (error instanceof VsbError) throw error;
-    throw new VsbError('E_FILE', `cannot change ${named}: ${messageOf(error)}`, { cause: error });
+    throw fileError(`cannot change ${named}`, error);
   }
 }
 

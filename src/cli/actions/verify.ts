@@ -8,13 +8,14 @@ import { readKey } from '../../console/keys.js';
 import { callDaemon } from '../../daemon/client.js';
 import { inspectInstance } from '../../daemon/inspect.js';
 import { isUp, type InstanceStatus, type VmStatus } from '../../daemon/protocol.js';
-import { ExitCode, VsbError, messageOf } from '../../errors/index.js';
+import { ExitCode, VsbError } from '../../errors/index.js';
 import { hintOfKnown } from '../../errors/suggest.js';
 import type { Accel } from '../../host/accel.js';
 import { assertRunsWith } from '../../host/required-accel.js';
 import { toJunit } from '../../test-report/junit.js';
 import { toTap } from '../../test-report/tap.js';
 import type { TestRun } from '../../test-report/test-run.js';
+import { fileError } from '../../testbed/files.js';
 import { managementTargets } from '../../testbed/management-targets.js';
 import type { InstancePaths } from '../../testbed/paths.js';
 import { readRecord } from '../../testbed/record.js';
@@ -86,7 +87,7 @@ async function carryOut(
   return verifyTestRun(report, channels, startedAt);
 }
 
-/** @throws VsbError E_FILE */
+/** @throws VsbError E_FILE, E_NO_SPACE */
 async function writeTests(context: CliContext, flags: VerifyFlags, run: TestRun): Promise<void> {
   if (flags.tap) context.stdout.write(toTap(run));
   const { junit: file } = flags;
@@ -94,8 +95,8 @@ async function writeTests(context: CliContext, flags: VerifyFlags, run: TestRun)
   try {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, toJunit(run));
-  } catch (cause) {
-    throw new VsbError('E_FILE', `the report cannot be written: ${messageOf(cause)}`, { cause });
+  } catch (error) {
+    throw fileError('the report cannot be written', error);
   }
 }
 
