@@ -230,7 +230,12 @@ bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs, bool *settled)
 
         if ( !in )
             vsb_link_kick(vm, false);
-        vsb_vm_find_label(v, vm);
+        if ( unlikely(vm->label_tries < VSB_LABEL_TRIES) )
+        {
+            /* Input that was held back for want of it may be there now. */
+            vsb_vm_find_label(v, vm);
+            *settled = false;
+        }
     }
     else
     {
@@ -248,6 +253,9 @@ bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs, bool *settled)
     }
 
     __update_guest_eip(regs, vmcb->exitinfo2 - vmcb->rip);
+    /* A single step's #DB, which L2 intercepts. */
+    if ( unlikely(vcpu_nestedhvm(v).nv_vmexit_pending) )
+        *settled = false;
 
     return true;
 }

@@ -574,15 +574,11 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
 {
     struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
     uint8_t uuid[16];
-    s_time_t now;
+    s_time_t now = NOW();
     unsigned long flags;
     uint32_t search = 0;
     bool found, due;
 
-    if ( likely(vm->label_tries >= VSB_LABEL_TRIES) )
-        return;
-
-    now = NOW();
     if ( now < vm->label_next )
         return;
 

@@ -243,7 +243,7 @@ static inline uint32_t vsb_vm_out_limit(const struct vsb_vm *vm)
 {
     return vsb_vm_label_in_doubt(vm) ? vm->out_reset : vm->out_end;
 }
-/* Look for the label, at most now and then. @v runs @vm. Not locked. */
+/* Look for the label that @vm lacks, at most now and then. @v runs it. Not locked. */
 void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm);
 /* L0 asks for the slot back. Only that of a silent user VM. */
 bool vsb_vm_forget(unsigned int slot, uint16_t generation);
