@@ -55,6 +55,7 @@ function bring(program: Buffer): Step[] {
     send(`base64 -d >${path} <<E\r`),
     ...typed,
     send('E\r'),
-    ...run(`chmod +x ${path}`, 2 * answerMs),
+    // A nested console of Xen takes a hundred characters a second, and shows each of them.
+    ...run(`chmod +x ${path}`, 6 * answerMs),
   ];
 }
