@@ -20,6 +20,7 @@ export class Typist {
   readonly #signal: AbortSignal;
   readonly #talk: Conversation;
   #heard: Buffer[] = [];
+  #typedPassword = false;
   #turn = 0;
 
   /** @param signal ends every wait */
@@ -28,6 +29,11 @@ export class Typist {
     this.#signal = signal;
     connection.channel.on('data', (bytes: Buffer) => this.#heard.push(bytes));
     this.#talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
+  }
+
+  /** Whether a login was given one, which may have led to a shell. */
+  get typedPassword(): boolean {
+    return this.#typedPassword;
   }
 
   /** All output since the last call of forget(). */
@@ -62,22 +68,20 @@ export class Typist {
 
   /**
    * Gets to a shell prompt, by logging root in if need be.
-   * @returns whether it had to log in
    * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell
    */
-  async logIn(password: string): Promise<boolean> {
+  async logIn(password: string): Promise<void> {
     const greeting = await this.#wakeUp();
-    const shown = loginPrompt.test(greeting);
-    if (shown) {
+    if (loginPrompt.test(greeting)) {
       this.type('root\r');
       await this.expect(/Password: $/);
+      this.#typedPassword = true;
       await this.#talk.sendSecret(Buffer.from(password));
       this.type('\r');
       await this.expect(prompt, loginMs);
     }
     // A shell that wraps its lines would write something into what is typed.
     await this.run('stty sane; stty cols 200');
-    return shown;
   }
 
   async #wakeUp(): Promise<string> {

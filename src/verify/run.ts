@@ -5,11 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { ConsoleConnection } from '../console/connection.js';
 import { connectGateway, type GatewayLogin } from '../console/gateway-client.js';
 import { connectOperator } from '../console/operator.js';
 import type { L2Kind } from '../config/schema.js';
-import { Typist } from '../console/typist.js';
 import type { ManagementTargets } from '../testbed/management-targets.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
@@ -27,19 +25,15 @@ import {
 import { l1Ground, l2Ground } from './ground.js';
 import { plant } from './plant.js';
 import { searchBuffers, wantedOf, type Wanted } from './search.js';
+import { TwoWayConsole } from './two-way-console.js';
 import { judge, missedBy } from './verdict.js';
 
-/** For putting everything back at the end, whatever has happened. */
+/** For undoing what the attackers have changed, whatever has happened. */
 const cleanUpLimitMs = 30_000;
 /** What the user VM needs to answer an injection, if it reaches it. */
 const injectionSettleMs = 1500;
 /** Characters that L2's UART takes in without anyone reading them; the rest stays in QEMU's socket. */
 const uartFifo = 16;
-/** What the user VM needs to echo a line. */
-const echoMs = 700;
-/** What tells at the end that the console is where it was, and how often it is looked for. */
-const prompts = /(?:login:|[#$]) $/;
-const promptPollMs = 100;
 
 export interface VerifyOptions {
   readonly vm: string;
@@ -90,7 +84,7 @@ export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> 
     try {
       progress('self-test: planting canaries');
       await stage.l2.startTrace(signal);
-      await plant(stage.current, canaries);
+      await plant(stage.console.current, canaries);
       for (const attacker of attackers) await attacker.plant(planted, vm, signal);
       const wanted = wantedOf(new Map([...canaries, ['planted', planted]]));
       const { channels } = await searchAll(stage, wanted, 'self-test');
@@ -110,11 +104,7 @@ interface Stage {
   readonly l1: Attacker;
   readonly l2: Attacker;
   readonly channels: readonly Channel[];
-  /** The secure console, and the operator's: one of them is where the VM's console is now. */
-  readonly secure: Typist;
-  readonly operator: Typist;
-  current: Typist;
-  mode: PhaseMode;
+  readonly console: TwoWayConsole;
 }
 
 /** Sets the stage, plays, and puts everything back as it was, also when interrupted. */
@@ -122,85 +112,63 @@ async function atConsole<T>(
   options: VerifyOptions,
   play: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  const { vm, management, signal, progress } = options;
-  // The consoles outlive an interruption: they are needed to clean up.
-  const consoles = new AbortController();
-  const target = { vm, signal: consoles.signal };
-  const connections: ConsoleConnection[] = [];
+  const { vm, management, memoryBytes, signal, progress } = options;
   const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
   const ground = l2Ground(options.l2);
   const l1 = new Attacker(management.l1, l1Ground, directory);
   const l2 = new Attacker(management.l2, ground, directory);
-  let stage: Stage | undefined;
-  let loggedIn = false;
   try {
     progress('taking the search program to L1 and L2');
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
-    const { memoryBytes } = options;
     const subject = { vm, memoryBytes, directory, ...(await l2.lookUp(vm, signal)) };
-    progress('opening both consoles, logging in');
-    // Whoever else is at the console looks on meanwhile.
-    const attach = { as: 'take', replay: 'none', sanitize: false } as const;
-    const gateway = await connectGateway({ ...options.gateway, ...target, attach });
-    connections.push(gateway);
-    const operator = await connectOperator({ l2: management.l2, ...target, history: 'none' });
-    connections.push(operator);
-    const secure = new Typist(gateway, signal);
-    const insecure = new Typist(operator, signal);
-    stage = {
-      ...{ options, l1, l2, secure, operator: insecure },
-      channels: [...ground.channels(subject), ...l1Ground.channels(subject)],
-      current: options.hooked ? secure : insecure,
-      mode: options.hooked ? 'shadow' : 'baseline',
-    };
-    loggedIn = await stage.current.logIn(options.password);
-    return await play(stage);
+    const channels = [...ground.channels(subject), ...l1Ground.channels(subject)];
+    return await withConsole(options, async (console) => {
+      await console.current.logIn(options.password);
+      return await play({ options, l1, l2, channels, console });
+    });
   } finally {
-    progress('putting everything back');
     const limit = AbortSignal.timeout(cleanUpLimitMs);
     // One failure must not keep the rest from being put back.
-    const ignore = (): void => undefined;
-    if (stage !== undefined) await goHome(stage, loggedIn, limit).catch(ignore);
-    else await options.setHook(options.hooked, limit).catch(ignore);
-    for (const connection of connections) await connection.close(1000);
-    consoles.abort();
-    await Promise.all([l1, l2].map((attacker) => attacker.leave(limit).catch(ignore)));
+    await Promise.allSettled([l1, l2].map((attacker) => attacker.leave(limit)));
   }
 }
 
-/**
- * Leaves the shell as it was found, in the mode that it was found in. What the VM prints after the switch
- * makes its driver write the interrupt enables of the UART that it now has.
- */
-async function goHome(stage: Stage, loggedIn: boolean, limit: AbortSignal): Promise<void> {
-  const { options, current } = stage;
-  // Whatever an interruption has left running, and a line that was not finished.
-  current.type('\x03');
-  current.type(`\x15stty sane; stty cols 0; sleep 2${loggedIn ? '; exit' : ''}\r`);
-  await delay(echoMs, undefined, { signal: limit });
-  const home = options.hooked ? stage.secure : stage.operator;
-  home.forget();
-  await options.setHook(options.hooked, limit);
-  while (!prompts.test(home.heard().toString('latin1'))) {
-    await delay(promptPollMs, undefined, { signal: limit });
+/** Opens both consoles, and leaves them as they were found. */
+async function withConsole<T>(
+  options: VerifyOptions,
+  use: (console: TwoWayConsole) => Promise<T>,
+): Promise<T> {
+  const { vm, signal, progress } = options;
+  progress('opening both consoles, logging in');
+  // The connections outlive an interruption: the way home needs them.
+  const ending = new AbortController();
+  const target = { vm, signal: ending.signal };
+  try {
+    // Whoever else is at the console looks on meanwhile.
+    const attach = { as: 'take', replay: 'none', sanitize: false } as const;
+    const shadow = await connectGateway({ ...options.gateway, ...target, attach });
+    const { l2 } = options.management;
+    const baseline = await connectOperator({ l2, ...target, history: 'none' });
+    const console = new TwoWayConsole({
+      ways: { shadow, baseline },
+      home: options.hooked ? 'shadow' : 'baseline',
+      setMode: (mode, limit) => options.setHook(mode === 'shadow', limit),
+      signal,
+    });
+    try {
+      return await use(console);
+    } finally {
+      progress('putting everything back');
+      await console.goHome();
+    }
+  } finally {
+    ending.abort();
   }
 }
 
-/** Moves the console, while the VM sleeps; what it prints then goes the other way already. */
-async function switchTo(stage: Stage, mode: PhaseMode): Promise<void> {
-  const { options, current } = stage;
-  if (stage.mode === mode) return;
-  options.progress(`${mode}: ${mode === 'shadow' ? 'hook on' : 'hook off'}`);
-  const next = mode === 'shadow' ? stage.secure : stage.operator;
-  await current.start('sleep 3', async () => {
-    await options.setHook(mode === 'shadow', options.signal);
-    return next;
-  });
-  stage.current = next;
-  stage.mode = mode;
-  // Characters that an earlier injection has left in L2's UART.
-  next.type('\x15');
-  await next.run(':');
+async function switchTo({ console, options }: Stage, mode: PhaseMode): Promise<void> {
+  options.progress(`${mode}: the console goes ${mode === 'shadow' ? 'past L2' : 'through L2'}`);
+  await console.switchTo(mode);
 }
 
 async function runPhase(stage: Stage, mode: PhaseMode): Promise<PhaseEvidence> {
@@ -208,10 +176,10 @@ async function runPhase(stage: Stage, mode: PhaseMode): Promise<PhaseEvidence> {
   const { signal, progress } = stage.options;
   await switchTo(stage, mode);
   const canaries = new Map<CanaryKind, string>(canaryKinds.map((kind) => [kind, newCanary()]));
-  stage.operator.forget();
+  stage.console.typists.baseline.forget();
   await stage.l2.startTrace(signal);
   progress(`${mode}: typing and printing canaries`);
-  await plant(stage.current, canaries);
+  await plant(stage.console.current, canaries);
   const evidence = await searchAll(stage, wantedOf(canaries), mode);
   progress(`${mode}: injecting into L2's serial backend`);
   const injection = await inject(stage);
@@ -220,14 +188,14 @@ async function runPhase(stage: Stage, mode: PhaseMode): Promise<PhaseEvidence> {
 
 /** Every channel, L2's and L1's. */
 async function searchAll(
-  { options, channels, l1, l2, operator }: Stage,
+  { options, channels, l1, l2, console }: Stage,
   wanted: readonly Wanted[],
   name: string,
 ): Promise<Pick<PhaseEvidence, 'channels' | 'com1Accesses'>> {
   const { signal, progress } = options;
   const traced = await l2.stopTrace(signal);
   const parts: Record<'received' | 'traced', ReadonlyMap<string, Buffer>> = {
-    received: new Map([['received', operator.heard()]]),
+    received: new Map([['received', console.typists.baseline.heard()]]),
     traced: new Map([
       ['written by the user VM', traced.written],
       ['read by the user VM', traced.read],
@@ -256,13 +224,14 @@ function isOf(evidence: ChannelEvidence, { layer, name }: Channel): boolean {
 }
 
 /** Types a command into L2's end of the serial port, and looks whether the user VM answers it. */
-async function inject({ options, current, operator }: Stage): Promise<InjectionEvidence> {
+async function inject({ options, console }: Stage): Promise<InjectionEvidence> {
   const { signal } = options;
+  const { current } = console;
   const canary = newCanary();
   // The first characters stay in the UART if nobody reads it, and are typed when it is switched: harmless ones.
   const payload = `${'\x15'.repeat(uartFifo)}echo ${canary}\r`;
   current.forget();
-  operator.type(payload);
+  console.typists.baseline.type(payload);
   await delay(injectionSettleMs, undefined, { signal });
   const consoleAnswers = await current.run(':').then(
     () => true,

@@ -4,12 +4,17 @@ import { Duplex } from 'node:stream';
 import type { ConsoleConnection } from '../../src/console/connection.js';
 import { VsbError } from '../../src/errors/index.js';
 
+/** How long any `sleep` takes. */
+const sleepMs = 50;
+
 export class FakeGuest extends Duplex {
   state: 'login' | 'password' | 'shell' | 'dead' = 'shell';
   /** Complete lines as they were typed. */
   readonly lines: string[] = [];
   #line = '';
-  #reading: string | undefined;
+  /** What comes after a `read`, and after a `sleep`. */
+  #reading: string[] | undefined;
+  #sleeping: NodeJS.Timeout | undefined;
 
   override _read(): void {
     // pushed as it comes
@@ -22,12 +27,27 @@ export class FakeGuest extends Duplex {
 
   #key(key: string): void {
     if (this.state === 'dead') return;
-    if (key === '\x15') this.#line = '';
+    if (key === '\x03') this.#interrupt();
+    else if (key === '\x15') this.#line = '';
     else if (key === '\r') this.#enter(this.#line);
     else {
       this.#line += key;
       if (this.state !== 'password' && this.#reading === undefined) this.push(key);
     }
+  }
+
+  #interrupt(): void {
+    this.#line = '';
+    this.#reading = undefined;
+    clearTimeout(this.#sleeping);
+    this.push('^C\r\n');
+    if (this.state === 'shell') this.push('~ # ');
+    else this.#showLogin();
+  }
+
+  #showLogin(): void {
+    this.state = 'login';
+    this.push('vm1 login: ');
   }
 
   #enter(line: string): void {
@@ -41,34 +61,36 @@ export class FakeGuest extends Duplex {
     }
     this.push('\r\n');
     if (this.state === 'login') {
-      this.state = line === '' ? 'login' : 'password';
-      this.push(line === '' ? 'vm1 login: ' : 'Password: ');
+      if (line === '') this.#showLogin();
+      else {
+        this.state = 'password';
+        this.push('Password: ');
+      }
     } else {
       this.state = 'shell';
-      this.#run(line);
+      this.#run(line.split('; '));
     }
   }
 
-  #run(line: string): void {
-    for (const [index, command] of line.split('; ').entries()) {
-      const said = /^echo (.*)$/.exec(command)?.[1]?.replaceAll("''", '');
-      const printed = /^printf '(.*)\\n'$/.exec(command)?.[1];
-      if (said !== undefined) this.push(`${said}\r\n`);
-      if (printed !== undefined) {
-        const text = printed.replace(/\\(\d{3})/g, (_, digits: string) =>
-          String.fromCharCode(parseInt(digits, 8)),
-        );
-        this.push(`${text}\r\n`);
-      }
-      if (command.startsWith('read ')) {
-        this.#reading = line
-          .split('; ')
-          .slice(index + 1)
-          .join('; ');
-        return;
-      }
+  #run([command, ...rest]: string[]): void {
+    if (command === undefined) {
+      this.push('~ # ');
+      return;
     }
-    this.push('~ # ');
+    const said = /^echo (.*)$/.exec(command)?.[1]?.replaceAll("''", '');
+    const printed = /^printf '(.*)\\n'$/.exec(command)?.[1];
+    if (said !== undefined) this.push(`${said}\r\n`);
+    if (printed !== undefined) {
+      const text = printed.replace(/\\(\d{3})/g, (_, digits: string) =>
+        String.fromCharCode(parseInt(digits, 8)),
+      );
+      this.push(`${text}\r\n`);
+    }
+    if (command.startsWith('read ')) this.#reading = rest;
+    else if (command.startsWith('sleep ')) {
+      this.#sleeping = setTimeout(() => this.#run(rest), sleepMs);
+    } else if (command === 'exit') this.#showLogin();
+    else this.#run(rest);
   }
 }
 
