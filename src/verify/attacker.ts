@@ -26,13 +26,19 @@ export class Attacker {
     this.directory = directory;
   }
 
-  /** Brings the search program there. */
+  /** Brings the search program there. An upload that is cut takes away what it has made, when leave() has come and gone. */
   async enter(program: Buffer, signal: AbortSignal): Promise<void> {
     const directory = shellQuote(this.directory);
-    await this.#must(
-      `mkdir -m 700 ${directory} && cat >${directory}/search && chmod 700 ${directory}/search`,
-      { signal, stdin: program },
-    );
+    const words = [
+      `mkdir -m 700 ${directory}`,
+      `cat >${directory}/search`,
+      `[ "$(wc -c <${directory}/search)" -eq ${program.length} ]`,
+      `chmod 700 ${directory}/search`,
+    ];
+    await this.#must(`{ ${words.join(' && ')}; } || { rm -rf ${directory}; false; }`, {
+      signal,
+      stdin: program,
+    });
   }
 
   /** Searches the channels that the program can search. */

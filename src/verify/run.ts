@@ -140,8 +140,10 @@ async function withConsole<T>(
 ): Promise<T> {
   const { vm, signal, progress } = options;
   progress('opening both consoles, logging in');
-  // The connections outlive an interruption: the way home needs them.
+  // Once open, the connections outlive an interruption: the way home needs them.
   const ending = new AbortController();
+  const interrupt = (): void => ending.abort(signal.reason);
+  signal.addEventListener('abort', interrupt);
   const target = { vm, signal: ending.signal };
   try {
     // Whoever else is at the console looks on meanwhile.
@@ -149,6 +151,7 @@ async function withConsole<T>(
     const shadow = await connectGateway({ ...options.gateway, ...target, attach });
     const { l2 } = options.management;
     const baseline = await connectOperator({ l2, ...target, history: 'none' });
+    signal.removeEventListener('abort', interrupt);
     const console = new TwoWayConsole({
       ways: { shadow, baseline },
       home: options.hooked ? 'shadow' : 'baseline',
@@ -162,6 +165,7 @@ async function withConsole<T>(
       await console.goHome();
     }
   } finally {
+    signal.removeEventListener('abort', interrupt);
     ending.abort();
   }
 }

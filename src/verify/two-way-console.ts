@@ -81,8 +81,9 @@ export class TwoWayConsole {
     const limit = AbortSignal.timeout(stepLimitMs);
     const here = new Typist(ways[this.#mode], limit);
     const there = this.#mode === home ? here : new Typist(ways[home], limit);
-    // Ends what runs, or a login that is half done, and drops a line that was not finished.
-    here.type('\x03');
+    // Ends what runs, or a login that is half done, and drops a line that was not finished. A shell that still edits the
+    // line before it passes it on as a character, and the line's end ends the `read` that gets it.
+    here.type('\x03\r');
     const [, atLogin] = await here.expect(prompt, stepLimitMs);
     if (atLogin !== undefined) return;
     const exit = this.#loggedIn() ? '; exit' : '';

@@ -9,6 +9,8 @@ const sleepMs = 50;
 
 export class FakeGuest extends Duplex {
   state: 'login' | 'password' | 'shell' | 'dead' = 'shell';
+  /** Whether a ^C comes before the `read` that takes it, and so is a character of its line. */
+  typeAhead = false;
   /** Complete lines as they were typed. */
   readonly lines: string[] = [];
   #line = '';
@@ -27,7 +29,7 @@ export class FakeGuest extends Duplex {
 
   #key(key: string): void {
     if (this.state === 'dead') return;
-    if (key === '\x03') this.#interrupt();
+    if (key === '\x03' && !(this.typeAhead && this.#reading)) this.#interrupt();
     else if (key === '\x15') this.#line = '';
     else if (key === '\r') this.#enter(this.#line);
     else {

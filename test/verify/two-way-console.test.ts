@@ -101,6 +101,19 @@ describe('TwoWayConsole', () => {
     expectNothingWaits();
   });
 
+  it('ends a command that takes the interrupt for a character', async () => {
+    guest.shell.typeAhead = true;
+    await console.switchTo('baseline');
+    console.current.type("echo rea''dy; read -r x; echo over\r");
+    await console.current.expect(/ready\r+\n/);
+    abort.abort(new VsbError('E_INTERRUPTED', 'enough'));
+    await console.goHome();
+    expect(guest.shell.lines).toContain('\x03');
+    expect(guest.shell.lines.at(-1)).toContain('stty sane');
+    expect(guest.mode).toBe('shadow');
+    expectNothingWaits();
+  });
+
   it('leaves the shell that it has logged in', async () => {
     guest.shell.state = 'login';
     await console.current.logIn('secret');
