@@ -21,15 +21,6 @@ export function l2Vcpus(config: Config): number {
   return config.l2.vcpus ?? (config.irq === 'ultracall' ? 2 : 1);
 }
 
-/**
- * CPUs of L0's machine. An L2 that is Xen has a device model in L1's dom0, which works beside it on a second one. An L2 with
- * several vCPUs would boot faster there, too (on one CPU a vCPU that waits for the other to take its IPI uses up its time
- * slice first), but was ended by triple faults, see docs/performance.md.
- */
-export function l0Cpus(config: Config): number {
-  return config.l0.cpus ?? (config.l2.kind === 'xen' && l2Vcpus(config) === 1 ? 2 : 1);
-}
-
 /** What suits the path: where L2 is told by a server, it need not be told from below. */
 export function suitingHltPolicy(mode: IrqMode): HltPolicy {
   return needsServer(mode) ? 'never' : 'adaptive';

@@ -59,8 +59,11 @@ export const configSchema = z
       .prefault({}),
     l0: z
       .strictObject({
-        /** CPUs of the outermost machine, which all layers share; by default one; two for Xen as L2, or several vCPUs. */
-        cpus: z.int().min(1).max(32).optional(),
+        /**
+         * CPUs of the outermost machine, which all layers share. More than one need as many of the host's for themselves: under
+         * TCG one that waits for a lock or an IPI of another keeps it from running, see docs/performance.md.
+         */
+        cpus: z.int().min(1).max(32).default(1),
       })
       .prefault({}),
     l1: z

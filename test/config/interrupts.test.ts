@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { assertIrqMode, hltPolicyOf, l0Cpus, l2Vcpus } from '../../src/config/interrupts.js';
+import { assertIrqMode, hltPolicyOf, l2Vcpus } from '../../src/config/interrupts.js';
 import { loadConfig, parseConfig } from '../../src/config/load.js';
 
 let directory: string;
@@ -18,12 +18,6 @@ afterEach(async () => {
 describe('the interrupt path', () => {
   it('gives L2 a second vCPU for ultracalls, unless the configuration says how many', () => {
     expect(l2Vcpus(parseConfig('{}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"irq": "ultracall", "l0": {"cpus": 2}}', 'f'))).toBe(2);
-    expect(l0Cpus(parseConfig('{"l2": {"vcpus": 4}}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"l2": {"kind": "xen", "vcpus": 2}}', 'f'))).toBe(1);
-    expect(l0Cpus(parseConfig('{"l2": {"kind": "xen"}}', 'f'))).toBe(2);
     expect(l2Vcpus(parseConfig('{"irq": "net"}', 'f'))).toBe(1);
     expect(l2Vcpus(parseConfig('{"irq": "ultracall"}', 'f'))).toBe(2);
     expect(l2Vcpus(parseConfig('{"irq": "ultracall", "l2": {"vcpus": 4}}', 'f'))).toBe(4);

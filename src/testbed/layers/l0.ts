@@ -1,6 +1,5 @@
 /** L0: the command line of QEMU. Pure; nothing here looks at the host. */
 import type { Accel } from '../../host/accel.js';
-import { l0Cpus } from '../../config/interrupts.js';
 import type { Config } from '../../config/schema.js';
 import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';
 import { l0MemoryMiB } from './sizes.js';
@@ -114,7 +113,7 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...machineArguments({
       ...inputs,
       name: `vsbypass-${inputs.instance}`,
-      cpus: l0Cpus(config),
+      cpus: config.l0.cpus,
       memoryMiB: l0MemoryMiB(config),
     }),
     ...['-kernel', inputs.xen],

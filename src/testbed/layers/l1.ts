@@ -1,5 +1,6 @@
 /** L1: command lines of Xen and its dom0, the overlay of dom0's initrd. */
 import type { Accel } from '../../host/accel.js';
+import { l2Vcpus } from '../../config/interrupts.js';
 import type { Config } from '../../config/schema.js';
 import type { CpioFile } from '../cpio.js';
 import { kernelOptions } from './kernel.js';
@@ -18,6 +19,8 @@ export function xenCommandLine(config: Config, accel: Accel): string {
     'dom0_max_vcpus=1',
     // MWAIT idling takes #GP under TCG and saves nothing in a VM.
     'cpuidle=0',
+    // A vCPU of L2 that waits for another to take its IPI uses up its time slice first: credit2's are long.
+    ...(l2Vcpus(config) > config.l0.cpus ? ['sched=credit'] : []),
     // No BIOS calls, no video: QEMU has loaded everything already.
     'no-real-mode',
     'edd=off',

@@ -122,6 +122,13 @@ describe('xenCommandLine', () => {
   it('leaves the mitigations alone on a real CPU', () => {
     expect(xenCommandLine(twoVms, 'kvm')).not.toContain('spec-ctrl');
   });
+
+  it('keeps time slices short where vCPUs of L2 wait for one another on one CPU', () => {
+    const line = (text: string): string => xenCommandLine(parseConfig(text, 'f'), 'tcg');
+    expect(line('{}')).not.toContain('sched=');
+    expect(line('{"irq": "ultracall"}')).toContain('sched=credit');
+    expect(line('{"irq": "ultracall", "l0": {"cpus": 2}}')).not.toContain('sched=');
+  });
 });
 
 const kvm = virtualizedSystem('kvm');
