@@ -46,7 +46,8 @@ describe('signalProcess', () => {
     const identity = await identifyProcess(pid);
     if (identity === undefined) throw new Error('it lives');
     expect(await isAlive(identity)).toBe(true);
-    expect(await commandLineOf(pid)).toBe('sleep 60');
+    // Linux closes the files of a new program's parent, which is when it counts as spawned, before it sets its arguments.
+    await expect.poll(() => commandLineOf(pid)).toBe('sleep 60');
     const closed = once(child, 'close');
     expect(await endProcess(identity, 5000)).toBe(true);
     await closed;
