@@ -7,6 +7,7 @@ import { whyUnsound } from '../snapshot/soundness.js';
 import { listSnapshots, maximumSnapshots, warmName, writeSnapshot } from '../snapshot/store.js';
 import { saveState } from '../snapshot/transfer.js';
 import { l0MemoryMiB } from '../testbed/layers/sizes.js';
+import { continueMachine, stopMachine } from './pause.js';
 import { limitOf, type Running } from './running.js';
 
 /**
@@ -30,7 +31,7 @@ export async function keepState(
   const started = performance.now();
   const binding = await bindingOf({ plan, config, accel: accel.accel, images });
   try {
-    await qmp.execute('stop', {}, { signal: until });
+    await stopMachine(running, until);
     await writeSnapshot(
       paths,
       { schemaVersion: 1, name, createdAt: new Date().toISOString(), binding, images, config },
@@ -48,7 +49,7 @@ export async function keepState(
   } finally {
     // A migration that was given up holds the machine; to cancel one that has ended does nothing.
     await qmp.execute('migrate_cancel').catch((error: unknown) => running.log(messageOf(error)));
-    await qmp.execute('cont').catch((error: unknown) => running.log(messageOf(error)));
+    await continueMachine(running).catch((error: unknown) => running.log(messageOf(error)));
   }
   const kept = (await listSnapshots(paths)).find((one) => one.name === name);
   return { bytes: kept?.bytes ?? 0, seconds: (performance.now() - started) / 1000 };

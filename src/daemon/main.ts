@@ -19,6 +19,7 @@ import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.
 import { findAdoptable } from './resume.js';
 import { vmConfigOf } from './running.js';
 import { keepState } from './keep-state.js';
+import { continueMachine, stopMachine } from './pause.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {
@@ -133,7 +134,8 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       return Promise.resolve({});
     },
     pause: async ({ paused }, { signal }) => {
-      await testbed.mustRun().qmp?.execute(paused ? 'stop' : 'cont', {}, { signal });
+      const running = testbed.mustRun();
+      await (paused ? stopMachine(running, signal) : continueMachine(running));
       return {};
     },
     'irq.set': async ({ mode }, { signal }) => await setIrqMode(testbed.mustRun(), mode, signal),

@@ -263,6 +263,14 @@ export class Link extends EventEmitter<LinkEvents> {
     await this.#request({ slot: GLOBAL_SLOT, generation: 0 }, { type: 'irqMode', mode });
   }
 
+  /**
+   * From the answer on L1 runs no guest on the CPU that serves the link, until it is asked for 0 ms, or the time is over.
+   * @param milliseconds of L1's clock, at most 1000
+   */
+  async hold(milliseconds: number): Promise<void> {
+    await this.#request({ slot: GLOBAL_SLOT, generation: 0 }, { type: 'hold', milliseconds });
+  }
+
   /** A BREAK condition on the VM's receive line. */
   async sendBreak(slot: number, generation: number): Promise<void> {
     await this.#request({ slot, generation }, { type: 'break' });

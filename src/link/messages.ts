@@ -32,6 +32,7 @@ const type = {
   attached: 0x89,
   forget: 0x8a,
   irqMode: 0x8b,
+  hold: 0x8c,
 } as const;
 
 /** `running`, not seen running for 10 s, or gone (its slot is free). */
@@ -110,7 +111,8 @@ export type Request =
   | { readonly type: 'break' }
   | { readonly type: 'attached'; readonly sessions: number }
   | { readonly type: 'forget' }
-  | { readonly type: 'irqMode'; readonly mode: IrqMode };
+  | { readonly type: 'irqMode'; readonly mode: IrqMode }
+  | { readonly type: 'hold'; readonly milliseconds: number };
 
 export type ToL1 =
   | { readonly type: 'hello'; readonly version: number }
@@ -292,6 +294,8 @@ export function encodeToL1(message: ToL1): Frame {
     }
     case 'attached':
       return frame(type.attached, message, body([2, message.tag], [2, message.sessions]));
+    case 'hold':
+      return frame(type.hold, message, body([2, message.tag], [2, message.milliseconds]));
   }
 }
 
@@ -344,6 +348,10 @@ export function decodeToL1(received: Frame): ToL1 | undefined {
     case type.attached: {
       const tag = tagged(4);
       return tag && { type: 'attached', ...address, ...tag, sessions: content.readUInt16LE(2) };
+    }
+    case type.hold: {
+      const tag = tagged(4);
+      return tag && { type: 'hold', ...address, ...tag, milliseconds: content.readUInt16LE(2) };
     }
     default:
       return undefined;

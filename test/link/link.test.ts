@@ -259,6 +259,7 @@ test('what L1 wants of the line of a VM that is there is passed on', async () =>
   );
   expect(link.stats().stale).toBe(1);
   await link.setIrqMode('ultracall');
+  await link.hold(1000);
 });
 
 test('requests are answered, refused, timed out and rejected on close', async () => {

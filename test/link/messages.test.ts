@@ -96,6 +96,7 @@ const toL1: fc.Arbitrary<ToL1> = fc.oneof(
     mode: fc.constantFrom('doorbell' as const, 'ultracall' as const, 'net' as const),
   }),
   fc.record({ type: fc.constant('attached' as const), ...tagged, sessions: u16 }),
+  fc.record({ type: fc.constant('hold' as const), ...tagged, milliseconds: u16 }),
 );
 
 /** Over the wire and back. */

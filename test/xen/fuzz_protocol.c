@@ -93,7 +93,7 @@ static size_t frame(const uint8_t *data, size_t size)
 {
     static const uint8_t types[] = {
         0x81, 0x83, 0x83, 0x83, 0x84, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a,
-        0x8b, 0x8b,
+        0x8b, 0x8b, 0x8c,
     };
     uint8_t payload[VSB_FRAME_PAYLOAD];
     struct vsb_vm *vm;
@@ -226,6 +226,7 @@ static void send_frames(unsigned int n)
         INVARIANT(payload[0] >= 0x01 && payload[0] <= 0x07);
         INVARIANT(payload[0] != 0x07 || vsb_irq_mode == VSB_IRQ_NET);
     }
+    INVARIANT(!vsb_protocol_holds(shim_now + MILLISECS(1000)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

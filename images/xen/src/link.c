@@ -11,6 +11,7 @@
 #include "vsb.h"
 
 #include <xen/8250-uart.h>
+#include <xen/delay.h>
 #include <xen/init.h>
 #include <xen/iocap.h>
 #include <xen/irq.h>
@@ -37,6 +38,9 @@
 #define FLUSH           192
 
 #define HOUSEKEEPING    MILLISECS(250)
+
+/* How often it is looked whether L0 has released this CPU, microseconds. */
+#define HOLD_POLL       20
 
 bool __read_mostly vsb_enabled;
 
@@ -160,6 +164,22 @@ static void receive(void)
     vsb_count.frames_bad_escape = decoder.bad_escape;
 }
 
+/*
+ * L0 is about to stop the machine. TCG of QEMU 7.2 keeps the vector of an
+ * interrupt that VMRUN has injected as the pending exception, and a request to
+ * stop that comes while the guest runs delivers it once more instead: the guest
+ * takes an interrupt where none can be, and L0 waits for ever. In here no guest
+ * runs. The clock stands still while the machine does.
+ */
+static void hold(void)
+{
+    while ( wire_pos == wire_len && vsb_protocol_holds(NOW()) )
+    {
+        udelay(HOLD_POLL);
+        receive();
+    }
+}
+
 static void cf_check link_interrupt(int unused, void *dev_id,
                                     struct cpu_user_regs *regs)
 {
@@ -173,6 +193,11 @@ static void cf_check link_interrupt(int unused, void *dev_id,
     receive();
     outb(UART_IER_ERDAI, port + UART_IER);
     pump();
+    if ( vsb_protocol_holds(NOW()) )
+    {
+        hold();
+        pump();
+    }
 
     spin_unlock(&lock);
 }

@@ -40,6 +40,7 @@
 #define L0_ATTACHED         0x89
 #define L0_FORGET           0x8a
 #define L0_IRQ_MODE         0x8b
+#define L0_HOLD             0x8c
 
 #define ACK_RESEND          0x01
 
@@ -49,6 +50,9 @@
 #define RESULT_OK           0
 #define RESULT_NO_VM        1
 #define RESULT_BAD          2
+
+/* For how long L0 may ask to run no guest. */
+#define HOLD_LIMIT_MS       1000
 
 #define RESEND_FIRST        MILLISECS(500)
 #define RESEND_LAST         SECONDS(4)
@@ -69,6 +73,8 @@ static uint64_t boot_id;
 static bool hello_due = true;
 static bool peer;               /* L0 has said hello */
 static unsigned int turn;       /* whose output is next */
+static unsigned int hold_ms;    /* as asked, until the answer is sent */
+static s_time_t hold_until;
 
 void __init vsb_protocol_init(void)
 {
@@ -199,6 +205,13 @@ static unsigned int put_answer(uint8_t *p)
         return n;
     }
 
+    /* From now on, for L0 waits for this answer before it stops the machine. */
+    if ( a->type == L0_HOLD && hold_ms )
+    {
+        hold_until = NOW() + MILLISECS(hold_ms);
+        hold_ms = 0;
+    }
+
     n = head(p, L1_RESULT, NULL);
     p[1] = a->slot;
     vsb_put16(p + 2, a->generation);
@@ -290,6 +303,11 @@ unsigned int vsb_protocol_next(uint8_t *payload)
     return 0;
 }
 
+bool vsb_protocol_holds(s_time_t now)
+{
+    return now < hold_until;
+}
+
 bool vsb_protocol_timeouts(s_time_t now)
 {
     bool any = false;
@@ -336,6 +354,8 @@ static void say_hello(void)
     peer = true;
     hello_due = true;
     answers_count = 0;
+    hold_ms = 0;
+    hold_until = 0;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
     {
@@ -471,6 +491,13 @@ static int request_all(uint8_t type, const uint8_t *body, unsigned int len)
             spin_unlock_irqrestore(&vsb_vms[i].lock, flags);
         }
         return RESULT_OK;
+
+    case L0_HOLD:
+        if ( len < 4 || vsb_get16(body + 2) > HOLD_LIMIT_MS )
+            return RESULT_BAD;
+        hold_ms = vsb_get16(body + 2);
+        hold_until = 0;
+        return RESULT_OK;
     }
 
     return RESULT_BAD;
@@ -493,7 +520,7 @@ void vsb_protocol_receive(const uint8_t *payload, unsigned int len)
         return;
     }
 
-    if ( type < L0_DATA || type > L0_IRQ_MODE || len < 2 || (!vm && slot != NO_VM) )
+    if ( type < L0_DATA || type > L0_HOLD || len < 2 || (!vm && slot != NO_VM) )
     {
         vsb_count.frames_unknown++;
         return;

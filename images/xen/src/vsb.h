@@ -389,6 +389,8 @@ void vsb_link_kick(struct vsb_vm *vm, bool urgent);
 unsigned int vsb_protocol_next(uint8_t *payload);
 /* A frame arrived. */
 void vsb_protocol_receive(const uint8_t *payload, unsigned int len);
+/* Whether L0 wants no guest to run now: for a second at most, unless it asks again. */
+bool vsb_protocol_holds(s_time_t now);
 /* Resend what was not acknowledged in time. True if there is such. */
 bool vsb_protocol_timeouts(s_time_t now);
 void vsb_protocol_init(void);
