@@ -206,7 +206,7 @@ static unsigned int put_answer(uint8_t *p)
     }
 
     /* From now on, for L0 waits for this answer before it stops the machine. */
-    if ( a->type == L0_HOLD && hold_ms )
+    if ( a->type == L0_HOLD && a->status == RESULT_OK && hold_ms )
     {
         hold_until = NOW() + MILLISECS(hold_ms);
         hold_ms = 0;
