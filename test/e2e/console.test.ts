@@ -2,9 +2,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { callDaemon } from '../../src/daemon/client.js';
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
 
@@ -79,6 +81,24 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       const before = await count();
       await shell(cli, 'vm1', 'echo typing makes interrupts');
       expect(await count()).toBeGreaterThan(before);
+    });
+
+    it('is there after the machine was stopped again and again in the middle of work', async () => {
+      const job = await shell(
+        cli,
+        'vm1',
+        '{ while :; do cat /proc/interrupts >/dev/null; done; } & echo $!',
+      );
+      const controlSocket = join(cli.directory, 'vsbypass', 'default', 'control.sock');
+      for (let turn = 0; turn < 100; turn++) {
+        await callDaemon(controlSocket, 'pause', { paused: true });
+        await callDaemon(controlSocket, 'pause', { paused: false });
+        // The guests go on, to wherever the next stop meets them.
+        await delay(10);
+      }
+      expect(
+        await shell(cli, 'vm1', `kill ${/\d+/.exec(job)?.[0] ?? ''} && echo still there`),
+      ).toContain('still there\n');
     });
 
     it('brings 100 kB of output across intact', async () => {
