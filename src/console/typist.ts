@@ -13,7 +13,8 @@ const wakeUps = 4;
 const wakeUpMs = 5000;
 
 const prompt = /[#$] $/;
-const loginPrompt = /login: $/;
+/** What waits at a console for somebody to type; group 1 where it is for a name. */
+export const anyPrompt = /(?:(login:)|[#$]) $/;
 
 export class Typist {
   readonly #connection: ConsoleConnection;
@@ -71,8 +72,8 @@ export class Typist {
    * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell
    */
   async logIn(password: string): Promise<void> {
-    const greeting = await this.#wakeUp();
-    if (loginPrompt.test(greeting)) {
+    const [, atLogin] = await this.#wakeUp();
+    if (atLogin !== undefined) {
       this.type('root\r');
       await this.expect(/Password: $/);
       this.#typedPassword = true;
@@ -84,12 +85,12 @@ export class Typist {
     await this.run('stty sane; stty cols 200');
   }
 
-  async #wakeUp(): Promise<string> {
+  async #wakeUp(): Promise<RegExpExecArray> {
     for (let turn = 0; turn < wakeUps; turn++) {
       // What somebody has left on the line is not ours to run.
       this.type('\x15\r');
       try {
-        return (await this.expect(/(login|[#$]):? $/, wakeUpMs))[0];
+        return await this.expect(anyPrompt, wakeUpMs);
       } catch (error) {
         if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
       }

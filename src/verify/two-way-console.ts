@@ -1,16 +1,14 @@
 /** A user VM's console with both its ways open: the secure one, and the operator's through L2. */
 import type { ConsoleConnection } from '../console/connection.js';
-import { Typist } from '../console/typist.js';
+import { anyPrompt, Typist } from '../console/typist.js';
 import type { PhaseMode } from './evidence.js';
 
-/** How long each step of going home may take. */
-const stepLimitMs = 30_000;
+/** How long each part of going home may take. */
+const partLimitMs = 30_000;
 /** How long a session may take to end in an orderly way. */
 const closeLimitMs = 1000;
 /** Keeps the user VM silent while its console is moved: what it prints makes its driver write to its UART. */
 const silence = 'sleep 3';
-/** What waits at the console for somebody to type. */
-const prompt = /(?:(login:)|[#$]) $/;
 
 export interface TwoWayConsoleOptions {
   /** An open connection each. */
@@ -67,30 +65,35 @@ export class TwoWayConsole {
   async goHome(): Promise<void> {
     const { ways, home, setMode } = this.#options;
     // One failure must not keep the rest from being put back.
-    const ignore = (): void => undefined;
-    await this.#moveHome().catch(ignore);
-    await setMode(home, AbortSignal.timeout(stepLimitMs)).catch(ignore);
+    const left = await this.#leaveShell().catch(() => false);
+    const limit = AbortSignal.timeout(partLimitMs);
+    const there = new Typist(ways[home], limit);
+    try {
+      await setMode(home, limit);
+      if (left) await there.expect(anyPrompt);
+    } catch {
+      // The ways are closed all the same.
+    }
     await Promise.all([ways.shadow, ways.baseline].map((way) => way.close(closeLimitMs)));
   }
 
-  async #moveHome(): Promise<void> {
-    const { ways, home, setMode } = this.#options;
+  /** @returns whether there was one, which is silent now for as long as it takes to move the console */
+  async #leaveShell(): Promise<boolean> {
+    const limit = AbortSignal.timeout(partLimitMs);
     // An interruption may have come between the switch and its answer.
-    await setMode(this.#mode, AbortSignal.timeout(stepLimitMs));
-    // Others than those that were interrupted, which hear only what comes from now on.
-    const limit = AbortSignal.timeout(stepLimitMs);
-    const here = new Typist(ways[this.#mode], limit);
-    const there = this.#mode === home ? here : new Typist(ways[home], limit);
+    await this.#options.setMode(this.#mode, limit);
+    // Another than the one that was interrupted, who hears only what comes from now on.
+    const here = new Typist(this.#options.ways[this.#mode], limit);
     // Ends what runs, or a login that is half done, and drops a line that was not finished. A shell that still edits the
     // line before it passes it on as a character, and the line's end ends the `read` that gets it.
     here.type('\x03\r');
-    const [, atLogin] = await here.expect(prompt, stepLimitMs);
-    if (atLogin !== undefined) return;
+    const [, atLogin] = await here.expect(anyPrompt);
+    if (atLogin !== undefined) return false;
     const exit = this.#loggedIn() ? '; exit' : '';
+    // Without start(), which waits for an echo: it may be off still.
     here.type(`\x15stty sane; stty cols 0; echo go''ne; ${silence}${exit}\r`);
-    await here.expect(/gone\r+\n/, stepLimitMs);
-    await setMode(home, limit);
-    await there.expect(prompt, stepLimitMs);
+    await here.expect(/gone\r+\n/);
+    return true;
   }
 
   #loggedIn(): boolean {
