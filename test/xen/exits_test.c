@@ -201,6 +201,10 @@ static void halts(void)
     tap_ok(shim_hlt(&cpu) && !cpu.shim_blocked && !shim_cpu.halted,
            "one that cannot be read any more is an exception");
     shim_cpu.unreadable = false;
+    shim_cpu.ends_halt = true;
+    tap_ok(!shim_hlt(&cpu) && !cpu.shim_blocked,
+           "L2 has an interrupt for it already: L2's");
+    shim_cpu.ends_halt = false;
     shim_cpu.regs.eflags = 0;
     tap_ok(!vsb_vmexit(&cpu, &shim_cpu.regs, VSB_EXIT_HLT),
            "interrupts off: L2's");

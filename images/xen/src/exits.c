@@ -248,7 +248,9 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vm->count.exits_hlt++;
-    if ( !(regs->eflags & X86_EFLAGS_IF) )
+    /* Blocked here, L3 would get what L2 has for it with L2's next interrupt. */
+    if ( !(regs->eflags & X86_EFLAGS_IF) ||
+         alternative_call(vsb_arch.ends_halt, v) )
     {
         spin_unlock_irqrestore(&vm->lock, flags);
         return false;

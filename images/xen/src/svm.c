@@ -162,6 +162,14 @@ static void cf_check inject(struct vcpu *v, uint8_t vector)
     n2vmcb->event_inj.vector = vector;
 }
 
+/* With event_inj the processor itself would have delivered it. */
+static bool cf_check ends_halt(const struct vcpu *v)
+{
+    const struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
+
+    return n2vmcb->_vintr.fields.irq;
+}
+
 const struct vsb_arch __initconst_cf_clobber vsb_svm = {
     .init = init,
     .decode = decode,
@@ -171,4 +179,5 @@ const struct vsb_arch __initconst_cf_clobber vsb_svm = {
     .present = present,
     .can_inject = can_inject,
     .inject = inject,
+    .ends_halt = ends_halt,
 };

@@ -310,6 +310,8 @@ struct vsb_arch
     bool (*can_inject)(const struct vcpu *v, const struct cpu_user_regs *regs,
                        uint8_t vector);
     void (*inject)(struct vcpu *v, uint8_t vector);
+    /* Has L2 an interrupt for L3, or a wish to come by, that would end a HLT? */
+    bool (*ends_halt)(const struct vcpu *v);
     /*
      * L3's HLT is captured: what would end it and needs L3 to run has to be done
      * otherwise, until L3 is about to run again. NULL: there is no such thing.

@@ -263,6 +263,13 @@ static void inject(struct vcpu *v, uint8_t vector)
     shim_cpu.vector = vector;
 }
 
+static bool ends_halt(const struct vcpu *v)
+{
+    CHECK(v == shim_current);
+
+    return shim_cpu.ends_halt;
+}
+
 static void halted(struct vcpu *v)
 {
     CHECK(v == shim_current);
@@ -283,6 +290,7 @@ static const struct vsb_arch shim_arch = {
     .present = present,
     .can_inject = can_inject,
     .inject = inject,
+    .ends_halt = ends_halt,
     .halted = halted,
     .resumed = resumed,
 };

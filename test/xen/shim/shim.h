@@ -44,6 +44,7 @@ struct shim_processor
 {
     struct cpu_user_regs regs;  /* L3's; L2's in a hypercall */
     bool busy;              /* nothing can be presented or injected */
+    bool ends_halt;         /* L2 has something for a halted L3 */
     bool unreadable;        /* the instruction that exited is gone */
     unsigned int completed; /* instructions */
     unsigned int presented; /* exits; AL is what L2 sees written to IER */
