@@ -10,13 +10,14 @@ import {
 } from '../testbed/paths.js';
 import { processState } from '../testbed/process-identity.js';
 import { readRecord, type InstanceRecord } from '../testbed/record.js';
+import { stretched } from '../time/machine-pace.js';
 import { callDaemon } from './client.js';
 import { findLeftovers } from './leftovers.js';
 import { findAdoptable } from './resume.js';
 import type { InstanceStatus } from './protocol.js';
 
 /** The daemon asks its layers first, for some seconds at most. */
-const answerLimitMs = 8000;
+const answerLimitMs = stretched(8000);
 
 /** Never throws for a bad instance: what is wrong becomes its state and reason. */
 export async function inspectInstance(

@@ -9,10 +9,11 @@ import { messageOf } from '../errors/index.js';
 import type { LayerHealth } from '../health/layers.js';
 import { runRemote, type SshTarget } from '../ssh/client.js';
 import { processState } from '../testbed/process-identity.js';
+import { stretched } from '../time/machine-pace.js';
 import type { Running } from './running.js';
 
 /** How long a layer may take to answer; all are asked at once, and `status` waits for them. */
-const answerLimitMs = 3000;
+const answerLimitMs = stretched(3000);
 /** Below it logs and state can no longer be written with any certainty. */
 const leastFreeMiB = 32;
 
@@ -95,7 +96,7 @@ async function probeHypervisor({ link }: Running): Promise<LayerHealth> {
 async function withDeadline<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const message = `nothing within ${answerLimitMs / 1000} s`;
+    const message = `nothing within ${Math.round(answerLimitMs / 1000)} s`;
     timer = setTimeout(() => reject(new Error(message)), answerLimitMs);
   });
   return await Promise.race([work, late]).finally(() => clearTimeout(timer));
@@ -117,7 +118,7 @@ async function probeSsh(layer: string, target: SshTarget | undefined): Promise<L
     return {
       layer,
       state: 'failing',
-      detail: `its SSH server does not answer within ${answerLimitMs / 1000} s`,
+      detail: `its SSH server does not answer within ${Math.round(answerLimitMs / 1000)} s`,
     };
   } finally {
     socket.destroy();

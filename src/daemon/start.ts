@@ -8,6 +8,7 @@ import { z } from 'zod';
 
 import { VsbError, messageOf } from '../errors/index.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
+import { stretched } from '../time/machine-pace.js';
 import { revive } from './client.js';
 import { errorSchema } from './protocol.js';
 import { describeExit } from './qemu-process.js';
@@ -16,7 +17,8 @@ import { describeExit } from './qemu-process.js';
 const lockedExitCode = 75;
 /** How long a daemon may take to clear away what a killed command had begun; it holds the lock until then. */
 const lockSeconds = 5;
-const startLimitMs = 20_000;
+/** A daemon that dies is noticed at once; this is for one that hangs. */
+const usualStartLimitMs = 20_000;
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
 const greetingSchema = z.union([
@@ -65,13 +67,15 @@ export async function startDaemon(
     const { stdout } = child;
     if (stdout === null) throw new TypeError('its standard output is a pipe');
     child.unref();
+    const startLimitMs = stretched(usualStartLimitMs);
     const greeting = await new Promise<z.output<typeof greetingSchema>>((resolve, reject) => {
       const fail = (error: Error): void => {
         child.kill();
         reject(error);
       };
       const timer = setTimeout(
-        () => fail(daemonError(paths, `it did not listen within ${startLimitMs / 1000} s`)),
+        () =>
+          fail(daemonError(paths, `it did not listen within ${Math.round(startLimitMs / 1000)} s`)),
         startLimitMs,
       );
       const onAbort = (): void => fail(signal.reason as Error);

@@ -16,7 +16,7 @@ import { runPhases, type Phase } from '../../daemon/phases.js';
 import { describeExit, endQemu, QemuProcess } from '../../daemon/qemu-process.js';
 import { limitsMs, loopback } from '../../daemon/running.js';
 import { VsbError } from '../../errors/index.js';
-import type { Accel } from '../../host/accel.js';
+import type { Accel, AccelDecision } from '../../host/accel.js';
 import { qemuProgram } from '../../host/qemu.js';
 import type { QmpClient } from '../../qmp/client.js';
 import type { SshTarget } from '../../ssh/client.js';
@@ -68,11 +68,16 @@ function hostPaths(kind: L2Kind, { name, roots }: StackInputs): InstancePaths {
 }
 
 /** The arguments of its QEMU. */
-function hostArguments(paths: InstancePaths, { l2, vms }: Config, accel: Accel): string[] {
+function hostArguments(
+  paths: InstancePaths,
+  { l2, vms }: Config,
+  { accel, cpu }: AccelDecision,
+): string[] {
   return [
     ...machineArguments({
       name: `vsbypass-${paths.name}`,
       accel,
+      cpu: cpu.argument,
       cpus: 1,
       memoryMiB: hostMemoryMiB(l2.kind, vms),
       qmpSocket: paths.qmpSocket,
@@ -113,12 +118,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
       {
         // QEMU gets the signal when this process ends, however it ends (prctl(2), PR_SET_PDEATHSIG).
         program: 'setpriv',
-        arguments: [
-          '--pdeathsig',
-          'KILL',
-          qemuProgram,
-          ...hostArguments(paths, config, accel.accel),
-        ],
+        arguments: ['--pdeathsig', 'KILL', qemuProgram, ...hostArguments(paths, config, accel)],
         workingDirectory: paths.bootDir,
       },
       l0,
