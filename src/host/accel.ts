@@ -1,12 +1,7 @@
 /** Which accelerator L0's QEMU runs with, and why: a decision made from findings, apart from finding them. */
+import { VsbError } from '../base/errors.js';
 import type { AccelChoice } from '../config/schema.js';
-import { VsbError } from '../errors/index.js';
-import {
-  kvmCpuModel,
-  tcgCpuModel,
-  type CpuFeatures,
-  type CpuModel,
-} from '../testbed/layers/cpu-model.js';
+import { kvmCpuModel, tcgCpuModel, type CpuFeatures, type CpuModel } from './cpu-model.js';
 import { setParameter, type KvmFinding } from './kvm.js';
 
 export type Accel = 'kvm' | 'tcg';

@@ -4,8 +4,8 @@ import { userInfo } from 'node:os';
 
 import { z } from 'zod';
 
-import { errnoOf, messageOf } from '../errors/index.js';
-import type { CpuFeatures } from '../testbed/layers/cpu-model.js';
+import { errnoOf, messageOf } from '../base/errors.js';
+import type { CpuFeatures } from './cpu-model.js';
 import { withProbe, type ProbeOptions } from './qemu.js';
 
 /** KVM's part for a vendor's processors, as Linux has it. */

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Duplex } from 'node:stream';
 
-import { VsbError, messageOf } from '../errors/index.js';
-import { QmpClient } from '../qmp/client.js';
-import type { QemuVersion } from '../qmp/protocol.js';
-import { stretched } from '../time/machine-pace.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
+import type { QemuVersion } from '../formats/qmp.js';
+import { QmpClient } from './qmp.js';
 
 export const qemuProgram = 'qemu-system-x86_64';
 /** bookworm's; older ones were never tried. */

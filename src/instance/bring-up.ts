@@ -1,17 +1,17 @@
 /** Brings an instance up: host, images, daemon, boot. What happens on the way is reported as events. */
 import { readdir } from 'node:fs/promises';
 
-import { buildImages, imageNames, type ImageDirectories } from '../build/images.js';
+import { VsbError } from '../base/errors.js';
 import type { Config, L2Kind } from '../config/schema.js';
-import { bootInstance } from '../daemon/boot.js';
-import { adoptIfOrphaned } from '../daemon/find-or-adopt.js';
-import { inspectInstance } from '../daemon/inspect.js';
-import { isUp, type InstanceStatus, type Parameters } from '../daemon/protocol.js';
-import { stopInstance } from '../daemon/stop.js';
-import { VsbError } from '../errors/index.js';
-import type { UpEvent } from '../events/boot.js';
+import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
+import type { UpEvent } from '../contract/events.js';
 import { assertHost, inspectHost } from '../host/checks.js';
-import type { InstancePaths, Roots } from '../testbed/paths.js';
+import { buildImages, imageNames, type ImageDirectories } from '../images/build.js';
+import type { InstancePaths, Roots } from '../state/paths.js';
+import { bootInstance } from './boot.js';
+import { adoptIfOrphaned } from './find-or-adopt.js';
+import { inspectInstance } from './inspect.js';
+import { stopInstance } from './stop.js';
 
 export interface BringUpOptions {
   readonly paths: InstancePaths;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../src/config/load.js';
 import { assertHost } from '../../src/host/checks.js';
-import { tcgCpuModel } from '../../src/testbed/layers/cpu-model.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import {
   checkMemory,
   checkPrograms,

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { tcgCpuModel } from '../../src/testbed/layers/cpu-model.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
 export const project = fileURLToPath(new URL('../..', import.meta.url));
 

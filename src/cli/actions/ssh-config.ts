@@ -4,13 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { knownHostsLine } from '../../console/keys.js';
-import { runningGateway } from '../../console/open.js';
-import { renderSshConfig } from '../../console/ssh-config.js';
-import { withInclude, withoutInclude } from '../../console/ssh-include.js';
-import { errnoOf, VsbError } from '../../errors/index.js';
-import { fileError, readIfThere, writePrivateFile } from '../../testbed/files.js';
-import type { CliContext, InstanceAccess } from '../context.js';
+import { errnoOf, VsbError } from '../../base/errors.js';
+import { fileError, readIfThere, writePrivateFile } from '../../base/files.js';
+import type { InstanceAccess } from '../../console/client/instance-access.js';
+import { runningGateway } from '../../console/client/open.js';
+import { renderSshConfig } from '../../console/client/ssh-config.js';
+import { withInclude, withoutInclude } from '../../console/client/ssh-include.js';
+import { knownHostsLine } from '../../formats/keys/key-files.js';
+import type { CliContext } from '../context.js';
 
 /**
  * Writes `ssh_config` and `known_hosts` into a folder of the instance, each whole or not at all.

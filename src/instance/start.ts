@@ -1,0 +1,123 @@
+/** Starts an instance's daemon, detached, under the instance's lock. */
+import { spawn } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { z } from 'zod';
+
+import { VsbError, messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
+import { errorSchema } from '../contract/control.js';
+import { describeExit } from '../machine/qemu-process.js';
+import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
+import { revive } from './client.js';
+
+/** flock(1) ends with it when somebody else holds the lock. */
+const lockedExitCode = 75;
+/** How long a daemon may take to clear away what a killed command had begun; it holds the lock until then. */
+const lockSeconds = 5;
+/** A daemon that dies is noticed at once; this is for one that hangs. */
+const usualStartLimitMs = 20_000;
+const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+
+const greetingSchema = z.union([
+  z.object({ listening: z.literal(true), recovered: z.string().optional() }),
+  z.object({ failed: errorSchema }),
+]);
+
+/**
+ * Starts it and waits until it listens. The lock is flock(2)'s: the kernel gives it back however the
+ * daemon ends, and Node does not pass it on to QEMU.
+ *
+ * @returns what the daemon found and cleared away, for people
+ * @throws VsbError E_BUSY when another daemon holds the lock; E_DAEMON when it does not come up, or what it
+ * says itself of why
+ */
+export async function startDaemon(
+  paths: InstancePaths,
+  roots: Roots,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  await createInstanceDirectories(paths, roots);
+  const log = await open(paths.daemonLog, 'a', 0o600);
+  try {
+    const child = spawn(
+      'flock',
+      [
+        '--timeout',
+        String(lockSeconds),
+        '--conflict-exit-code',
+        String(lockedExitCode),
+        '--no-fork',
+        paths.lock,
+        process.execPath,
+        executable,
+        '--name',
+        paths.name,
+        'daemon',
+      ],
+      {
+        detached: true,
+        cwd: '/',
+        stdio: ['ignore', 'pipe', log.fd],
+        env: { ...process.env, VSBYPASS_DAEMON_LOCKED: '1' },
+      },
+    );
+    const { stdout } = child;
+    if (stdout === null) throw new TypeError('its standard output is a pipe');
+    child.unref();
+    const startLimitMs = stretched(usualStartLimitMs);
+    const greeting = await new Promise<z.output<typeof greetingSchema>>((resolve, reject) => {
+      const fail = (error: Error): void => {
+        child.kill();
+        reject(error);
+      };
+      const timer = setTimeout(
+        () =>
+          fail(daemonError(paths, `it did not listen within ${Math.round(startLimitMs / 1000)} s`)),
+        startLimitMs,
+      );
+      const onAbort = (): void => fail(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+      child.once('error', (error) => {
+        done();
+        reject(daemonError(paths, messageOf(error)));
+      });
+      // All that it said has come by then.
+      child.once('close', (code, signal) => {
+        done();
+        reject(
+          code === lockedExitCode
+            ? new VsbError('E_BUSY', `another command is at work on instance '${paths.name}'`, {
+                hint: '`vsbypass status` tells what it does.',
+              })
+            : daemonError(paths, `it ${describeExit({ code, signal })}`),
+        );
+      });
+      createInterface({ input: stdout }).once('line', (line) => {
+        done();
+        const parsed = greetingSchema.safeParse(JSON.parse(line));
+        if (parsed.success) resolve(parsed.data);
+        else fail(daemonError(paths, `it said: ${line}`));
+      });
+    });
+    stdout.destroy();
+    child.removeAllListeners();
+    if ('failed' in greeting) throw revive(greeting.failed);
+    return greeting.recovered;
+  } finally {
+    await log.close();
+  }
+}
+
+function daemonError(paths: InstancePaths, what: string): VsbError {
+  return new VsbError('E_DAEMON', `the daemon cannot be started: ${what}`, {
+    hint: '`vsbypass logs daemon` may tell more.',
+    details: { log: paths.daemonLog },
+  });
+}
