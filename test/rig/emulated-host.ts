@@ -16,7 +16,8 @@ import { fileURLToPath } from 'node:url';
 
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
-export const project = fileURLToPath(new URL('../..', import.meta.url));
+/** The command line, as it is called in the emulated host. */
+export const vsbypass = `node ${fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url))}`;
 
 /** What a command in the emulated host has done. */
 export interface HostJob {
@@ -49,7 +50,8 @@ while read -r job <&3; do
   (
     start=$(clock)
     bash "/jobs/$job.sh" </dev/null 3<&- >"/jobs/$job.stdout" 2>"/jobs/$job.stderr"
-    echo "$job $? $start $(clock)" >/dev/ttyS1
+    code=$?
+    flock /run/kvm-host/agent echo "$job $code $start $(clock)" >/dev/ttyS1
   ) &
 done
 `;
@@ -217,9 +219,14 @@ export class EmulatedHost {
     return stdout;
   }
 
-  /** Runs `vsbypass`. */
+  /** Runs `vsbypass` to its end. */
   async vsbypass(words: string, limitMs?: number): Promise<HostJob> {
-    return await this.run(`node ${project}/bin/vsbypass.js ${words}`, limitMs);
+    return await this.run(`${vsbypass} ${words}`, limitMs);
+  }
+
+  /** Runs it with --json and expects success. */
+  async json<T>(words: string, limitMs?: number): Promise<T> {
+    return JSON.parse(await this.must(`${vsbypass} ${words} --json`, limitMs)) as T;
   }
 
   /** Loads KVM anew, as the host's administrator would. */
@@ -229,7 +236,7 @@ export class EmulatedHost {
       if [[ -e /sys/module/kvm_amd ]]; then $bb rmmod kvm_amd; $bb rmmod kvm; fi
       $bb insmod /run/kvm-host/kvm.ko
       $bb insmod /run/kvm-host/kvm_amd.ko nested=${nested} npt=${npt}
-      chmod 666 /dev/kvm`);
+      chmod 600 /dev/kvm`);
   }
 
   async unloadKvm(): Promise<void> {
