@@ -1,6 +1,7 @@
 /** Small files that must never be seen half-written. */
 import { randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 
 import type { z } from 'zod';
 
@@ -8,18 +9,71 @@ import { VsbError, errnoOf, messageOf } from './errors.js';
 
 /** Replaces a file as a whole, mode 0600. */
 export async function writePrivateFile(path: string, content: string | Buffer): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    await writeFile(temporary, content, { mode: 0o600, flag: 'wx' });
-    await rename(temporary, path);
+    await writeBeside(path, content, async (temporary) => await rename(temporary, path));
   } catch (error) {
-    await rm(temporary, { force: true });
     throw fileError(`cannot write ${path}`, error);
+  }
+}
+
+/**
+ * Makes a file, mode 0600, that is on the disk when this returns.
+ * @returns false, and nothing is changed, when there is one already
+ */
+export async function createPrivateFile(path: string, content: string): Promise<boolean> {
+  try {
+    await writeBeside(path, content, async (temporary, file) => {
+      await file.sync();
+      await link(temporary, path);
+    });
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Replaces somebody's file as a whole, and keeps its mode and owner: it is on the disk when this returns. */
+export async function replaceFile(path: string, content: string | Buffer): Promise<void> {
+  const before = await stat(path).catch(() => undefined);
+  await writeBeside(path, content, async (temporary, file) => {
+    if (before !== undefined) {
+      // In this order: a change of the owner takes bits off the mode.
+      if (before.uid !== process.getuid?.()) await file.chown(before.uid, before.gid);
+      await file.chmod(before.mode & 0o7777);
+    }
+    await file.sync();
+    await rename(temporary, path);
+  });
+}
+
+/** Writes a new file in the same folder, and has `place` put it where it belongs. */
+async function writeBeside(
+  path: string,
+  content: string | Buffer,
+  place: (temporary: string, file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(content);
+    await place(temporary, file);
+  } finally {
+    await file.close();
+    await rm(temporary, { force: true });
   }
 }
 
 export async function writePrivateJson(path: string, document: unknown): Promise<void> {
   await writePrivateFile(path, `${JSON.stringify(document, undefined, 2)}\n`);
+}
+
+/** Whether there is something of that name that this user may see. */
+export async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**

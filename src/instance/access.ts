@@ -1,7 +1,8 @@
 /** What a command needs to know of an instance to talk to its consoles. */
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 
 import { VsbError } from '../base/errors.js';
+import { exists } from '../base/files.js';
 import { nearestName } from '../base/suggest.js';
 import type { InstanceAccess } from '../console/client/instance-access.js';
 import { managementTargets } from '../state/management-targets.js';
@@ -14,11 +15,7 @@ import { inspectInstance } from './inspect.js';
  */
 export async function existingInstance(name: string): Promise<InstancePaths> {
   const paths = instancePaths(name, findRoots());
-  const known = await access(paths.stateDir).then(
-    () => true,
-    () => false,
-  );
-  if (known) return paths;
+  if (await exists(paths.stateDir)) return paths;
   const meant = nearestName(name, await readdir(findRoots().instances).catch(() => []));
   throw new VsbError('E_INSTANCE_UNKNOWN', `there is no instance '${name}'`, {
     hint:

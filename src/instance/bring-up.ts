@@ -11,7 +11,7 @@ import type { InstancePaths, Roots } from '../state/paths.js';
 import { bootInstance } from './boot.js';
 import { adoptIfOrphaned } from './find-or-adopt.js';
 import { inspectInstance } from './inspect.js';
-import { stopInstance } from './stop.js';
+import { clearBroken } from './stop.js';
 
 export interface BringUpOptions {
   readonly paths: InstancePaths;
@@ -70,7 +70,7 @@ async function makeWay(
   report: BringUpOptions['report'],
   signal: AbortSignal,
 ): Promise<void> {
-  const { name, state, reason } = await inspectInstance(paths, signal);
+  const { name, state, reason, processes } = await inspectInstance(paths, signal);
   if (isUp(state)) {
     const how = reason === undefined ? '' : ` (${state}: ${reason})`;
     throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
@@ -82,7 +82,7 @@ async function makeWay(
       hint: 'Wait for it, or `vsbypass down`.',
     });
   }
-  if (state === 'broken' && (await stopInstance(paths))) {
+  if (state === 'broken' && (await clearBroken(paths, processes.daemon))) {
     report({
       type: 'recovered',
       what: `cleared away a broken instance (${reason ?? 'no reason known'})`,

@@ -24,7 +24,7 @@ import {
   type InstancePaths,
 } from '../state/paths.js';
 import { readPasswords } from '../state/secrets.js';
-import { instanceAccess } from './access.js';
+import { instanceAccess, servedInstance } from './access.js';
 import { bringUpInstance } from './bring-up.js';
 import { callDaemon } from './client.js';
 import { inspectInstance } from './inspect.js';
@@ -172,6 +172,10 @@ export class TestbedHandle {
     parameters: Parameters<M>,
     signal: AbortSignal | undefined,
   ): Promise<ResultOf<M>> {
-    return await callDaemon(this.#paths.controlSocket, method, parameters, { signal });
+    const { controlSocket } = await servedInstance(
+      this.name,
+      signal ?? new AbortController().signal,
+    );
+    return await callDaemon(controlSocket, method, parameters, { signal });
   }
 }

@@ -1,7 +1,8 @@
 /** The state of an instance as it really is: from its daemon if it lives, else from living processes. */
-import { access, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
+import { exists } from '../base/files.js';
 import { stretched } from '../base/machine-pace.js';
 import { processState } from '../base/process-identity.js';
 import type { InstanceStatus } from '../contract/control.js';
@@ -105,13 +106,6 @@ function emptyStatus(
     processes,
     vms: [],
   };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** All instances that have a state folder, by name. */

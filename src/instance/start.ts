@@ -12,11 +12,8 @@ import { errorSchema } from '../contract/control.js';
 import { describeExit } from '../machine/qemu-process.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
 import { revive } from './client.js';
+import { lockedCommand, refusalOf } from './lock.js';
 
-/** flock(1) ends with it when somebody else holds the lock. */
-const lockedExitCode = 75;
-/** How long a daemon may take to clear away what a killed command had begun; it holds the lock until then. */
-const lockSeconds = 5;
 /** A daemon that dies is noticed at once; this is for one that hangs. */
 const usualStartLimitMs = 20_000;
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
@@ -27,8 +24,7 @@ const greetingSchema = z.union([
 ]);
 
 /**
- * Starts it and waits until it listens. The lock is flock(2)'s: the kernel gives it back however the
- * daemon ends, and Node does not pass it on to QEMU.
+ * Starts it and waits until it listens. Node does not pass the lock on to QEMU.
  *
  * @returns what the daemon found and cleared away, for people
  * @throws VsbError E_BUSY when another daemon holds the lock; E_DAEMON when it does not come up, or what it
@@ -42,28 +38,14 @@ export async function startDaemon(
   await createInstanceDirectories(paths, roots);
   const log = await open(paths.daemonLog, 'a', 0o600);
   try {
-    const child = spawn(
-      'flock',
-      [
-        '--timeout',
-        String(lockSeconds),
-        '--conflict-exit-code',
-        String(lockedExitCode),
-        '--no-fork',
-        paths.lock,
-        process.execPath,
-        executable,
-        '--name',
-        paths.name,
-        'daemon',
-      ],
-      {
-        detached: true,
-        cwd: '/',
-        stdio: ['ignore', 'pipe', log.fd],
-        env: { ...process.env, VSBYPASS_DAEMON_LOCKED: '1' },
-      },
-    );
+    const daemon = [process.execPath, executable, '--name', paths.name, 'daemon'];
+    const { program, words } = lockedCommand(paths, daemon);
+    const child = spawn(program, words, {
+      detached: true,
+      cwd: '/',
+      stdio: ['ignore', 'pipe', log.fd],
+      env: { ...process.env, VSBYPASS_DAEMON_LOCKED: '1' },
+    });
     const { stdout } = child;
     if (stdout === null) throw new TypeError('its standard output is a pipe');
     child.unref();
@@ -92,11 +74,7 @@ export async function startDaemon(
       child.once('close', (code, signal) => {
         done();
         reject(
-          code === lockedExitCode
-            ? new VsbError('E_BUSY', `another command is at work on instance '${paths.name}'`, {
-                hint: '`vsbypass status` tells what it does.',
-              })
-            : daemonError(paths, `it ${describeExit({ code, signal })}`),
+          refusalOf(paths, code) ?? daemonError(paths, `it ${describeExit({ code, signal })}`),
         );
       });
       createInterface({ input: stdout }).once('line', (line) => {

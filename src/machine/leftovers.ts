@@ -69,8 +69,7 @@ async function findUnrecorded(paths: InstancePaths): Promise<Pick<Leftovers, 'da
 }
 
 /**
- * Ends what is left over and removes its sockets and boot files. Only for who holds the instance's
- * lock, or has seen that no daemon lives.
+ * Ends what is left over and removes its sockets and boot files. The caller holds the instance's lock.
  *
  * @returns what was done, one sentence for people; undefined when there was nothing
  * @throws VsbError E_DAEMON when QEMU cannot be ended

@@ -2,10 +2,11 @@
  * SSH keys of an instance: the gateway's host key, and a client key for those who bring none of their
  * own. Private keys are files of mode 0600 that appear whole or not at all.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { link, open, readFile, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 
 import { errnoOf, VsbError } from '../../base/errors.js';
+import { createPrivateFile } from '../../base/files.js';
 import { generateEd25519, publicLine } from './ed25519.js';
 import { openSshPrivateKey } from './openssh.js';
 
@@ -93,28 +94,4 @@ export async function ensureKey(path: string, comment: string): Promise<KeyPair>
   const created = await createPrivateFile(path, pair.privatePem);
   // If another process was faster, its key is the one that counts.
   return created ? pair : readKey(path);
-}
-
-/**
- * Creates a file of mode 0600 with that content, whole or not at all.
- * @returns false if there is one already, which stays as it is
- */
-async function createPrivateFile(path: string, content: string): Promise<boolean> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await link(temporary, path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(temporary, { force: true });
-  }
 }
