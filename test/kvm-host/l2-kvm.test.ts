@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { vsbypass, type EmulatedHost } from '../rig/emulated-host.js';
+import { project, vsbypass, type EmulatedHost } from '../rig/emulated-host.js';
 import { bootHost, upLimitMs } from './boot.js';
 
 let host: EmulatedHost;
@@ -18,7 +18,8 @@ afterAll(async () => {
 const noImages = 'XDG_CACHE_HOME=/var/tmp/no-images';
 /** A user without any rights, for whom this project can be read. */
 const asNobody = [
-  'mkdir -p /var/tmp/nobody; chown 65534 /var/tmp/nobody; chmod o+x /root /work 2>/dev/null;',
+  'mkdir -p /var/tmp/nobody; chown 65534 /var/tmp/nobody;',
+  `folder=${project}; while [[ $folder != / ]]; do chmod o+x "$folder"; folder="\${folder%/*}"; folder="\${folder:-/}"; done;`,
   'cd /var/tmp/nobody; setpriv --reuid=65534 --regid=65534 --clear-groups',
   'env HOME=/var/tmp/nobody XDG_STATE_HOME=/var/tmp/nobody XDG_CACHE_HOME=/var/tmp/nobody XDG_RUNTIME_DIR=/var/tmp/nobody',
 ].join(' ');

@@ -16,8 +16,10 @@ import { fileURLToPath } from 'node:url';
 
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
-/** The command line, as it is called in the emulated host. */
-export const vsbypass = `node ${fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url))}`;
+/** This project, at the same place in the emulated host. */
+export const project = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+/** The command line, as it is called there. */
+export const vsbypass = `node ${project}/bin/vsbypass.js`;
 
 /** What a command in the emulated host has done. */
 export interface HostJob {
