@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Four projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
+ * Five projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
  * console's page in a real Chromium, over the same fake peers; `e2e` boots the real stack once
- * and is therefore sequential and patient; `figures` measures, and wants a quiet machine.
+ * and is therefore sequential and patient; `kvm-host` boots it under KVM, in emulated AMD hosts;
+ * `figures` measures, and wants a quiet machine.
  */
 export default defineConfig({
   test: {
@@ -12,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', 'test/e2e/**'],
+          exclude: ['test/browser/**', 'test/e2e/**', 'test/kvm-host/**'],
           testTimeout: 20_000,
           expect: { poll: { timeout: 10_000 } },
         },
@@ -32,6 +33,17 @@ export default defineConfig({
           maxWorkers: 1,
           testTimeout: 300_000,
           hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
+          name: 'kvm-host',
+          include: ['test/kvm-host/**/*.test.ts'],
+          // An emulated host uses one CPU, whatever it does.
+          maxWorkers: 2,
+          testTimeout: 300_000,
+          hookTimeout: 900_000,
+          disableConsoleIntercept: true,
         },
       },
       {

@@ -5,6 +5,15 @@ import type { L2Kind } from '../config/schema.js';
 
 export const l2Kinds = ['kvm', 'xen'] as const satisfies readonly L2Kind[];
 
+/** `--accel`: which one L0's machine gets. */
+export function accelOption() {
+  return new Option('--accel <which>', 'accelerator of the outermost machine').choices([
+    'auto',
+    'kvm',
+    'tcg',
+  ] as const);
+}
+
 /** `--require`: the accelerator without which the testbed is not wanted. */
 export function requireOption() {
   return new Option(

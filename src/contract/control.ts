@@ -30,7 +30,11 @@ export const parameterSchemas = {
   /** Boots; the connection must stay: when it goes before the answer, the boot is undone. */
   up: z.strictObject({
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
-    accel: z.strictObject({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
+    accel: z.strictObject({
+      accel: z.enum(['kvm', 'tcg']),
+      why: z.string(),
+      cpu: z.strictObject({ argument: z.string(), summary: z.string() }),
+    }),
     images: imagesSchema,
     /** Saved states: which one to resume, whether nothing else will do, whether to keep one. */
     warm: z

@@ -6,13 +6,14 @@ import { createConnection } from 'node:net';
 import { z } from 'zod';
 
 import { messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
 import { processState } from '../base/process-identity.js';
 import type { LayerHealth } from '../contract/health.js';
 import { runRemote, type SshTarget } from '../host/ssh.js';
 import type { Running } from '../machine/running.js';
 
 /** How long a layer may take to answer; all are asked at once, and `status` waits for them. */
-const answerLimitMs = 3000;
+const answerLimitMs = stretched(3000);
 /** Below it logs and state can no longer be written with any certainty. */
 const leastFreeMiB = 32;
 
@@ -95,7 +96,7 @@ async function probeHypervisor({ link }: Running): Promise<LayerHealth> {
 async function withDeadline<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    const message = `nothing within ${answerLimitMs / 1000} s`;
+    const message = `nothing within ${Math.round(answerLimitMs / 1000)} s`;
     timer = setTimeout(() => reject(new Error(message)), answerLimitMs);
   });
   return await Promise.race([work, late]).finally(() => clearTimeout(timer));
@@ -117,7 +118,7 @@ async function probeSsh(layer: string, target: SshTarget | undefined): Promise<L
     return {
       layer,
       state: 'failing',
-      detail: `its SSH server does not answer within ${answerLimitMs / 1000} s`,
+      detail: `its SSH server does not answer within ${Math.round(answerLimitMs / 1000)} s`,
     };
   } finally {
     socket.destroy();

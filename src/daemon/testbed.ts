@@ -124,7 +124,7 @@ export class Testbed {
     const { request, hooks, wanted, since } = resume;
     this.#state = 'starting';
     const { config, accel } = request;
-    const plan = planTestbed(paths, config, accel.accel);
+    const plan = planTestbed(paths, config, accel);
     const secrets = await ensureSecrets(
       paths,
       config.vms.map((vm) => vm.name),
@@ -194,7 +194,7 @@ export class Testbed {
     emit: (event: DaemonEvent) => void,
   ): Promise<Running | undefined> {
     const paths = this.#paths;
-    const plan = planTestbed(paths, request.config, request.accel.accel);
+    const plan = planTestbed(paths, request.config, request.accel);
     const choice = await chooseState(paths, request, plan);
     const tell = (reason: 'dropped' | 'not-used', why: string): void => {
       this.#log(`saved state ${reason}: ${why}`);
@@ -325,7 +325,7 @@ export class Testbed {
   async #start(request: UpRequest, signal: AbortSignal, resumed?: Access): Promise<Running> {
     const paths = this.#paths;
     const { config, accel, images } = request;
-    const plan = planTestbed(paths, config, accel.accel);
+    const plan = planTestbed(paths, config, accel);
     const own = await ensureSecrets(
       paths,
       config.vms.map((vm) => vm.name),
@@ -335,7 +335,7 @@ export class Testbed {
       schemaVersion: 1,
       name: paths.name,
       createdAt: new Date().toISOString(),
-      accel,
+      accel: { accel: accel.accel, why: accel.why },
       config,
     });
     await ensurePrivateDirectory(paths.bootDir);

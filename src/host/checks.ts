@@ -3,7 +3,8 @@ import { VsbError, messageOf, type ErrorCode } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
 import type { Check } from '../contract/check.js';
 import { decideAccel, type AccelDecision } from './accel.js';
-import { assertQemuVersion, probeKvm, probeQemu, type ProbeOptions } from './qemu.js';
+import { probeKvm } from './kvm.js';
+import { assertQemuVersion, probeQemu, type ProbeOptions } from './qemu.js';
 import {
   buildPrograms,
   checkMemory,
@@ -36,6 +37,10 @@ export async function inspectHost(request: HostCheckRequest): Promise<HostReport
   }
   const { check: accelCheck, decision } = await checkAccel(request);
   checks.push(accelCheck);
+  if (decision !== undefined) {
+    const { summary } = decision.cpu;
+    checks.push({ id: 'cpu-model', title: "CPU of L0's machine", result: 'pass', found: summary });
+  }
   checks.push(...(await checkPrograms(buildPrograms, request.willBuild ? 'fail' : 'warn')));
   checks.push(await checkMemory(request.config));
   checks.push(await checkSpace(request.stateDir, 'instance'));

@@ -1,12 +1,10 @@
-/** What the installed QEMU is, and what the CPU that KVM offers to guests has. */
+/** What the installed QEMU is, asked without a guest. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, constants } from 'node:fs/promises';
 import { Duplex } from 'node:stream';
 
-import { z } from 'zod';
-
 import { VsbError, messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
 import type { QemuVersion } from '../formats/qmp.js';
 import { QmpClient } from './qmp.js';
 
@@ -14,15 +12,8 @@ export const qemuProgram = 'qemu-system-x86_64';
 /** bookworm's; older ones were never tried. */
 export const oldestQemu = { major: 7, minor: 2 } as const;
 
-const kvmSchema = z.object({ enabled: z.boolean() });
-const expansionSchema = z.object({
-  model: z.object({ props: z.record(z.string(), z.unknown()) }),
-});
-
-/** What KVM offers, or why nothing is known about it. */
-export type KvmFinding =
-  | { readonly usable: true; readonly svm: boolean; readonly vmx: boolean }
-  | { readonly usable: false; readonly reason: string };
+/** How long a QEMU that lives may say nothing; one that dies is noticed at once. */
+export const answerLimitMs = 10_000;
 
 export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
@@ -31,52 +22,20 @@ export interface ProbeOptions {
 }
 
 /**
- * Asks QEMU for its version, and where `kvm` is true for the CPU model `host` as KVM would give it to
- * a guest. A /dev/kvm that opens says nothing: a host that itself runs paravirtualized has one, and
- * its guests get neither SVM nor VMX.
+ * Asks QEMU for its version.
  *
- * @throws VsbError E_QEMU_MISSING, E_QMP when QEMU cannot be asked; with `kvm`, failures are findings instead
+ * @throws VsbError E_QEMU_MISSING, E_QMP when QEMU cannot be asked
  */
 export async function probeQemu(options: ProbeOptions = {}): Promise<QemuVersion> {
   return await withProbe('none,accel=tcg', options, (qmp) => Promise.resolve(qmp.version));
 }
 
-/** See `probeQemu`. */
-export async function probeKvm(
-  options: ProbeOptions = {},
-  device = '/dev/kvm',
-): Promise<KvmFinding> {
-  const refused = await access(device, constants.R_OK | constants.W_OK).then(
-    () => undefined,
-    (error: unknown) => messageOf(error),
-  );
-  if (refused !== undefined) {
-    return { usable: false, reason: `${device} cannot be opened (${refused})` };
-  }
-  try {
-    return await withProbe('none,accel=kvm', options, async (qmp) => {
-      const call = { signal: options.signal };
-      if (!kvmSchema.parse(await qmp.execute('query-kvm', {}, call)).enabled) {
-        return { usable: false, reason: `${device} opens, but QEMU cannot use KVM` };
-      }
-      const answer = expansionSchema.parse(
-        await qmp.execute(
-          'query-cpu-model-expansion',
-          { type: 'full', model: { name: 'host' } },
-          call,
-        ),
-      );
-      const { svm, vmx } = answer.model.props;
-      return { usable: true, svm: svm === true, vmx: vmx === true };
-    });
-  } catch (error) {
-    if (options.signal?.aborted === true) throw error;
-    return { usable: false, reason: `QEMU with accel=kvm failed (${messageOf(error)})` };
-  }
-}
-
-/** Runs a QEMU without a guest, its QMP on standard input and output, for as long as `ask` takes. */
-async function withProbe<T>(
+/**
+ * Runs a QEMU without a guest, its QMP on standard input and output, for as long as `ask` takes.
+ *
+ * @throws VsbError E_QEMU_MISSING; E_QMP with what QEMU complains about, or when it does not answer in time
+ */
+export async function withProbe<T>(
   machine: string,
   options: ProbeOptions,
   ask: (qmp: QmpClient) => Promise<T>,
@@ -115,7 +74,7 @@ async function withProbe<T>(
     const stream = Duplex.from({ readable: child.stdout, writable: child.stdin });
     const qmp = await QmpClient.attach(stream, {
       signal: options.signal,
-      timeoutMs: options.timeoutMs ?? 10_000,
+      timeoutMs: options.timeoutMs ?? stretched(answerLimitMs),
     });
     try {
       return await ask(qmp);

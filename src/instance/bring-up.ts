@@ -41,7 +41,7 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     signal,
   });
   const accel = assertHost(host);
-  report({ type: 'accel', ...accel });
+  report({ type: 'accel', accel: accel.accel, why: accel.why });
   const images = await build(config.l2.kind, roots, report, signal);
   return await bootInstance(
     { paths, roots, request: { config, accel, images, warm: options.warm } },

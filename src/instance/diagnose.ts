@@ -8,9 +8,12 @@ import { join } from 'node:path';
 
 import { execa } from 'execa';
 import { errnoOf, messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
 import type { Config } from '../config/schema.js';
 import type { Check } from '../contract/check.js';
-import { probeKvm, qemuProgram } from '../host/qemu.js';
+import { usableFeatures } from '../host/accel.js';
+import { findKvmModule, probeKvm, setParameter } from '../host/kvm.js';
+import { answerLimitMs, qemuProgram } from '../host/qemu.js';
 import { outputsSchema } from '../images/manifest.js';
 import { pruneCache } from '../images/prune.js';
 import {
@@ -48,41 +51,33 @@ export async function diagnose(request: DiagnosisRequest): Promise<Check[]> {
 
 async function checkKvm(signal: AbortSignal): Promise<Check> {
   const common = { id: 'kvm', title: 'what KVM offers to guests' };
-  try {
-    const kvm = await probeKvm({ signal });
-    if (!kvm.usable) {
-      const remedy = `usermod -aG kvm ${process.env['USER'] ?? 'USER'}, or go on with TCG`;
-      return { ...common, result: 'warn', found: kvm.reason, remedy };
-    }
-    const offered = [...(kvm.svm ? ['SVM'] : []), ...(kvm.vmx ? ['VMX'] : [])].join(', ');
-    if (kvm.svm) return { ...common, result: 'pass', found: offered };
-    const found = offered === '' ? 'neither SVM nor VMX' : `${offered}, but SVM is needed`;
-    return {
-      ...common,
-      result: 'warn',
-      found,
-      remedy: 'Go on with TCG: slower, the same functions.',
-    };
-  } catch (error) {
-    signal.throwIfAborted();
-    return { ...common, result: 'warn', found: messageOf(error) };
-  }
+  const found = usableFeatures(await probeKvm({ signal }));
+  return 'reason' in found
+    ? { ...common, result: 'warn', found: found.reason, remedy: `${found.remedy} ${tcgInstead}` }
+    : { ...common, result: 'pass', found: 'SVM with nested paging' };
 }
 
+const tcgInstead = 'TCG is slower, and has the same functions.';
+
 /** Nested virtualization is a parameter of KVM's modules (Linux, Documentation/virt/kvm/x86/running-nested-guests.rst). */
-export async function checkNesting(modules = '/sys/module'): Promise<Check> {
+export async function checkNesting(modules?: string): Promise<Check> {
   const common = { id: 'nesting', title: 'nested virtualization in KVM' };
-  for (const module of ['kvm_amd', 'kvm_intel']) {
-    const value = await readFile(`${modules}/${module}/parameters/nested`, 'utf8').catch(
-      () => undefined,
-    );
-    if (value === undefined) continue;
-    const found = `${module}.nested is ${value.trim()}`;
-    if (/^[1Y]/.test(value)) return { ...common, result: 'pass', found };
-    const remedy = `modprobe -r ${module} && modprobe ${module} nested=1`;
-    return { ...common, result: 'warn', found, remedy };
+  const module = await findKvmModule(modules);
+  if (module === undefined) {
+    return { ...common, result: 'skip', found: 'neither kvm_amd nor kvm_intel is loaded' };
   }
-  return { ...common, result: 'skip', found: 'neither kvm_amd nor kvm_intel is loaded' };
+  const { name, nested, npt } = module;
+  if (name === 'kvm_intel') {
+    return { ...common, result: 'skip', found: `${name} is of no use: SVM is needed` };
+  }
+  const off = Object.entries({ nested, npt }).flatMap(([key, on]) => (on === false ? [key] : []));
+  if (off.length === 0) return { ...common, result: 'pass', found: `${name}.nested is on` };
+  return {
+    ...common,
+    result: 'warn',
+    found: off.map((key) => `${name}.${key} is off`).join(', '),
+    remedy: setParameter(module, ...off.map((key) => `${key}=1`)),
+  };
 }
 
 const neededDevices = [
@@ -97,7 +92,7 @@ async function checkDevices(signal: AbortSignal): Promise<Check> {
   const common = { id: 'devices', title: "QEMU's devices" };
   const { stdout, failed } = await execa(qemuProgram, ['-machine', 'none', '-device', 'help'], {
     reject: false,
-    timeout: 10_000,
+    timeout: stretched(answerLimitMs),
     cancelSignal: signal,
   });
   signal.throwIfAborted();

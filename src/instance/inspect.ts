@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import { exists } from '../base/files.js';
+import { stretched } from '../base/machine-pace.js';
 import { processState } from '../base/process-identity.js';
 import type { InstanceStatus } from '../contract/control.js';
 import { findLeftovers } from '../machine/leftovers.js';
@@ -17,7 +18,7 @@ import { readRecord, type InstanceRecord } from '../state/record.js';
 import { callDaemon } from './client.js';
 
 /** The daemon asks its layers first, for some seconds at most. */
-const answerLimitMs = 8000;
+const answerLimitMs = stretched(8000);
 
 /** Never throws for a bad instance: what is wrong becomes its state and reason. */
 export async function inspectInstance(

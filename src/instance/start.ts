@@ -7,13 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 
 import { VsbError, messageOf } from '../base/errors.js';
+import { stretched } from '../base/machine-pace.js';
 import { errorSchema } from '../contract/control.js';
 import { describeExit } from '../machine/qemu-process.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
 import { revive } from './client.js';
 import { lockedCommand, refusalOf } from './lock.js';
 
-const startLimitMs = 20_000;
+/** A daemon that dies is noticed at once; this is for one that hangs. */
+const usualStartLimitMs = 20_000;
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
 const greetingSchema = z.union([
@@ -47,13 +49,15 @@ export async function startDaemon(
     const { stdout } = child;
     if (stdout === null) throw new TypeError('its standard output is a pipe');
     child.unref();
+    const startLimitMs = stretched(usualStartLimitMs);
     const greeting = await new Promise<z.output<typeof greetingSchema>>((resolve, reject) => {
       const fail = (error: Error): void => {
         child.kill();
         reject(error);
       };
       const timer = setTimeout(
-        () => fail(daemonError(paths, `it did not listen within ${startLimitMs / 1000} s`)),
+        () =>
+          fail(daemonError(paths, `it did not listen within ${Math.round(startLimitMs / 1000)} s`)),
         startLimitMs,
       );
       const onAbort = (): void => fail(signal.reason as Error);

@@ -4,51 +4,11 @@ import { l0MemoryMiB } from '../config/sizes.js';
 import type { Accel } from '../host/accel.js';
 import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';
 
-/**
- * CPU features that must be off under TCG, with what happens else (QEMU 7.2):
- * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
- * - rdtscp: reported as VMEXIT_RDTSC, Xen reads another instruction than it expects and L2 gets #GP
- * - monitor: Xen's idle loop takes #GP
- * - avx and all that hangs on xsave: QEMU does not intercept XSETBV (target/i386/tcg/translate.c, opcode 0f 01 d1), so Xen
- *   does not hear of L2's and L3's XCR0 and puts its own idea of it back when it switches vCPUs. L3's next XRSTOR of a state
- *   with more in it takes #GP ("Bad FPU state detected" and the end of init); L2's user space has been seen to take SIGILL.
- */
-const tcgTroublesome = [
-  'smap',
-  'smep',
-  'rdtscp',
-  'monitor',
-  'avx',
-  'avx2',
-  'fma',
-  'f16c',
-  'xsave',
-  'xsaveopt',
-  'xgetbv1',
-] as const;
-
-/** Features of EPYC that TCG lacks; QEMU would warn about each at every start. */
-const tcgMissing = [
-  'rdseed',
-  'sha-ni',
-  'fxsr-opt',
-  'misalignsse',
-  '3dnowprefetch',
-  'osvw',
-  'topoext',
-  'nrip-save',
-  'xsavec',
-] as const;
-
-/** The argument of `-cpu`. */
-export function cpuModel(accel: Accel): string {
-  if (accel === 'kvm') return 'host,+svm';
-  return ['EPYC', ...[...tcgTroublesome, ...tcgMissing].map((feature) => `-${feature}`)].join(',');
-}
-
 export interface L0Inputs {
   readonly instance: string;
   readonly accel: Accel;
+  /** The argument of `-cpu`. */
+  readonly cpu: string;
   readonly config: Config;
   /** File names; the boot ones are relative to QEMU's working directory, because a space would cut them. */
   readonly xen: string;
@@ -67,6 +27,8 @@ export interface MachineInputs {
   /** For `-name`. */
   readonly name: string;
   readonly accel: Accel;
+  /** The argument of `-cpu`. */
+  readonly cpu: string;
   readonly cpus: number;
   readonly memoryMiB: number;
   readonly qmpSocket: string;
@@ -86,7 +48,7 @@ export function machineArguments(inputs: MachineInputs): string[] {
     ...['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
     ...['-machine', 'q35,usb=off,vmport=off'],
     ...['-accel', inputs.accel === 'kvm' ? 'kvm' : 'tcg,thread=multi,tb-size=512'],
-    ...['-cpu', cpuModel(inputs.accel)],
+    ...['-cpu', inputs.cpu],
     ...['-smp', String(inputs.cpus)],
     ...['-m', `${inputs.memoryMiB}M`],
     ...['-qmp', `unix:${optionValue(inputs.qmpSocket)},server=on,wait=off`],

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config/schema.js';
 import type { CpioFile } from '../formats/cpio.js';
-import type { Accel } from '../host/accel.js';
+import type { AccelDecision } from '../host/accel.js';
 import { qemuProgram } from '../host/qemu.js';
 import { diskOf } from '../layers/disks.js';
 import { l0Arguments } from '../layers/l0.js';
@@ -42,7 +42,11 @@ export interface TestbedPlan {
   readonly vms: readonly VmPlan[];
 }
 
-export function planTestbed(paths: InstancePaths, config: Config, accel: Accel): TestbedPlan {
+export function planTestbed(
+  paths: InstancePaths,
+  config: Config,
+  { accel, cpu }: Pick<AccelDecision, 'accel' | 'cpu'>,
+): TestbedPlan {
   const xen = xenCommandLine(config, accel);
   const dom0 = dom0CommandLine(accel);
   const l2 = virtualizedSystem(config.l2.kind);
@@ -52,6 +56,7 @@ export function planTestbed(paths: InstancePaths, config: Config, accel: Accel):
       arguments: l0Arguments({
         instance: paths.name,
         accel,
+        cpu: cpu.argument,
         config,
         ...bootFiles,
         xenCommandLine: xen,

@@ -24,7 +24,7 @@ export interface InstanceRecord {
   readonly name: string;
   /** ISO 8601. */
   readonly createdAt: string;
-  readonly accel: AccelDecision;
+  readonly accel: Pick<AccelDecision, 'accel' | 'why'>;
   readonly config: Config;
 }
 

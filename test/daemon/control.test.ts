@@ -11,6 +11,7 @@ import { parseConfig } from '../../src/config/load.js';
 import type { InstanceStatus } from '../../src/contract/control.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
 import { callDaemon } from '../../src/instance/client.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
 const status: InstanceStatus = {
   schemaVersion: 1,
@@ -21,7 +22,7 @@ const status: InstanceStatus = {
 };
 const upRequest = {
   config: parseConfig('{}', 'f'),
-  accel: { accel: 'tcg', why: 'a test' },
+  accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
   images: { xen: '/x', l1: '/l', l2: '/d' },
 } as const;
 const refuse = (): Promise<never> => Promise.reject(new Error('not in this test'));

@@ -16,6 +16,7 @@ import {
   type InstancePaths,
 } from '../../src/state/paths.js';
 import { readProcesses } from '../../src/state/record.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
 let directory: string;
 let paths: InstancePaths;
@@ -57,7 +58,7 @@ async function up(signal = new AbortController().signal, patience = 1): Promise<
   return await testbed.up(
     {
       config: { ...parseConfig('{}', 'f'), patience },
-      accel: { accel: 'tcg', why: 'a test' },
+      accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
       images: { xen: directory, l1: directory, l2: directory },
       warm: { must: false, keep: false },
     },

@@ -1,43 +1,89 @@
 import { describe, expect, it } from 'vitest';
 
 import { decideAccel } from '../../src/host/accel.js';
+import type { KvmFinding, KvmModule } from '../../src/host/kvm.js';
+
+const offering = (names: readonly string[], module?: KvmModule): KvmFinding => ({
+  usable: true,
+  features: new Map(['svm', 'npt', 'vmx', 'vgif'].map((name) => [name, names.includes(name)])),
+  module,
+});
+const amd = { name: 'kvm_amd', loadable: true, nested: true, npt: true } as const;
+const remedyNothing = /^Nothing on this host helps/;
+
+/** What keeps KVM from being used, with what the reader is told. */
+const obstacles: readonly [what: string, KvmFinding, reason: RegExp, remedy: RegExp][] = [
+  [
+    'a device that does not open',
+    { usable: false, reason: '/dev/kvm is closed', remedy: 'Open it.' },
+    /\/dev\/kvm is closed/,
+    /^Open it\./,
+  ],
+  [
+    'nested=0 on AMD',
+    offering([], { ...amd, nested: false }),
+    /no SVM \(kvm_amd runs with nested=0\)/,
+    /^As root, while no VM runs: modprobe -r kvm_amd && modprobe kvm_amd nested=1/,
+  ],
+  [
+    'nested=0 of a kvm_amd that is built in',
+    offering([], { ...amd, nested: false, loadable: false }),
+    /nested=0/,
+    /^Boot the kernel with kvm_amd\.nested=1: /,
+  ],
+  [
+    'npt=0',
+    offering(['svm'], { ...amd, npt: false }),
+    /without nested paging, which Xen needs to run L2 \(kvm_amd runs with npt=0\)/,
+    /modprobe -r kvm_amd && modprobe kvm_amd npt=1 nested=1/,
+  ],
+  [
+    'a processor without nested paging',
+    offering(['svm'], amd),
+    /without nested paging/,
+    remedyNothing,
+  ],
+  ['VMX', offering(['vmx']), /VMX, which the shadow hypervisor does not intercept/, remedyNothing],
+  [
+    'nested=0 on Intel, where 1 would gain nothing',
+    offering([], { name: 'kvm_intel', loadable: true, nested: false }),
+    /VMX/,
+    remedyNothing,
+  ],
+  ['a host that is itself paravirtualized', offering([]), /neither SVM nor VMX/, remedyNothing],
+];
 
 describe('decideAccel', () => {
-  it('takes KVM when its guests have SVM', () => {
-    expect(decideAccel('auto', { usable: true, svm: true, vmx: false }).accel).toBe('kvm');
-    expect(decideAccel('kvm', { usable: true, svm: true, vmx: false }).accel).toBe('kvm');
-  });
-
-  it('takes TCG on a host whose /dev/kvm opens although its guests have neither, and says why', () => {
-    const decision = decideAccel('auto', { usable: true, svm: false, vmx: false });
-    expect(decision.accel).toBe('tcg');
-    expect(decision.why).toMatch(/neither SVM nor VMX/);
-  });
-
-  it('takes TCG where there is only VMX, and says that it is not intercepted yet', () => {
-    const decision = decideAccel('auto', { usable: true, svm: false, vmx: true });
-    expect(decision).toMatchObject({ accel: 'tcg', why: expect.stringMatching(/VMX/) as string });
-  });
-
-  it('takes TCG without KVM and passes the reason on', () => {
-    const decision = decideAccel('auto', { usable: false, reason: 'no /dev/kvm' });
+  it.each(['auto', 'kvm'] as const)('%s: takes KVM when its guests have SVM and NPT', (choice) => {
+    const decision = decideAccel(choice, offering(['svm', 'npt', 'vgif'], amd));
     expect(decision).toMatchObject({
-      accel: 'tcg',
-      why: expect.stringContaining('no /dev/kvm') as string,
+      accel: 'kvm',
+      why: 'KVM offers its guests SVM with nested paging',
     });
+    expect(decision.cpu.argument).toMatch(/^host,.*-vgif/);
   });
 
   it('obeys tcg without looking', () => {
-    expect(decideAccel('tcg', undefined).accel).toBe('tcg');
+    const { accel, cpu } = decideAccel('tcg', undefined);
+    expect(accel).toBe('tcg');
+    expect(cpu.argument).toMatch(/^EPYC,/);
   });
 
-  it.each([
-    { usable: true, svm: false, vmx: true },
-    { usable: true, svm: false, vmx: false },
-    { usable: false, reason: 'gone' },
-  ] as const)('refuses kvm when it cannot work: %j', (finding) => {
+  it.each(obstacles)('takes TCG instead and says why: %s', (_, finding, reason) => {
+    const decision = decideAccel('auto', finding);
+    expect(decision.accel).toBe('tcg');
+    expect(decision.why).toMatch(reason);
+    expect(decision.cpu.argument).toMatch(/^EPYC,/);
+  });
+
+  it.each(obstacles)('refuses kvm and says what helps: %s', (_, finding, reason, remedy) => {
     expect(() => decideAccel('kvm', finding)).toThrow(
-      expect.objectContaining({ code: 'E_ACCEL', exitCode: 3 }),
+      expect.objectContaining({
+        code: 'E_ACCEL',
+        exitCode: 3,
+        message: expect.stringMatching(reason) as string,
+        hint: expect.stringMatching(remedy) as string,
+      }),
     );
   });
 });

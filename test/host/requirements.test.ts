@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../src/config/load.js';
 import { assertHost } from '../../src/host/checks.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import {
   checkMemory,
   checkPrograms,
@@ -83,7 +84,7 @@ describe('assertHost', () => {
   });
 
   it('lets a failed check pass that is not needed', () => {
-    const accel = { accel: 'tcg', why: '' } as const;
+    const accel = { accel: 'tcg', why: '', cpu: tcgCpuModel() } as const;
     const check = { ...failed('program:gcc'), result: 'warn' } as const;
     expect(assertHost({ checks: [check], accel })).toBe(accel);
   });

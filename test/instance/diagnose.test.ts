@@ -64,16 +64,42 @@ describe('checkCacheSize', () => {
 });
 
 describe('checkNesting', () => {
+  async function load(name: string, parameters: Readonly<Record<string, string>>): Promise<void> {
+    await mkdir(join(directory, name, 'parameters'), { recursive: true });
+    for (const [parameter, value] of Object.entries(parameters)) {
+      await writeFile(join(directory, name, 'parameters', parameter), `${value}\n`);
+    }
+    await writeFile(join(directory, name, 'initstate'), 'live\n');
+  }
+
   it.each([
-    ['1\n', 'pass'],
-    ['Y\n', 'pass'],
-    ['0\n', 'warn'],
-  ])('reads %j as %s', async (value, result) => {
-    const parameters = join(directory, 'kvm_amd', 'parameters');
-    await mkdir(parameters, { recursive: true });
-    await writeFile(join(parameters, 'nested'), value);
-    expect((await checkNesting(directory)).result).toBe(result);
+    ['1', 'Y', 'pass', 'kvm_amd.nested is on', undefined],
+    ['Y', '1', 'pass', 'kvm_amd.nested is on', undefined],
+    ['0', 'Y', 'warn', 'kvm_amd.nested is off', 'nested=1'],
+    ['1', 'N', 'warn', 'kvm_amd.npt is off', 'npt=1'],
+    ['0', 'N', 'warn', 'kvm_amd.nested is off, kvm_amd.npt is off', 'nested=1 npt=1'],
+  ])('reads nested=%s npt=%s as %s', async (nested, npt, result, found, parameters) => {
+    await load('kvm_amd', { nested, npt });
+    const remedy =
+      parameters === undefined
+        ? undefined
+        : `As root, while no VM runs: modprobe -r kvm_amd && modprobe kvm_amd ${parameters}`;
+    expect(await checkNesting(directory)).toMatchObject({ result, found });
+    expect((await checkNesting(directory)).remedy).toBe(remedy);
   });
+
+  it.each(['Y', 'N'])(
+    'advises nothing on Intel with nested=%s, where nothing helps',
+    async (nested) => {
+      await load('kvm_intel', { nested });
+      const check = await checkNesting(directory);
+      expect(check).toMatchObject({
+        result: 'skip',
+        found: 'kvm_intel is of no use: SVM is needed',
+      });
+      expect(check.remedy).toBeUndefined();
+    },
+  );
 
   it('is skipped without KVM', async () => {
     expect((await checkNesting(directory)).result).toBe('skip');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.js';
 import { l0MemoryMiB, l2MemoryMiB } from '../../src/config/sizes.js';
 import { diskOf } from '../../src/layers/disks.js';
-import { cpuModel, l0Arguments, optionValue, type L0Inputs } from '../../src/layers/l0.js';
+import { l0Arguments, optionValue, type L0Inputs } from '../../src/layers/l0.js';
 import { xenCommandLine } from '../../src/layers/l1.js';
 import { l2Overlay, virtualizedSystem, vmFiles } from '../../src/layers/l2.js';
 import { l3Command } from '../../src/layers/l3-kvm.js';
@@ -30,6 +30,7 @@ const withDisks = parseConfig(
 const inputs: L0Inputs = {
   instance: 'default',
   accel: 'tcg',
+  cpu: 'EPYC,-avx',
   config: twoVms,
   xen: 'xen',
   dom0Kernel: 'l1.vmlinux',
@@ -75,6 +76,10 @@ describe('l0Arguments', () => {
     ]);
   });
 
+  it('takes the CPU as it was decided on', () => {
+    expect(valuesOf(options, '-cpu')).toEqual(['EPYC,-avx']);
+  });
+
   it('passes commas inside a module command line on', () => {
     expect(valuesOf(options, '-initrd')).toEqual(['l1.vmlinux console=hvc0 a=b,,c,l1.initrd']);
   });
@@ -86,21 +91,6 @@ describe('l0Arguments', () => {
     expect(disks[1]).toContain('driver=qcow2,node-name=vm-first,read-only=off');
     expect(disks[1]).toContain('file.filename=/a,,b.qcow2');
     expect(disks[2]).toContain('node-name=vm-second,read-only=on');
-  });
-});
-
-describe('cpuModel', () => {
-  it('switches off under TCG what breaks Xen or a layer above it', () => {
-    const flags = cpuModel('tcg').split(',');
-    expect(flags[0]).toBe('EPYC');
-    for (const flag of ['-smap', '-rdtscp', '-monitor', '-avx', '-xsave']) {
-      expect(flags).toContain(flag);
-    }
-    expect(flags).not.toContain('-svm');
-  });
-
-  it('takes the host under KVM', () => {
-    expect(cpuModel('kvm')).toBe('host,+svm');
   });
 });
 

@@ -27,6 +27,7 @@ import {
 import { readProcesses, vmUuid, writeProcesses } from '../../src/state/record.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 import { greeting } from '../rig/fake-qmp.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
 const dead: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: '1' };
 const since = '2026-01-02T03:04:05.000Z';
@@ -111,7 +112,7 @@ const usernet = [
 async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> = {}) {
   const request: UpRequest = {
     config: parseConfig('{}', 'f'),
-    accel: { accel: 'tcg', why: 'a test' },
+    accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
     images: { xen: directory, l1: directory, l2: directory },
     warm: { must: false, keep: false },
   };

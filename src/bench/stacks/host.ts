@@ -11,7 +11,7 @@ import { configSchema, withDefaultVms, type Config, type L2Kind } from '../../co
 import { hostMemoryMiB } from '../../config/sizes.js';
 import { packCpio } from '../../formats/cpio.js';
 import { publicLineOf } from '../../formats/keys/dropbear.js';
-import type { Accel } from '../../host/accel.js';
+import type { Accel, AccelDecision } from '../../host/accel.js';
 import { qemuProgram } from '../../host/qemu.js';
 import type { QmpClient } from '../../host/qmp.js';
 import type { SshTarget } from '../../host/ssh.js';
@@ -64,11 +64,16 @@ function hostPaths(kind: L2Kind, { name, roots }: StackInputs): InstancePaths {
 }
 
 /** The arguments of its QEMU. */
-function hostArguments(paths: InstancePaths, { l2, vms }: Config, accel: Accel): string[] {
+function hostArguments(
+  paths: InstancePaths,
+  { l2, vms }: Config,
+  { accel, cpu }: AccelDecision,
+): string[] {
   return [
     ...machineArguments({
       name: `vsbypass-${paths.name}`,
       accel,
+      cpu: cpu.argument,
       cpus: 1,
       memoryMiB: hostMemoryMiB(l2.kind, vms),
       qmpSocket: paths.qmpSocket,
@@ -109,12 +114,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
       {
         // QEMU gets the signal when this process ends, however it ends (prctl(2), PR_SET_PDEATHSIG).
         program: 'setpriv',
-        arguments: [
-          '--pdeathsig',
-          'KILL',
-          qemuProgram,
-          ...hostArguments(paths, config, accel.accel),
-        ],
+        arguments: ['--pdeathsig', 'KILL', qemuProgram, ...hostArguments(paths, config, accel)],
         workingDirectory: paths.bootDir,
       },
       l0,

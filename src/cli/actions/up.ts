@@ -4,7 +4,7 @@ import type { AccelChoice, Config, ConsoleMode, IrqMode, L2Kind } from '../../co
 import { activityAfter } from '../../contract/activity.js';
 import type { InstanceStatus, VmStatus } from '../../contract/control.js';
 import { decideAccel, type Accel } from '../../host/accel.js';
-import { probeKvm } from '../../host/qemu.js';
+import { probeKvm } from '../../host/kvm.js';
 import { assertRunsWith, withRequiredAccel } from '../../host/required-accel.js';
 import { shellQuote } from '../../host/ssh.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
@@ -137,7 +137,7 @@ export async function dryRun(context: CliContext, options: UpOptions): Promise<v
   const config = await readConfig(options);
   const kvm = config.accel === 'tcg' ? undefined : await probeKvm({ signal: context.signal });
   const accel = decideAccel(config.accel, kvm);
-  const plan = planTestbed(paths, config, accel.accel);
+  const plan = planTestbed(paths, config, accel);
   if (options.json) {
     printJson(context, { schemaVersion: 1, name: paths.name, accel, ...plan });
     return;

@@ -3,28 +3,31 @@ import { Command } from '@commander-js/extra-typings';
 
 import { ExitCode } from '../../base/errors.js';
 import type { CliContext } from '../context.js';
+import { accelOption } from '../options.js';
 
 const examples = `
 Each check ends as pass, warn (slower, or of matter later), fail (up cannot work) or skip; what helps stands below it.
 Exit codes: 0 nothing failed, 3 something did.
 
-Example:
-  $ vsbypass doctor`;
+Examples:
+  $ vsbypass doctor
+  $ vsbypass doctor --accel kvm      fails unless KVM can be used, and says what to do`;
 
 export function doctorCommand(context: CliContext): Command {
   const command = new Command('doctor')
     .description('check this host: programs, QEMU, KVM, memory, disk, limits, instances, images')
     .option('--config <file>', 'configuration instead of ./vsbypass.json')
+    .addOption(accelOption())
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ config: path, json }) => {
+    .action(async ({ config: path, accel, json }) => {
       const { loadConfig } = await import('../../config/load.js');
       const { inspectHost } = await import('../../host/checks.js');
       const { printJson, printLines } = await import('../output.js');
       const { findRoots, instancePaths } = await import('../../state/paths.js');
       const { diagnose } = await import('../../instance/diagnose.js');
       const roots = findRoots();
-      const config = await loadConfig({ directory: process.cwd(), path });
+      const config = await loadConfig({ directory: process.cwd(), path, accel });
       const report = await inspectHost({
         config,
         cacheDir: roots.cache,

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
-import { l2Kinds, orSkipOption, requireOption } from '../options.js';
+import { accelOption, l2Kinds, orSkipOption, requireOption } from '../options.js';
 
 const examples = `
 Examples:
@@ -20,13 +20,7 @@ export function upCommand(context: CliContext): Command {
     .description('check the host, build what is missing, boot all layers')
     .option('--config <file>', 'configuration instead of ./vsbypass.json')
     .option('--vms <count>', 'so many default user VMs', parseCount)
-    .addOption(
-      new Option('--accel <which>', 'accelerator of the outermost machine').choices([
-        'auto',
-        'kvm',
-        'tcg',
-      ] as const),
-    )
+    .addOption(accelOption())
     .addOption(requireOption())
     .addOption(orSkipOption())
     .addOption(

@@ -24,7 +24,12 @@ import { grantSchema, grantsSchema, revokedSchema, runSchema, whoSchema } from '
 import { selfTestSchema, verifySchema } from './verify.js';
 
 const version = z.literal(1);
-const accelSchema = z.object({ accel: z.enum(['kvm', 'tcg']), why: z.string() });
+const accelSchema = z.object({
+  accel: z.enum(['kvm', 'tcg']),
+  why: z.string(),
+  /** The CPU of L0's machine: the argument of `-cpu`, and the same for people. */
+  cpu: z.object({ argument: z.string(), summary: z.string() }),
+});
 /** With `--show-password` also root's password. */
 const instanceSchema = statusSchema.extend({
   vms: z.array(vmStatusSchema.extend({ password: z.string().optional() })),

@@ -27,6 +27,7 @@ import { restoreState, saveState } from '../../../src/machine/saved/transfer.js'
 import { createInstanceDirectories, findRoots, instancePaths } from '../../../src/state/paths.js';
 import type { InstancePaths } from '../../../src/state/paths.js';
 import { FakeQmp } from '../../rig/fake-qmp.js';
+import { tcgCpuModel } from '../../../src/host/cpu-model.js';
 
 let directory: string;
 let paths: InstancePaths;
@@ -45,7 +46,7 @@ afterEach(async () => {
 
 const binding = async (change: Partial<Parameters<typeof bindingOf>[0]> = {}) =>
   await bindingOf({
-    plan: planTestbed(paths, config, 'tcg'),
+    plan: planTestbed(paths, config, { accel: 'tcg', cpu: tcgCpuModel() }),
     config,
     accel: 'tcg',
     images,
@@ -96,7 +97,7 @@ describe('bindingOf', () => {
       'images',
     ]);
     const larger = parseConfig('{"vms": [{"name": "vm1", "memoryMiB": 512}]}', 'f');
-    const plan = planTestbed(paths, larger, 'tcg');
+    const plan = planTestbed(paths, larger, { accel: 'tcg', cpu: tcgCpuModel() });
     const changed = differences(now, await binding({ plan, config: larger }));
     expect(changed).toEqual(expect.arrayContaining(['commandLine', 'layers', 'config']));
   });

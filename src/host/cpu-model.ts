@@ -1,0 +1,115 @@
+/** The CPU of L0's machine: what L1 sees of it, feature by feature. Pure; host/kvm.ts asks QEMU. */
+
+/**
+ * CPU features that must be off under TCG, with what happens else (QEMU 7.2):
+ * - smap, smep: QEMU pops IRET frames as kernel accesses, a PV dom0 dies at its first IRET
+ * - rdtscp: reported as VMEXIT_RDTSC, Xen reads another instruction than it expects and L2 gets #GP
+ * - monitor: Xen's idle loop takes #GP
+ * - avx and all that hangs on xsave: QEMU does not intercept XSETBV (target/i386/tcg/translate.c, opcode 0f 01 d1), so Xen
+ *   does not hear of L2's and L3's XCR0 and puts its own idea of it back when it switches vCPUs. L3's next XRSTOR of a state
+ *   with more in it takes #GP ("Bad FPU state detected" and the end of init); L2's user space has been seen to take SIGILL.
+ */
+const tcgTroublesome = [
+  'smap',
+  'smep',
+  'rdtscp',
+  'monitor',
+  'avx',
+  'avx2',
+  'fma',
+  'f16c',
+  'xsave',
+  'xsaveopt',
+  'xgetbv1',
+] as const;
+
+/** Features of EPYC that TCG lacks; QEMU would warn about each at every start. */
+const tcgMissing = [
+  'rdseed',
+  'sha-ni',
+  'fxsr-opt',
+  'misalignsse',
+  '3dnowprefetch',
+  'osvw',
+  'topoext',
+  'nrip-save',
+  'xsavec',
+] as const;
+
+/** What nested virtualization needs; without either KVM is of no use. */
+export const neededUnderKvm = ['svm', 'npt'] as const;
+
+/**
+ * Features of SVM, and of what a VMCB keeps, that the stack was not shown to work with: a processor that has them shows L1
+ * one without. QEMU's names; which of them it knows depends on its version. A name leaves this list when the stack was
+ * tested with it.
+ * - vgif: Xen 4.17 turns it on in the VMCB of the nested guest, whose interrupts then stop: L3 hangs in its firmware
+ * - nrip-save: Xen does not pass the next RIP of an event that L2 injects on
+ * - lbrv: L3's write to DEBUGCTL opens L1's branch records to L2
+ * - tsc-scale: offered to L2, and never applied to L3
+ * - avic, x2avic, vnmi: their bits of VMCB12 would be taken over as they are
+ * - shstk, ibt: Xen 4.17 does not switch the state of control-flow enforcement between L2 and L3
+ * - the rest has no known fault
+ */
+export const maskedUnderKvm = [
+  'vgif',
+  'v-vmsave-vmload',
+  'nrip-save',
+  'lbrv',
+  'tsc-scale',
+  'vmcb-clean',
+  'flushbyasid',
+  'decodeassists',
+  'pause-filter',
+  'pfthreshold',
+  'avic',
+  'x2avic',
+  'vnmi',
+  'svme-addr-chk',
+  'svm-lock',
+  'shstk',
+  'ibt',
+] as const;
+
+/** Features of a CPU by QEMU's names, and whether KVM can give them to a guest. A name that is not there is unknown to QEMU. */
+export type CpuFeatures = ReadonlyMap<string, boolean>;
+
+/** What L1 is told about the processor. */
+export interface CpuModel {
+  /** The argument of `-cpu`. */
+  readonly argument: string;
+  /** The same for people. */
+  readonly summary: string;
+}
+
+/** TCG's: the same on every host. */
+export function tcgCpuModel(): CpuModel {
+  const off = [...tcgTroublesome, ...tcgMissing];
+  return {
+    argument: ['EPYC', ...off.map((feature) => `-${feature}`)].join(','),
+    summary: `EPYC without ${off.join(', ')}`,
+  };
+}
+
+/**
+ * KVM's: the host's processor without what was not tested. Only names that this QEMU knows are used, since it refuses a
+ * command line with another. It stays a model that could migrate, which keeps features out that QEMU has no name for; the
+ * invariant TSC is added by name, as no state is kept under KVM.
+ */
+export function kvmCpuModel(features: CpuFeatures): CpuModel {
+  const added = [
+    ...neededUnderKvm,
+    ...(features.get('invtsc') === true ? (['invtsc'] as const) : []),
+  ];
+  const known = maskedUnderKvm.filter((feature) => features.has(feature));
+  const hidden = known.filter((feature) => features.get(feature) === true);
+  const without = hidden.length === 0 ? 'nothing of SVM to hide' : `hidden: ${hidden.join(', ')}`;
+  return {
+    argument: [
+      'host',
+      ...added.map((feature) => `+${feature}`),
+      ...known.map((feature) => `-${feature}`),
+    ].join(','),
+    summary: `the host's, with ${added.join(', ')}; ${without}`,
+  };
+}
