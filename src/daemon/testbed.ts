@@ -4,33 +4,33 @@
  */
 import { rm } from 'node:fs/promises';
 
-import { ConsoleHub } from '../console/hub.js';
-import { VsbError, messageOf } from '../errors/index.js';
-import type { DaemonEvent, WarmEvent } from '../events/boot.js';
-import { PanicWatch } from '../health/panic.js';
-import { assembleBootFiles } from '../testbed/assemble.js';
-import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../testbed/paths.js';
-import { planTestbed, type TestbedPlan } from '../testbed/plan.js';
-import type { ProcessIdentity } from '../testbed/process-identity.js';
-import { writeProcesses, writeRecord } from '../testbed/record.js';
-import { ensureSecrets } from '../testbed/secrets.js';
-import { bootPhases } from './boot-phases.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import type { ProcessIdentity } from '../base/process-identity.js';
+import { ConsoleHub } from '../console/hub/hub.js';
+import type { InstanceState, InstanceStatus } from '../contract/control.js';
+import type { DaemonEvent, WarmEvent } from '../contract/events.js';
+import { connectAdopted } from '../machine/adopt.js';
+import { AdoptedQemu } from '../machine/adopted-qemu.js';
+import { assembleBootFiles } from '../machine/assemble.js';
+import { bootPhases } from '../machine/boot-phases.js';
+import { freshLog, keptLog, type LayerLog } from '../machine/layer-log.js';
+import { runPhases, type Phase } from '../machine/phases.js';
+import { planTestbed, type TestbedPlan } from '../machine/plan.js';
+import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
+import { resumePhases } from '../machine/resume-phases.js';
+import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
+import type { Running, UpRequest } from '../machine/running.js';
+import { chooseState, secretsOf } from '../machine/saved/choose.js';
+import { keepState } from '../machine/saved/keep.js';
+import { deleteSnapshot, warmName, type Access } from '../machine/saved/store.js';
+import { incomingArguments } from '../machine/saved/transfer.js';
+import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../state/paths.js';
+import { writeProcesses, writeRecord } from '../state/record.js';
+import { ensureSecrets } from '../state/secrets.js';
 import { describeRunning, describeVms } from './describe.js';
-import { AdoptedQemu } from './adopted-qemu.js';
-import { connectAdopted } from './adopt.js';
-import { freshLog, keptLog, type LayerLog } from './layer-log.js';
-import { runPhases, type Phase } from './phases.js';
-import { resumePhases } from './resume-phases.js';
-import { chooseState, secretsOf } from './choose-state.js';
-import { keepState } from './keep-state.js';
-import { deleteSnapshot, warmName, type Access } from '../snapshot/store.js';
-import { incomingArguments } from '../snapshot/transfer.js';
 import { Monitor } from './monitor.js';
+import { PanicWatch } from './panic.js';
 import { probeLayers } from './probe.js';
-import type { InstanceState, InstanceStatus } from './protocol.js';
-import { QemuProcess, describeExit, endQemu, type QemuHandle } from './qemu-process.js';
-import { removeResume, writeResume, type Adoptable } from './resume.js';
-import type { Running, UpRequest } from './running.js';
 
 /** Where it is in its life. How well it runs is found out by asking its layers. */
 export type TestbedState = Exclude<InstanceState, 'absent' | 'degraded'>;

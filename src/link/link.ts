@@ -9,7 +9,8 @@
 import { EventEmitter } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 
-import { errnoOf, VsbError } from '../errors/index.js';
+import { errnoOf, VsbError } from '../base/errors.js';
+import { SlipDecoder } from '../formats/slip.js';
 import { decodeFrame, encodeFrame, GLOBAL_SLOT, MAX_PAYLOAD } from './frame.js';
 import {
   decodeFromL1,
@@ -31,7 +32,6 @@ import {
   type VmRecord,
   type VmState,
 } from './messages.js';
-import { SlipDecoder } from './slip.js';
 import { distance, RetryDelay, StreamReceiver, StreamSender } from './stream.js';
 
 /** Pause between two HELLOs while L1 does not answer: it may still be booting. */

@@ -2,9 +2,9 @@
  * The messages of the link, both directions, as one discriminated union each, and their byte forms.
  * Decoding never throws: whatever does not fit exactly is undefined and counted by the caller.
  */
+import { uuidText } from '../base/uuid.js';
 import type { Frame } from './frame.js';
 import { MAX_BODY } from './frame.js';
-import { uuidText } from '../uuid/text.js';
 
 /** The only version there is so far. */
 export const PROTOCOL_VERSION = 1;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { SlipDecoder } from '../../src/formats/slip.js';
 import { decodeFrame, encodeFrame, MAX_PAYLOAD, type Frame } from '../../src/link/frame.js';
 import {
   decodeFromL1,
@@ -12,7 +13,6 @@ import {
   type FromL1,
   type ToL1,
 } from '../../src/link/messages.js';
-import { SlipDecoder } from '../../src/link/slip.js';
 
 const u8 = fc.nat(0xff);
 const u16 = fc.nat(0xffff);

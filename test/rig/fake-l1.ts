@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { SlipDecoder } from '../../src/formats/slip.js';
 import { decodeFrame, encodeFrame, GLOBAL_SLOT, MAX_PAYLOAD } from '../../src/link/frame.js';
 import {
   decodeToL1,
@@ -19,7 +20,6 @@ import {
   type ToL1,
   type VmRecord,
 } from '../../src/link/messages.js';
-import { SlipDecoder } from '../../src/link/slip.js';
 import { RetryDelay, StreamReceiver, StreamSender } from '../../src/link/stream.js';
 
 const UNLIMITED = 0x4000_0000;
