@@ -13,7 +13,7 @@ import type { Grant } from './access.js';
 import type { Who } from './events.js';
 import { InputSequences } from '../input-sequences.js';
 import type { Pacer } from './pacer.js';
-import type { Sanitizer } from './sanitize.js';
+import type { Sanitizer } from '../sanitize.js';
 
 /** Output on its way to one client: unsent by ssh2, and unsent by the kernel, bytes. */
 const CHANNEL_HIGH = 128 * 1024;

@@ -2,7 +2,7 @@ import headless from '@xterm/headless';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { Sanitizer } from '../../../src/console/gateway/sanitize.js';
+import { Sanitizer } from '../../../src/console/sanitize.js';
 import { collect, ConsoleRig } from '../../rig/console-rig.js';
 
 const ESC = '\x1b';
