@@ -286,7 +286,7 @@ describe("a terminal's own answers", () => {
   });
 
   test('keep no session alive that nobody types at', async () => {
-    await rig.startGateway({ limits: { idleMs: 600 } });
+    await rig.startGateway({ limits: { idleMs: 2500 } });
     const screen = vsbypass('console', 'vm1');
     await screen.shows(/secure console of vm1/);
     const asking = setInterval(() => rig.vm.print('\x1b[5n'), 100);

@@ -186,7 +186,10 @@ describe('runInShell leaves the console as it was found', () => {
     const onOutput = (): void => abort.abort(reason);
     const running = runCommand('echo begun; sleep 600', { abort: abort.signal, onOutput });
     await expect(running).rejects.toBe(reason);
-    await shows('stty size; stty -a | grep -o " echo "\r', /24 80\r\n(?:[^]* echo \r\n)[^\r\n]*\$ $/);
+    await shows(
+      'stty size; stty -a | grep -o " echo "\r',
+      /24 80\r\n(?:[^]* echo \r\n)[^\r\n]*\$ $/,
+    );
     expect(await runCommand('echo again')).toEqual({ status: 0, output: 'again\n' });
     await shows('stty size\r', /24 80\r\n[^\r\n]*\$ $/);
   });

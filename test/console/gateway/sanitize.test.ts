@@ -167,3 +167,7 @@ test('a session that wants it is given sanitized output, screen and history too'
     await rig.stop();
   }
 });
+
+test('Sanitizer drops the reset of a terminal (RIS), which wipes what the user has scrolled past', () => {
+  expect(String(new Sanitizer().push(Buffer.from('A\x1bcB')))).toBe('AB');
+});
