@@ -16,6 +16,7 @@ export const ExitCode = {
   skipped: 77,
   deadline: 124,
   interrupted: 130,
+  readerGone: 141,
   terminated: 143,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -91,6 +92,8 @@ const exitCodes = {
   E_EXPECT_TIMEOUT: ExitCode.deadline,
   E_LINK_TIMEOUT: ExitCode.deadline,
   E_INTERRUPTED: ExitCode.interrupted,
+  // Whoever read the output is gone, and nothing else is wanted of the command.
+  E_READER_GONE: ExitCode.readerGone,
   E_TERMINATED: ExitCode.terminated,
 } as const satisfies Record<string, ExitCode>;
 

@@ -7,7 +7,11 @@ import { CommanderError } from '@commander-js/extra-typings';
 import { ExitCode, VsbError, exitCodeOf } from '../base/errors.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { Deadline } from './deadline.js';
+import { fileError } from '../base/files.js';
 import { createProgram } from './program.js';
+
+/** Commands whose whole purpose is what they print, for as long as somebody reads it. */
+const showing: ReadonlySet<string> = new Set(['attach', 'run', 'logs']);
 
 /**
  * Runs one command line and sets the exit code of the process.
@@ -31,6 +35,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     },
   });
   let exitCode: number = ExitCode.ok;
+  let onlyShows = false;
+  /** What of it is known once it is parsed; before, its words tell. */
+  let formats = formatsIn(argv);
   const contextOf = (globals: () => GlobalOptions): CliContext => ({
     env: process.env,
     stdin: process.stdin,
@@ -51,32 +58,59 @@ export async function main(argv: readonly string[]): Promise<void> {
   });
   const { program, context } = createProgram(contextOf, process.env);
   program.hook('preAction', (_program, command) => {
+    onlyShows = showing.has(command.name());
+    formats = command.opts();
     // The daemon has its own way of ending, and outlives the command that started it.
     if (command.name() === 'daemon') return;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
     const when = context.global.deadline ?? '';
     if (when !== '') deadline.start(when, performance.timeOrigin, command.name());
   });
+  let unwritten: VsbError | undefined;
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // The reader of a pipe went away: nothing to say and nobody to say it to.
-    if (error.code === 'EPIPE') process.exit(ExitCode.ok);
-    throw error;
+    // Who read the output may be gone (`| head`). Commands that do something do it all the same; their exit code counts.
+    const gone = error.code === 'EPIPE';
+    const failure = gone
+      ? new VsbError('E_READER_GONE', 'nobody reads the output any more')
+      : fileError('cannot write to the standard output', error);
+    if (!gone) unwritten ??= failure;
+    if (onlyShows) abort.abort(failure);
   });
+  // Progress that nobody reads, or that has no room, keeps nothing from being done.
+  process.stderr.on('error', () => undefined);
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    exitCode = await reportFailure(error, context, argv);
+    exitCode = await reportFailure(error, context, formats);
   }
   deadline.stop();
+  // The last of it may still be on its way.
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  if (unwritten !== undefined && exitCode === ExitCode.ok) {
+    exitCode = await reportFailure(unwritten, context, formats);
+  }
   process.exitCode = exitCode;
   // Whatever still waits (a socket, a timer) belongs to a command that is over.
   process.stdin.pause();
 }
 
+/** Forms of output that a failure takes as well. */
+interface Formats {
+  readonly json?: boolean;
+  readonly events?: boolean;
+}
+
+/** What stands behind `--` belongs to a command in a VM. */
+function formatsIn(argv: readonly string[]): Formats {
+  const end = argv.indexOf('--');
+  const own = end < 0 ? argv : argv.slice(0, end);
+  return { json: own.includes('--json'), events: own.includes('--events') };
+}
+
 async function reportFailure(
   error: unknown,
   context: CliContext,
-  argv: readonly string[],
+  { json, events }: Formats,
 ): Promise<number> {
   if (error instanceof CommanderError) {
     // commander has printed its message; help and version end with 0.
@@ -84,11 +118,12 @@ async function reportFailure(
     await annotate(context, new VsbError('E_USAGE', error.message.replace(/^error: /, '')));
     return ExitCode.usage;
   }
+  if (error instanceof VsbError && error.code === 'E_READER_GONE') return error.exitCode;
   const { describeError, errorBody, errorDocument } = await import('./show/error.js');
-  if (argv.includes('--json')) {
+  if (json === true) {
     context.stdout.write(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
   }
-  if (argv.includes('--events')) {
+  if (events === true) {
     const { printEvent } = await import('./events.js');
     printEvent(context, { type: 'error', error: errorBody(error) });
   }

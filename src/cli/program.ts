@@ -66,7 +66,7 @@ Examples:
 const exitCodes = `
 Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
 5 a leak, 6 a regression, 7 console authentication or host key, 77 skipped, 124 deadline,
-130 and 143 signals.`;
+141 nobody reads the output, 130 and 143 signals.`;
 
 /**
  * Makes it. Nothing is done before it parses a command line.

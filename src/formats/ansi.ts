@@ -1,13 +1,23 @@
 /**
  * Takes terminal control sequences (ECMA-48) out of text that comes in pieces, wherever they are cut.
  */
+/** A string for the terminal that goes on for longer was never ended; the text after it counts again. */
+const MAX_STRING = 4096;
+
 export class AnsiStripper {
   #state: 'text' | 'escape' | 'intermediate' | 'csi' | 'string' | 'string-escape' = 'text';
+
+  #stringLength = 0;
 
   /** The text without control sequences; an unfinished one is kept for the next piece. */
   push(text: string): string {
     let out = '';
     for (const character of text) {
+      // CAN and SUB end any sequence (ECMA-48).
+      if ((character === '\x18' || character === '\x1a') && this.#state !== 'text') {
+        this.#state = 'text';
+        continue;
+      }
       switch (this.#state) {
         case 'text':
           if (character === '\x1b') this.#state = 'escape';
@@ -16,8 +26,10 @@ export class AnsiStripper {
         case 'escape':
           if (character === '[') this.#state = 'csi';
           // DCS, SOS, OSC, PM, APC: a string up to ST, or BEL as xterm has it.
-          else if ('PX]^_'.includes(character)) this.#state = 'string';
-          else if (character >= ' ' && character <= '/') this.#state = 'intermediate';
+          else if ('PX]^_'.includes(character)) {
+            this.#state = 'string';
+            this.#stringLength = 0;
+          } else if (character >= ' ' && character <= '/') this.#state = 'intermediate';
           else if (character !== '\x1b') this.#state = 'text';
           break;
         case 'intermediate':
@@ -28,11 +40,16 @@ export class AnsiStripper {
           else if (character >= '@' && character <= '~') this.#state = 'text';
           break;
         case 'string':
-          if (character === '\x07') this.#state = 'text';
+          if (character === '\x07' || ++this.#stringLength > MAX_STRING) this.#state = 'text';
           else if (character === '\x1b') this.#state = 'string-escape';
           break;
         case 'string-escape':
-          this.#state = character === '\\' ? 'text' : 'string';
+          // Not its end: another sequence has cut it short.
+          if (character === '\\') this.#state = 'text';
+          else if (character !== '\x1b') {
+            this.#state = 'escape';
+            out += this.push(character);
+          }
           break;
       }
     }

@@ -3,9 +3,13 @@ import { ExitCode, VsbError } from '../../base/errors.js';
 import { isShadowed, openConsole } from '../../console/client/open.js';
 import { warnNotSecure } from '../../console/client/operator.js';
 import { scriptPeer, withConnection } from '../../console/dialogue/at-console.js';
-import { Conversation } from '../../console/dialogue/conversation.js';
-import { parseExpectPattern } from '../../console/dialogue/script.js';
-import { runInShell } from '../../console/dialogue/shell-run.js';
+import { parsePattern } from '../../console/dialogue/script.js';
+import {
+  defaultLoginPrompt,
+  defaultPasswordPrompt,
+  runInShell,
+} from '../../console/dialogue/shell-run.js';
+import { Sanitizer } from '../../console/sanitize.js';
 import { shellQuote } from '../../host/ssh.js';
 import { existingInstance } from '../../instance/access.js';
 import { readPasswords } from '../../state/secrets.js';
@@ -22,6 +26,8 @@ export interface RunOptions extends KeyOptions {
   readonly passwordEnv?: string | undefined;
   readonly passwordFile?: string | undefined;
   readonly prompt: string;
+  readonly loginPrompt?: string | undefined;
+  readonly passwordPrompt?: string | undefined;
   readonly timeout: number;
   readonly take: boolean;
   readonly json: boolean;
@@ -36,30 +42,40 @@ export async function runOnConsole(
 ): Promise<number> {
   const { stdout, stderr, signal, env } = context;
   const password = await passwordOf(context, vm, options);
-  const prompt = parseExpectPattern(options.prompt);
+  const prompt = parsePattern(options.prompt, '--prompt');
   const command = words.length === 1 ? words.join('') : words.map(shellQuote).join(' ');
   const access = await context.instance();
   if (!isShadowed(access, vm)) await warnNotSecure(stderr, env, vm);
+  // It outlives an interruption: what runs has to be ended, and root logged out.
+  const line = new AbortController();
+  const give = (): void => line.abort(signal.reason);
+  signal.addEventListener('abort', give, { once: true });
   const connection = await openConsole({
-    ...{ access, vm, signal },
+    ...{ access, vm, signal: line.signal },
     attach: { as: options.take ? 'take' : 'write', replay: 'none', sanitize: false },
     credentials: { ...options, agentSocket: env['SSH_AUTH_SOCK'] },
-  });
-  let output = '';
+  }).finally(() => signal.removeEventListener('abort', give));
+  // A terminal is to survive what comes; everything else gets it as it is.
+  const sanitizer = stdout.isTTY === true ? new Sanitizer() : undefined;
+  const output: Buffer[] = [];
   return await withConnection(connection, signal, async () => {
-    // Shells ask the terminal for its size in their prompts.
-    const talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
-    const status = await runInShell(talk, {
-      ...{ user: options.user, password, prompt, command },
+    const status = await runInShell(scriptPeer(connection), {
+      ...{ user: options.user, password, prompt, command, signal },
+      loginPrompt: parsePattern(options.loginPrompt ?? defaultLoginPrompt, '--login-prompt'),
+      passwordPrompt: parsePattern(
+        options.passwordPrompt ?? defaultPasswordPrompt,
+        '--password-prompt',
+      ),
       timeoutMs: options.timeout * 1000,
-      onOutput: (text) => {
-        if (options.json) output += text;
-        else stdout.write(text);
+      onOutput: (bytes) => {
+        if (options.json) output.push(bytes);
+        else stdout.write(sanitizer?.push(bytes) ?? bytes);
       },
     });
     await connection.close(closeLimitMs);
     if (!options.json) return status;
-    printJson(context, { schemaVersion: 1, vm, exitCode: status, output });
+    const text = Buffer.concat(output).toString('utf8');
+    printJson(context, { schemaVersion: 1, vm, exitCode: status, output: text });
     return ExitCode.ok;
   });
 }

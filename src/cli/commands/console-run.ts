@@ -8,10 +8,11 @@ import { keyOptions } from './console-key-options.js';
 const examples = `
 Logs in on the VM's console, runs the command, logs out. Its output goes to stdout, its exit code becomes this
 program's own; what keeps it from being run is told on stderr (exit codes 2, 4, 7, 124). --json tells the two apart.
-Terminal control sequences are left out of the output.
+The output is passed on byte by byte; on a terminal without what attacks one.
 One word is a command line for the VM's shell, several are a program and its arguments.
 Without a password option, the one that was made for root in this VM is used. A shell that somebody has
-left logged in is used as it is.
+left logged in is used as it is. However it ends (timeout, Ctrl-C, a closed pipe), the command is ended, and the
+console left as it was found.
 
 Examples:
   $ vsbypass console run vm1 -- uname -r
@@ -27,6 +28,11 @@ export function runCommand(context: CliContext): Command {
     .option('--password-env <name>', 'variable with the password')
     .option('--password-file <file>', 'file with the password, less one line end at its end')
     .option('--prompt <regex>', 'what the shell prompts with', '[#$%>] $')
+    .option('--login-prompt <regex>', 'what asks for a name (default: `login:`)')
+    .option(
+      '--password-prompt <regex>',
+      'what asks for a password (default: in the languages of the usual distributions)',
+    )
     .option('--timeout <seconds>', 'limit for the command', parseSeconds, 60)
     .option('--take', 'also while somebody else types: that session looks on from then', false)
     .option('--json', 'print one document, with exit code and output', false)

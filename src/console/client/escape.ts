@@ -1,17 +1,16 @@
 /**
  * The escape character of an interactive console, as OpenSSH and its forebears have it: it counts at
- * the start of a line only, and what follows it says what to do. A byte-wise state machine: however
- * the input is cut into chunks, the result is the same.
+ * the start of a line only, and what follows it says what to do. However the input is cut into chunks, the
+ * result is the same.
  *
  * What is pasted is no command: the terminal is asked to mark pastes (`CSI 200 ~` before, `CSI 201 ~` after),
  * and within them the escape character is text. The marks go to the VM only if a program there asked for them.
+ * What the terminal says by itself goes to the VM and changes nothing here: shells ask it at every prompt.
  */
+import { InputSequences, type InputToken } from '../input-sequences.js';
 
 const CR = 0x0d;
 const LF = 0x0a;
-const ESC = 0x1b;
-const PASTE_BEGIN = Buffer.from('\x1b[200~');
-const PASTE_END = Buffer.from('\x1b[201~');
 
 /** What the user can ask for. */
 export type EscapeCommand =
@@ -55,11 +54,11 @@ export class EscapeParser {
   /** Whether a program in the VM wants to know what is pasted. */
   passPasteMarks = false;
   readonly #escape: number | undefined;
+  readonly #sequences = new InputSequences();
   /** `start`: at the start of a line; `escape`: the escape character was seen there; `line`: within a line. */
   #state: 'start' | 'escape' | 'line' = 'start';
-  #pasting = false;
-  /** What may become a paste mark. */
-  #mark: number[] = [];
+  /** The escape character as it was typed, while it waits for what follows. */
+  #held: readonly number[] = [];
 
   /** @param escape the escape character, one byte; undefined for none: all input goes to the VM */
   constructor(escape: string | undefined) {
@@ -69,70 +68,95 @@ export class EscapeParser {
     this.#escape = escape?.charCodeAt(0);
   }
 
+  /** Whether bytes wait that are keys if nothing follows them soon: then flush() is due. */
+  get waiting(): boolean {
+    return this.#sequences.waiting;
+  }
+
   /** What a chunk of input means, in order. After `detach` nothing more is looked at. */
   push(chunk: Uint8Array): EscapeAction[] {
+    return this.#actions(this.#sequences.push(chunk));
+  }
+
+  /** Nothing has followed what waits, an ESC mostly. Should more of it come, it is still recognized. */
+  flush(): EscapeAction[] {
+    return this.#actions(this.#sequences.flush());
+  }
+
+  #actions(tokens: readonly InputToken[]): EscapeAction[] {
     const actions: EscapeAction[] = [];
     let data: number[] = [];
     const flush = (): void => {
       if (data.length > 0) actions.push({ type: 'data', bytes: Buffer.from(data) });
       data = [];
     };
-    for (const byte of chunk) {
-      for (const typed of this.#withoutMarks(byte, data)) {
-        const command = this.#take(typed, data);
-        if (command === undefined) continue;
-        flush();
-        actions.push({ type: command });
-        if (command === 'detach') return actions;
-      }
-    }
-    // A lone ESC is a key, and is not kept waiting for what may follow.
-    if (this.#mark.length === 1) {
-      this.#mark = [];
-      this.#take(ESC, data);
+    for (const token of tokens) {
+      const command = this.#take(token, data);
+      if (command === undefined) continue;
+      flush();
+      actions.push({ type: command });
+      if (command === 'detach') return actions;
     }
     flush();
     return actions;
   }
 
-  /** Recognizes paste marks; the bytes that turned out to be none. */
-  #withoutMarks(byte: number, data: number[]): number[] {
-    const wanted = this.#pasting ? PASTE_END : PASTE_BEGIN;
-    if (byte !== wanted[this.#mark.length]) {
-      const none = this.#mark;
-      this.#mark = [];
-      if (byte !== ESC) return [...none, byte];
-      this.#mark = [byte];
-      return none;
+  /** One token: to the data, or the command that it completes. */
+  #take({ type, bytes, character }: InputToken, data: number[]): EscapeCommand | undefined {
+    switch (type) {
+      case 'begin':
+      case 'end':
+        this.#release(data);
+        if (this.passPasteMarks) data.push(...bytes);
+        return undefined;
+      case 'report':
+      case 'part':
+        data.push(...bytes);
+        return undefined;
+      case 'pasted':
+        this.#release(data);
+        return this.#text(bytes, character, data);
+      case 'key':
+        return this.#key(bytes, character, data);
     }
-    this.#mark.push(byte);
-    if (this.#mark.length < wanted.length) return [];
-    if (this.passPasteMarks) data.push(...this.#mark);
-    this.#mark = [];
-    this.#pasting = !this.#pasting;
-    return [];
   }
 
-  /** One byte that was typed or pasted: to the data, or the command that it completes. */
-  #take(byte: number, data: number[]): EscapeCommand | undefined {
-    if (this.#state === 'start' && byte === this.#escape && !this.#pasting) {
+  #key(
+    bytes: readonly number[],
+    character: number | undefined,
+    data: number[],
+  ): EscapeCommand | undefined {
+    const isEscape = character !== undefined && character === this.#escape;
+    if (this.#state === 'start' && isEscape) {
       this.#state = 'escape';
+      this.#held = bytes;
       return undefined;
     }
     if (this.#state === 'escape') {
-      const command = this.#pasting ? undefined : commands.get(byte);
-      if (command !== undefined && byte !== this.#escape) {
+      const command = commands.get(character ?? -1);
+      if (command !== undefined && !isEscape) {
         this.#state = 'start';
+        this.#held = [];
         return command;
       }
       // Doubled, it stands for itself; before anything else it was meant for the VM.
-      if (this.#escape !== undefined) data.push(this.#escape);
-      this.#state = 'line';
-      if (byte === this.#escape && !this.#pasting) return undefined;
+      this.#release(data);
+      if (isEscape) return undefined;
     }
-    data.push(byte);
-    this.#state = byte === CR || byte === LF ? 'start' : 'line';
-    return undefined;
+    return this.#text(bytes, character, data);
+  }
+
+  #text(bytes: readonly number[], character: number | undefined, data: number[]): undefined {
+    data.push(...bytes);
+    this.#state = character === CR || character === LF ? 'start' : 'line';
+  }
+
+  /** The escape character was meant for the VM. */
+  #release(data: number[]): void {
+    if (this.#state !== 'escape') return;
+    data.push(...this.#held);
+    this.#held = [];
+    this.#state = 'line';
   }
 }
 

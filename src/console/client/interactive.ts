@@ -7,13 +7,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode, messageOf, VsbError, type ErrorCode } from '../../base/errors.js';
 import { terminalSizeCommand } from '../../base/terminal-size.js';
 import type { ConsoleConnection } from '../connection.js';
-import { EscapeParser, escapeHelp, type EscapeCommand } from './escape.js';
+import { EscapeParser, escapeHelp, type EscapeAction, type EscapeCommand } from './escape.js';
 import { OutputModes } from './output-modes.js';
 import type { Recording } from './recording.js';
 import { RawTerminal, sizeOf, type TerminalInput, type TerminalOutput } from './terminal.js';
 
 /** How long detaching may take before the connection is cut; input that the VM does not read holds it up. */
 const DETACH_MS = 1000;
+/** How long an ESC waits for what may follow it: reads end anywhere, over a slow line above all. */
+const SEQUENCE_MS = 25;
 /** Pauses between attempts to connect again, milliseconds: the first, and the longest. */
 const RETRY_MS = { first: 200, longest: 3000 } as const;
 /** What no further attempt can mend. */
@@ -62,6 +64,7 @@ class InteractiveConsole {
   readonly #left = new AbortController();
   /** Undefined while there is none. */
   #connection: ConsoleConnection | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
 
   constructor(options: InteractiveOptions) {
     this.#options = options;
@@ -87,6 +90,7 @@ class InteractiveConsole {
       }
       return ExitCode.ok;
     } finally {
+      clearTimeout(this.#flushTimer);
       stdin.off('data', this.#onInput).off('end', ended).pause();
       stdout.off('drain', this.#onOutputDrain).off('resize', this.#onResize);
       this.#terminal.restore();
@@ -143,12 +147,19 @@ class InteractiveConsole {
   }
 
   readonly #onInput = (chunk: Buffer): void => {
+    clearTimeout(this.#flushTimer);
     this.#parser.passPasteMarks = this.#modes.pasteMarks;
-    for (const action of this.#parser.push(chunk)) {
+    this.#act(this.#parser.push(chunk));
+    if (!this.#parser.waiting) return;
+    this.#flushTimer = setTimeout(() => this.#act(this.#parser.flush()), SEQUENCE_MS);
+  };
+
+  #act(actions: readonly EscapeAction[]): void {
+    for (const action of actions) {
       if (action.type === 'data') this.#type(action.bytes);
       else this.#command(action.type);
     }
-  };
+  }
 
   #type(bytes: Buffer): void {
     // While there is no connection it goes nowhere: nobody should type blindly.

@@ -42,19 +42,46 @@ export class Conversation {
   }
 
   /**
+   * Waits for output that ends with what matches, and for a while in which nothing follows it: a prompt.
+   * @throws as expect() does
+   */
+  async expectAtEnd(pattern: RegExp, timeoutMs: number, quietMs: number): Promise<RegExpExecArray> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const left = Math.max(0, deadline - performance.now());
+      const match = await this.#until(left, pattern, () => this.#buffer.findAtEnd(pattern));
+      const quiet = await new Promise<boolean>((resolve) => {
+        const timer = setTimeout(() => resolve(true), quietMs);
+        this.#changed = () => {
+          clearTimeout(timer);
+          resolve(false);
+        };
+      });
+      if (!quiet) continue;
+      this.#buffer.forget();
+      return match;
+    }
+  }
+
+  /** Nothing that has come so far matters any more. */
+  forget(): void {
+    this.#buffer.forget();
+  }
+
+  /**
    * Hands all output on as it comes, up to what matches.
-   * @param keep the match's greatest length, characters
+   * @param begin how what matches begins; a line end may stand before it
    * @throws as expect() does
    */
   async passUntil(
     pattern: RegExp,
-    keep: number,
+    begin: string,
     timeoutMs: number,
     pass: (text: string) => void,
   ): Promise<RegExpExecArray> {
     return await this.#until(timeoutMs, pattern, () => {
       const match = this.#buffer.find(pattern);
-      pass(match === undefined ? this.#buffer.release(keep) : match.input.slice(0, match.index));
+      pass(match === undefined ? this.#buffer.release(begin) : match.input.slice(0, match.index));
       return match;
     });
   }

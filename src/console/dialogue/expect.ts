@@ -12,22 +12,26 @@ const TRANSCRIPT = 16 * 1024;
 export interface ExpectOptions {
   /** Whether to take terminal control sequences out before searching. */
   stripAnsi?: boolean;
+  /** Whether a character is a byte, whatever it stands for; else the output is read as UTF-8. */
+  bytes?: boolean;
 }
 
 export class ExpectBuffer {
-  readonly #decoder = new TextDecoder();
-  readonly #stripper: AnsiStripper | undefined;
+  readonly #decoder: TextDecoder | undefined;
+  #stripper: AnsiStripper | undefined;
   /** What no match has consumed yet. */
   #window = '';
   #transcript = '';
 
   constructor(options: ExpectOptions = {}) {
+    this.#decoder = options.bytes === true ? undefined : new TextDecoder();
     this.#stripper = options.stripAnsi === true ? new AnsiStripper() : undefined;
   }
 
-  /** More output, UTF-8, cut anywhere. */
+  /** More output, cut anywhere. */
   push(bytes: Uint8Array): void {
-    const decoded = this.#decoder.decode(bytes, { stream: true });
+    const decoded =
+      this.#decoder?.decode(bytes, { stream: true }) ?? Buffer.from(bytes).toString('latin1');
     const text = this.#stripper?.push(decoded) ?? decoded;
     this.#window = (this.#window + text).slice(-WINDOW);
     this.#transcript = (this.#transcript + text).slice(-TRANSCRIPT);
@@ -43,18 +47,37 @@ export class ExpectBuffer {
     return match;
   }
 
-  /** Takes what no match can need any more: all but the last `keep` characters, and never half a line end. */
-  release(keep: number): string {
-    let end = Math.max(0, this.#window.length - keep);
-    while (end > 0 && this.#window[end - 1] === '\r') end--;
-    const text = this.#window.slice(0, end);
-    this.#window = this.#window.slice(end);
-    return text;
+  /** What matches up to the very end of what has come; consumes nothing. */
+  findAtEnd(pattern: RegExp): RegExpExecArray | undefined {
+    return new RegExp(`(?:${pattern.source})(?![^])`, 'm').exec(this.#window) ?? undefined;
+  }
+
+  /** Nothing that has come so far matters any more, nor a control sequence that it has begun. */
+  forget(): void {
+    this.#window = '';
+    if (this.#stripper !== undefined) this.#stripper = new AnsiStripper();
+  }
+
+  /** Takes what cannot become a match: all but what `begin` may have begun in, and the line end before that. */
+  release(begin: string): string {
+    const text = this.#window;
+    let end = text.lastIndexOf(begin);
+    for (let length = begin.length - 1; end < 0; length--) {
+      if (text.endsWith(begin.slice(0, length))) end = text.length - length;
+    }
+    if (text[end - 1] === '\n') end--;
+    while (end > 0 && text[end - 1] === '\r') end--;
+    this.#window = text.slice(end);
+    return text.slice(0, end);
   }
 
   /** The last lines that came, matched or not, fit for a terminal. */
   tail(lines: number): string[] {
-    const all = this.#transcript.split(/\r*\n/).map((line) => printableText(line));
+    const text =
+      this.#decoder === undefined
+        ? Buffer.from(this.#transcript, 'latin1').toString('utf8')
+        : this.#transcript;
+    const all = text.split(/\r*\n/).map((line) => printableText(line));
     while (all.at(-1) === '') all.pop();
     return all.slice(-lines);
   }

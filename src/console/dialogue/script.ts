@@ -69,10 +69,18 @@ export function parseSendText(text: string): Buffer {
  * @throws VsbError E_USAGE when it is malformed
  */
 export function parseExpectPattern(source: string): RegExp {
+  return parsePattern(source, '--expect');
+}
+
+/**
+ * The pattern of any option, the same way.
+ * @throws VsbError E_USAGE when it is malformed
+ */
+export function parsePattern(source: string, option: string): RegExp {
   try {
     return new RegExp(source, 'm');
   } catch (cause) {
-    const message = `--expect: /${source}/ is not a regular expression`;
+    const message = `${option}: /${source}/ is not a regular expression`;
     throw new VsbError('E_USAGE', message, { cause });
   }
 }

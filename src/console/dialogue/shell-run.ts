@@ -1,15 +1,17 @@
 /**
- * Runs one command in a VM's shell, over its console: logs in if need be, types the command, passes its
+ * Runs one command in a VM's shell, over its console: logs in if need be, hands the command over, passes its
  * output on and finds out how it ended. Needs a POSIX shell there, nothing else.
  *
- * Marks tell where output begins and ends. They are typed in two halves, so that the echo of what was typed
- * never looks like one.
+ * Only one short line is typed at the prompt. It turns the echo off and reads what follows as data, line by line and
+ * acknowledged, so that neither the shell's line editor nor the terminal's limits touch the command; the shell checks
+ * that all of it has come before it runs anything. Marks tell where output begins and ends. They are put together in
+ * the VM from two halves, so that no echo looks like one, and the last is printed twice: what the kernel prints
+ * meanwhile may split one of them.
  */
 import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
-import { shellQuote } from '../../host/ssh.js';
-import type { Conversation } from './conversation.js';
+import { Conversation, type ScriptPeer } from './conversation.js';
 
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
@@ -18,136 +20,267 @@ const PROMPT_TURNS = 4;
 const LINE_MS = 30_000;
 /** How long a login may take: it is slow where the VM is emulated, and after a wrong password. */
 const LOGIN_MS = 60_000;
-/** Input that a terminal in canonical mode takes for one line; BusyBox's own editor takes 1023 (its default). */
+/** How long the VM may take to ask for a name again; one that shuts down never does. */
+const LOGOUT_MS = 5000;
+/** A prompt is one when nothing has followed it for so long. */
+const QUIET_MS = 40;
+/** The same after a password: messages of the day come in pieces. */
+const MOTD_QUIET_MS = 150;
+/** A login asks for a password first and turns the echo off then; what is typed in between is shown, or lost. */
+const PASSWORD_QUIET_MS = 250;
+/** For ending what runs and logging out, when the command does not get to its end. */
+const TIDY_MS = 20_000;
+/** How long a command may take to end by a signal. */
+const SIGNAL_MS = 4000;
+/** What a terminal in canonical mode surely takes for one line. */
 const LINE = 400;
-/** Longest end mark with its line ends and status, characters. */
-const END_LENGTH = 64;
 
-const LOGIN = /login: ?$/;
-const PASSWORD = /[Pp]assword: ?$/;
-const NO_ENTRY = /incorrect|[Ff]ailure|denied|invalid/;
+/** What asks for a name, and for a password in the languages that distributions have; both can be given. */
+export const defaultLoginPrompt = '(?<!Last )login: ?$';
+export const defaultPasswordPrompt =
+  '(?:[Pp]assw(?:or[dt]|oord)|[Mm]ot de passe|[Cc]ontraseña|[Cc]ontrasenya|[Ss]enha|[Pp]alavra-passe|[Ll]ösenord|' +
+  '[Pp]assord|[Aa]dgangskode|[Ss]alasana|[Hh]asło|[Hh]eslo|[Jj]elszó|[Pp]arola|[Şş]ifre|[Гг]?[Пп]ароль|Κωδικός|' +
+  'パスワード|密码|密碼|암호)[^\\r\\n]{0,40}[:：] ?$';
 
 export interface ShellRunOptions {
   readonly user: string;
   /** Undefined: only where there is a shell already, or a login that asks for none. */
   readonly password: Buffer | undefined;
-  /** What a prompt looks like. */
+  /** What the shell, the login and its password prompt look like. */
   readonly prompt: RegExp;
+  readonly loginPrompt: RegExp;
+  readonly passwordPrompt: RegExp;
   /** Command line for the shell. */
   readonly command: string;
   /** For the command, milliseconds. */
   readonly timeoutMs: number;
-  /** The command's output as it comes, lines ended by LF. */
-  readonly onOutput: (text: string) => void;
+  /** The command's output as it comes, byte for byte as it was written. */
+  readonly onOutput: (bytes: Buffer) => void;
+  /** Ends the command; the console is left in order all the same. */
+  readonly signal: AbortSignal;
 }
 
 /**
- * Leaves the console as it was found: logged out, if it was.
+ * Leaves the console as it was found: with the terminal's settings that it had, and logged out, if it was. That holds for
+ * every end but that of the connection.
  * @returns the command's exit status
- * @throws VsbError E_CONSOLE_AUTH when the VM does not let the user in, E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED
+ * @throws VsbError E_CONSOLE_AUTH when the VM does not let the user in, E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the
+ *   signal's reason when it is aborted
  */
-export async function runInShell(talk: Conversation, options: ShellRunOptions): Promise<number> {
-  const loggedIn = await reachShell(talk, options);
-  const shell = new Shell(talk);
-  const status = await shell.run(options);
-  if (loggedIn) {
-    await talk.send(Buffer.from('exit\r'));
-    await talk.expect(LOGIN, LOGIN_MS);
+export async function runInShell(peer: ScriptPeer, options: ShellRunOptions): Promise<number> {
+  const run = new ShellRun(peer, options);
+  try {
+    const status = await run.run();
+    await run.leave();
+    return status;
+  } catch (error) {
+    await run.tidyUp(error);
+    throw error;
   }
-  return status;
 }
 
-/** Gets to a prompt; says whether it had to log in. */
-async function reachShell(talk: Conversation, options: ShellRunOptions): Promise<boolean> {
-  const { user, password, prompt } = options;
-  const state = await wakeUp(talk, prompt);
-  if (state === 'shell') return false;
-  await talk.send(Buffer.from(`${user}\r`));
-  const asked = await talk.expect(either(PASSWORD, prompt), LOGIN_MS);
-  if (!PASSWORD.test(asked[0])) return true;
-  if (password === undefined) {
-    throw new VsbError('E_CONSOLE_AUTH', `the VM asks for the password of ${user}`, {
-      layer: 'L3',
-      hint: 'give it by --password-env or --password-file',
+/** How far it has got. */
+type Stage = 'outside' | 'password' | 'shell' | 'running' | 'done';
+
+class ShellRun {
+  readonly #peer: ScriptPeer;
+  readonly #options: ShellRunOptions;
+  readonly #nonce = randomBytes(6).toString('hex');
+  #stage: Stage = 'outside';
+  #loggedIn = false;
+
+  constructor(peer: ScriptPeer, options: ShellRunOptions) {
+    this.#peer = peer;
+    this.#options = options;
+  }
+
+  async run(): Promise<number> {
+    const { command, timeoutMs, onOutput, signal } = this.#options;
+    await this.#reachShell();
+    const talk = new Conversation(this.#peer, { bytes: true, signal });
+    this.#stage = 'running';
+    await this.#line(
+      talk,
+      `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};read -r vsb;eval "$vsb"\r`,
+    );
+    await this.#line(talk, `${program(this.#nonce)}\n`);
+    for (const piece of pieces(command)) await this.#line(talk, `${piece}\n`);
+    await talk.send(Buffer.from(`${ending(command)}\n`));
+    const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
+    if (begun[0].includes('!')) {
+      const text = 'the VM did not get the command as it was typed; nothing was run';
+      throw new VsbError('E_CONSOLE_CLOSED', text, { layer: 'L3' });
+    }
+    const mark = `vsb${this.#nonce}>`;
+    const end = new RegExp(`(?:\\r*\\n)?${mark}(\\d+)\\.\\r*\\n`);
+    const [, status] = await talk.passUntil(end, mark, timeoutMs, (text) => {
+      // The terminal has put one CR before every LF.
+      if (text !== '') onOutput(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'));
     });
+    this.#stage = 'done';
+    return Number(status);
   }
-  await talk.sendSecret(password);
-  await talk.send(Buffer.from('\r'));
-  const answer = await talk.expect(either(NO_ENTRY, prompt), LOGIN_MS);
-  if (!NO_ENTRY.test(answer[0])) return true;
-  throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });
-}
 
-async function wakeUp(talk: Conversation, prompt: RegExp): Promise<'login' | 'shell'> {
-  for (let turn = 1; ; turn++) {
-    // What somebody has left on the line is not ours to run.
-    await talk.send(Buffer.from('\x15\r'));
+  /** Logs out, if it was not logged in before. What shuts down does not ask for a name again. */
+  async leave(signal = this.#options.signal): Promise<void> {
+    if (!this.#loggedIn) return;
+    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
+    await talk.send(Buffer.from('exit\r'));
     try {
-      const [seen] = await talk.expect(either(LOGIN, PASSWORD, prompt), PROMPT_MS);
-      if (LOGIN.test(seen)) return 'login';
-      if (!PASSWORD.test(seen)) return 'shell';
+      await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, QUIET_MS);
     } catch (error) {
-      const silent = error instanceof VsbError && error.code === 'E_EXPECT_TIMEOUT';
-      if (!silent || turn >= PROMPT_TURNS) throw error;
+      signal.throwIfAborted();
+      if (!(error instanceof VsbError)) throw error;
     }
   }
+
+  /** Ends what runs, gives the terminal its settings back, and logs out. Gives up after a while. */
+  async tidyUp(reason: unknown): Promise<void> {
+    const refused = reason instanceof VsbError && reason.code === 'E_CONSOLE_AUTH';
+    if (this.#stage === 'outside' || refused) return;
+    const signal = AbortSignal.timeout(TIDY_MS);
+    try {
+      if (this.#stage === 'password') await this.#awaitLogin(signal);
+      if (this.#stage === 'running') await this.#interrupt(signal);
+      await this.leave(signal);
+    } catch (error) {
+      // Why the command failed matters more than what was left behind.
+      if (!(error instanceof VsbError) && !signal.aborted) throw error;
+    }
+  }
+
+  /** A login that was under way may still succeed. */
+  async #awaitLogin(signal: AbortSignal): Promise<void> {
+    const { prompt, loginPrompt } = this.#options;
+    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
+    const [seen] = await talk.expectAtEnd(either(loginPrompt, prompt), TIDY_MS, MOTD_QUIET_MS);
+    this.#loggedIn = !loginPrompt.test(seen);
+  }
+
+  async #interrupt(signal: AbortSignal): Promise<void> {
+    const prompts = new Conversation(this.#peer, { stripAnsi: true, signal });
+    const marks = new Conversation(this.#peer, { bytes: true, signal });
+    // SIGINT, SIGQUIT, and for what ignores both: stopped by the terminal, and killed as the shell's job.
+    for (const key of ['\x03', '\x1c', '\x1a']) {
+      prompts.forget();
+      await prompts.send(Buffer.from(key));
+      try {
+        await prompts.expectAtEnd(this.#options.prompt, SIGNAL_MS, QUIET_MS);
+        break;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      }
+    }
+    const kill = 'kill -9 %% 2>/dev/null;';
+    const restore = 'stty "${vsbt:-sane}";unset vsb vsbl vsbt';
+    await marks.send(Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}\r`));
+    await marks.expect(this.#mark('~'), LINE_MS);
+    this.#stage = 'done';
+  }
+
+  /** Gets to a prompt. */
+  async #reachShell(): Promise<void> {
+    const { user, password, prompt, loginPrompt, passwordPrompt, signal } = this.#options;
+    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
+    if ((await this.#wakeUp(talk)) === 'shell') {
+      this.#stage = 'shell';
+      return;
+    }
+    await talk.send(Buffer.from(`${user}\r`));
+    const [asked] = await talk.expectAtEnd(
+      either(passwordPrompt, prompt),
+      LOGIN_MS,
+      PASSWORD_QUIET_MS,
+    );
+    if (passwordPrompt.test(asked)) {
+      if (password === undefined) {
+        throw new VsbError('E_CONSOLE_AUTH', `the VM asks for the password of ${user}`, {
+          layer: 'L3',
+          hint: 'give it by --password-env or --password-file',
+        });
+      }
+      this.#stage = 'password';
+      await talk.sendSecret(password);
+      await talk.send(Buffer.from('\r'));
+      const again = either(loginPrompt, passwordPrompt);
+      const [answer] = await talk.expectAtEnd(either(again, prompt), LOGIN_MS, MOTD_QUIET_MS);
+      if (again.test(answer)) {
+        throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });
+      }
+    }
+    this.#loggedIn = true;
+    this.#stage = 'shell';
+  }
+
+  async #wakeUp(talk: Conversation): Promise<'login' | 'shell'> {
+    const { prompt, loginPrompt, passwordPrompt } = this.#options;
+    for (let turn = 1; ; turn++) {
+      // What somebody has left on the line is not ours to run.
+      await talk.send(Buffer.from('\x15\r'));
+      try {
+        const any = either(loginPrompt, passwordPrompt, prompt);
+        const [seen] = await talk.expectAtEnd(any, PROMPT_MS, QUIET_MS);
+        if (loginPrompt.test(seen)) return 'login';
+        if (!passwordPrompt.test(seen)) return 'shell';
+      } catch (error) {
+        const silent = error instanceof VsbError && error.code === 'E_EXPECT_TIMEOUT';
+        if (!silent || turn >= PROMPT_TURNS) throw error;
+      }
+    }
+  }
+
+  /** A line that the VM acknowledges. */
+  async #line(talk: Conversation, line: string): Promise<void> {
+    await talk.send(Buffer.from(line));
+    await talk.expect(this.#mark('\\+'), LINE_MS);
+  }
+
+  #mark(kind: string): RegExp {
+    return new RegExp(`vsb${this.#nonce}${kind}\\r*\\n`);
+  }
 }
 
-/** One that matches what any of them matches; they are looked for at the end of what has come. */
+/** One that matches what any of them matches. */
 function either(...patterns: readonly RegExp[]): RegExp {
   return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');
 }
 
-class Shell {
-  readonly #talk: Conversation;
-  readonly #nonce = randomBytes(6).toString('hex');
-  #turn = 0;
-
-  constructor(talk: Conversation) {
-    this.#talk = talk;
-  }
-
-  async run({ command, timeoutMs, onOutput }: ShellRunOptions): Promise<number> {
-    // Kernel messages would be taken for output; a narrow terminal breaks the lines that are typed.
-    await this.#line('stty sane cols 1000');
-    await this.#line("vsb=''");
-    for (const piece of pieces(command, LINE / 4)) await this.#line(`vsb=$vsb${shellQuote(piece)}`);
-    const begin = this.#mark();
-    const end = this.#mark();
-    // Without echo, what is typed ahead does not get into the output.
-    await this.#type(
-      `stty -echo; ${begin.typed}; (eval "$vsb"); vsb=$?; stty echo; printf '\\n%s%s:%s\\n' ${end.halves} "$vsb"`,
-    );
-    await this.#talk.expect(new RegExp(`${begin.shown}\\r*\\n`), LINE_MS);
-    const endPattern = new RegExp(`\\r*\\n${end.shown}:(\\d+)\\r*\\n`);
-    const [, status] = await this.#talk.passUntil(endPattern, END_LENGTH, timeoutMs, (text) => {
-      if (text !== '') onOutput(text.replace(/\r+\n/g, '\n'));
-    });
-    return Number(status);
-  }
-
-  /** A line that runs at once, and has run when this resolves. */
-  async #line(text: string): Promise<void> {
-    const mark = this.#mark();
-    await this.#type(`${text}; ${mark.typed}`);
-    await this.#talk.expect(new RegExp(`${mark.shown}\\r*\\n`), LINE_MS);
-  }
-
-  async #type(line: string): Promise<void> {
-    await this.#talk.send(Buffer.from(`${line}\r`));
-  }
-
-  #mark(): { typed: string; halves: string; shown: string } {
-    const second = `${this.#nonce}-${++this.#turn}`;
-    const halves = `vsb ${second}`;
-    return { typed: `printf '%s%s\\n' ${halves}`, halves, shown: `vsb${second}` };
-  }
+/** What the shell runs: takes the command piece by piece, checks its length, runs it, says how it ended. */
+function program(nonce: string): string {
+  const mark = (kind: string): string => `printf 'vsb%s${kind}\\n' ${nonce}`;
+  return (
+    `vsb=;${mark('+')};` +
+    `while IFS= read -r vsbl;do case $vsbl in =*)break;;esac;vsbl=$(printf "$vsbl"x);vsb=$vsb\${vsbl%x};${mark('+')};done;` +
+    `case $vsbl in *=\${#vsb}=*)${mark('<')};(eval "$vsb");vsb=$?;` +
+    `printf "\\nvsb${'%s'}>$vsb.\\nvsb${'%s'}>$vsb.\\n" ${nonce} ${nonce};;*)${mark('!')};;esac;` +
+    `stty "$vsbt";unset vsb vsbl vsbt`
+  );
 }
 
-/** Pieces of at most so many characters. */
-function pieces(text: string, length: number): string[] {
-  const all = [...text];
-  return Array.from({ length: Math.ceil(all.length / length) }, (_, index) =>
-    all.slice(index * length, (index + 1) * length).join(''),
+/** The command as arguments of printf(1): no control characters, nothing that the terminal or the shell changes. */
+function pieces(command: string): string[] {
+  const characters = [...Buffer.from(command).toString('latin1')].map((character) =>
+    /[ -$&-[\]-~]/.test(character) ? character : octal(character),
   );
+  const all: string[] = [];
+  let piece = '';
+  for (const character of characters) {
+    // One that begins with `=` is the end, and with `-` an option.
+    const odd = piece === '' && (character === '=' || character === '-');
+    piece += odd ? octal(character) : character;
+    if (piece.length < LINE - 4) continue;
+    all.push(piece);
+    piece = '';
+  }
+  return piece === '' ? all : [...all, piece];
+}
+
+function octal(character: string): string {
+  return `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
+}
+
+/** Tells how long the command is: shells count characters or bytes. */
+function ending(command: string): string {
+  return `=${[...command].length}=${Buffer.byteLength(command)}=`;
 }

@@ -11,8 +11,9 @@ import { ExitCode, messageOf, VsbError } from '../../base/errors.js';
 import type { Session } from '../hub/session.js';
 import type { Grant } from './access.js';
 import type { Who } from './events.js';
+import { InputSequences } from '../input-sequences.js';
 import type { Pacer } from './pacer.js';
-import type { Sanitizer } from './sanitize.js';
+import type { Sanitizer } from '../sanitize.js';
 
 /** Output on its way to one client: unsent by ssh2, and unsent by the kernel, bytes. */
 const CHANNEL_HIGH = 128 * 1024;
@@ -58,6 +59,9 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   #finished = false;
   /** Nothing is passed on before start(). */
   #started = false;
+  readonly #sequences = new InputSequences();
+  /** Input that may become an answer of the terminal, while this session is not the one that types. */
+  #unsure: Buffer = Buffer.alloc(0);
   /** The user was told that what is typed goes nowhere. */
   #toldReadOnly = false;
 
@@ -126,10 +130,21 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   }
 
   #onInput(bytes: Buffer): void {
-    if (this.session.ended !== undefined) return;
-    this.#resetIdle();
+    const { session } = this;
+    if (session.ended !== undefined) return;
+    // What a terminal says by itself is no wish to type, and every terminal that looks on answers the VM's questions.
+    const tokens = this.#sequences.push(bytes);
+    const typed = tokens.some(({ type }) => type === 'key' || type === 'pasted');
+    if (typed) this.#resetIdle();
+    if (!session.writes && !typed) {
+      const waits = this.#sequences.waiting;
+      this.#unsure = waits ? Buffer.concat([this.#unsure, bytes]) : Buffer.alloc(0);
+      return;
+    }
+    const all = this.#unsure.length === 0 ? bytes : Buffer.concat([this.#unsure, bytes]);
+    this.#unsure = Buffer.alloc(0);
     try {
-      if (!this.session.write(bytes)) this.#channel.pause();
+      if (!session.write(all)) this.#channel.pause();
     } catch (error) {
       if (!(error instanceof VsbError)) throw error;
       if (!this.#toldReadOnly) this.notice(`not typed: ${error.message}`);

@@ -30,7 +30,7 @@ import { decide, printableAscii, type AuthPolicy, type Identity } from './auth.j
 import { roleOf } from './certificate.js';
 import type { GatewayEvent, Who } from './events.js';
 import type { Pacer } from './pacer.js';
-import { Sanitizer } from './sanitize.js';
+import { Sanitizer } from '../sanitize.js';
 import type { ScreenRenderer } from './screen.js';
 import { patchConnection } from './ssh2-patch.js';
 import { mayNotType, refusalText, runVerb, verbStatus } from './verbs.js';

@@ -5,7 +5,7 @@ import { verbHelp, type Verb } from '../../contract/gateway.js';
 import type { Session } from '../hub/session.js';
 import type { VmConsole } from '../hub/vm-console.js';
 import type { Identity } from './auth.js';
-import { Sanitizer } from './sanitize.js';
+import { Sanitizer } from '../sanitize.js';
 import type { ScreenRenderer } from './screen.js';
 
 export interface VerbContext {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 import { EscapeParser, type EscapeAction } from '../../../src/console/client/escape.js';
 import { OutputModes } from '../../../src/console/client/output-modes.js';
@@ -12,6 +12,7 @@ function play(chunks: readonly string[], escape = '~'): string {
     actions.push(...parser.push(Buffer.from(chunk, 'latin1')));
     if (actions.at(-1)?.type === 'detach') break;
   }
+  actions.push(...parser.flush());
   return actions
     .map((action) =>
       action.type === 'data' ? action.bytes.toString('latin1') : `<${action.type}>`,
@@ -52,13 +53,82 @@ test.each([
   expect(play([input.slice(0, 4), input.slice(4)])).toBe(output);
 });
 
-test('EscapeParser passes the marks of a paste on to a VM that wants them, and a lone ESC at once', () => {
+test('EscapeParser passes the marks of a paste on to a VM that wants them', () => {
   const parser = new EscapeParser('~');
   parser.passPasteMarks = true;
   const text = '\x1b[200~x\r~.\x1b[201~';
   expect(parser.push(Buffer.from(text))).toEqual([{ type: 'data', bytes: Buffer.from(text) }]);
-  const esc = { type: 'data', bytes: Buffer.from('\x1b') };
-  expect(parser.push(Buffer.from('\x1b'))).toEqual([esc]);
+});
+
+test('EscapeParser keeps a lone ESC for a moment only, and knows what it began all the same', () => {
+  const parser = new EscapeParser('~');
+  expect(parser.push(Buffer.from('\x1b'))).toEqual([]);
+  expect(parser.waiting).toBe(true);
+  expect(parser.flush()).toEqual([{ type: 'data', bytes: Buffer.from('\x1b') }]);
+  expect(parser.waiting).toBe(false);
+  expect(parser.push(Buffer.from('[200~x\r~.\x1b'))).toEqual([
+    { type: 'data', bytes: Buffer.from('x\r~.') },
+  ]);
+  // Within a paste an ESC is no key.
+  expect(parser.waiting).toBe(false);
+  expect(parser.push(Buffer.from('[201~\r~.')).map(({ type }) => type)).toEqual(['data', 'detach']);
+});
+
+/** What terminals send by themselves (xterm's ctlseqs, kitty's keyboard protocol). */
+const answers = {
+  'cursor position': '\x1b[24;5R',
+  'cursor position with page': '\x1b[?24;5;1R',
+  status: '\x1b[0n',
+  'device attributes': '\x1b[?62;22c',
+  'secondary attributes': '\x1b[>41;354;0c',
+  'tertiary attributes': '\x1bP!|00000000\x1b\\',
+  parameters: '\x1b[2;1;1;120;120;1;0x',
+  'a mode': '\x1b[?2026;2$y',
+  'the size of the window': '\x1b[8;24;80t',
+  'colour scheme': '\x1b[?997;1n',
+  'focus gained': '\x1b[I',
+  'focus lost': '\x1b[O',
+  'mouse, X10': '\x1b[M !!',
+  'mouse, SGR': '\x1b[<0;12;5M',
+  'mouse let go, SGR': '\x1b[<0;12;5m',
+  'mouse, urxvt': '\x1b[32;12;5M',
+  'background colour': '\x1b]11;rgb:0000/0000/0000\x1b\\',
+  'clipboard, ended by BEL': '\x1b]52;c;fi4=\x07',
+  'version (XTVERSION)': '\x1bP>|XTerm(379)\x1b\\',
+  'graphics (kitty)': '\x1b_Gi=31;OK\x1b\\',
+  "kitty's keys": '\x1b[?0u',
+  'a key let go (kitty)': '\x1b[13;1:3u',
+};
+
+describe.each(Object.entries(answers))('EscapeParser: %s', (_, answer) => {
+  test.each([1, 2, 3, answer.length])('is no key, cut every %i bytes', (size) => {
+    const chunks = (answer.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []) as string[];
+    expect(play(['ls\r', ...chunks, '~.'])).toBe(`ls\r${answer}<detach>`);
+    expect(play(['ls\r~', ...chunks, '.'])).toBe(`ls\r${answer}<detach>`);
+    expect(play(['ls', ...chunks, '~.'])).toBe(`ls${answer}~.`);
+  });
+});
+
+test.each([
+  ['\x1b[A~.', '\x1b[A~.'],
+  ['\x1b[1;5A~.', '\x1b[1;5A~.'],
+  ['\x1bOP~.', '\x1bOP~.'],
+  ['\x1b~.', '\x1b~.'],
+  ['\x1b]typed\r~.', '\x1b]typed\r<detach>'],
+  ['\x1bP\x1b[A\r~.', '\x1bP\x1b[A\r<detach>'],
+  ['\x1b[97u~.', '\x1b[97u~.'],
+])('EscapeParser takes keys for keys: %j', (input, output) => {
+  expect(play([input])).toBe(output);
+});
+
+test.each([
+  ['\x1b[126u\x1b[46u', '<detach>'],
+  ['a\x1b[13u\x1b[96:126;2u\x1b[46u', 'a\x1b[13u<detach>'],
+  ['\x1b[96;2;126u\x1b[96;2:3u\x1b[98;2;66u', '\x1b[96;2:3u<break>'],
+  ['\x1b[126u\x1b[120u', '\x1b[126u\x1b[120u'],
+  ['\x1b[126;5u.', '\x1b[126;5u.'],
+])("EscapeParser reads keys in kitty's coding: %j", (input, output) => {
+  expect(play([input])).toBe(output);
 });
 
 test('OutputModes follows what the VM asks the terminal for, however it is cut', () => {
@@ -77,9 +147,33 @@ test('OutputModes follows what the VM asks the terminal for, however it is cut',
 });
 
 test('EscapeParser gives the same however the input is cut', () => {
-  const input = fc.array(fc.constantFrom('~', '.', '?', 'B', '\r', '\n', 'a', '\x00', '\xff'), {
-    maxLength: 40,
-  });
+  const input = fc.array(
+    fc.constantFrom(
+      ...[
+        '~',
+        '.',
+        '?',
+        'B',
+        '\r',
+        '\n',
+        'a',
+        '\x00',
+        '\xff',
+        '\x1b',
+        '[',
+        ']',
+        '\x07',
+        '\\',
+        'P',
+        'M',
+        '3',
+        ';',
+        'R',
+      ],
+      ...['\x1b[200~', '\x1b[201~', '\x1b[24;5R', '\x1b]11;x\x1b\\'],
+    ),
+    { maxLength: 40 },
+  );
   fc.assert(
     fc.property(input, fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 }), (keys, cuts) => {
       const text = keys.join('');

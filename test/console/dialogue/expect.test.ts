@@ -46,11 +46,19 @@ test('ExpectBuffer keeps a bounded window and the last lines, fit for a terminal
 });
 
 test('AnsiStripper takes control sequences out, wherever they are cut', () => {
-  const text = 'a\x1b[1;31mb\x1b]0;ti\x1b[tle\x07c\x1b(Bd\x1bPq;x\x1b\\e\x1b7f\r\n';
+  const text =
+    'a\x1b[1;31mb\x1b]0;title\x07c\x1b(Bd\x1bPq;x\x1b\\e\x1b7f\x1b]0;cut\x1b[1m\x1bPshort\x18\r\n';
   for (let cut = 0; cut <= text.length; cut++) {
     const stripper = new AnsiStripper();
     expect(stripper.push(text.slice(0, cut)) + stripper.push(text.slice(cut))).toBe('abcdef\r\n');
   }
+});
+
+test('AnsiStripper gives up a string that nobody ends', () => {
+  const stripper = new AnsiStripper();
+  const out = stripper.push(`a\x1bP${'x'.repeat(5000)}\r\nb`);
+  expect(out).toMatch(/^ax+\r\nb$/);
+  expect(out.length).toBeLessThan(1000);
 });
 
 test('ExpectBuffer matches text between control sequences when asked to strip them', () => {

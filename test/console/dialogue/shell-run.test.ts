@@ -4,12 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { spawn as spawnPty, type IPty } from '@lydell/node-pty';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { connectGateway } from '../../../src/console/client/gateway-client.js';
 import { scriptPeer } from '../../../src/console/dialogue/at-console.js';
-import { Conversation } from '../../../src/console/dialogue/conversation.js';
-import { runInShell, type ShellRunOptions } from '../../../src/console/dialogue/shell-run.js';
+import {
+  defaultLoginPrompt,
+  defaultPasswordPrompt,
+  runInShell,
+  type ShellRunOptions,
+} from '../../../src/console/dialogue/shell-run.js';
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 
@@ -18,9 +22,9 @@ const getty = `#!/bin/sh
 while :; do
   printf 'vm1 login: '; read -r user || exit
   [ -n "$user" ] || continue
-  stty -echo; printf 'Password: '; read -r password; stty echo; printf '\\n'
+  printf '%s' "$(cat asks 2>/dev/null || echo 'Password: ')"; sleep 0.1; stty -echo; read -r password; stty echo; printf '\\n'
   if [ "$user:$password" = "root:se cret" ]; then
-    PS1='# ' sh -i
+    cat motd 2>/dev/null; PS1='# ' sh -i
     stty sane
   else
     printf 'Login incorrect\\n'
@@ -48,14 +52,18 @@ afterEach(async () => {
 /** Joins the VM's serial port to a program on a real terminal. */
 function boot(program: string, ...words: string[]): void {
   const env = { PATH: process.env['PATH'] ?? '', PS1: '$ ', ENV: '' };
-  terminal = spawnPty(program, words, { cols: 80, rows: 24, env, cwd: directory });
+  terminal = spawnPty(program, words, { cols: 80, rows: 24, env, cwd: directory, encoding: null });
   terminal.onData((text) => rig.vm.print(text));
-  rig.vm.onInput = (bytes) => terminal.write(bytes.toString('latin1'));
+  rig.vm.onInput = (bytes) => terminal.write(bytes as unknown as string);
+}
+
+interface RunOptions extends Partial<ShellRunOptions> {
+  readonly abort?: AbortSignal;
 }
 
 async function runCommand(
   command: string,
-  options: Partial<ShellRunOptions> = {},
+  { abort, ...options }: RunOptions = {},
 ): Promise<{ status: number; output: string }> {
   const connection = await connectGateway({
     ...{ host: '127.0.0.1', port: rig.gateway.port, vm: 'vm1' },
@@ -64,20 +72,34 @@ async function runCommand(
     attach: { as: 'write', replay: 'none', sanitize: false },
     signal: new AbortController().signal,
   });
-  let output = '';
+  const output: Buffer[] = [];
   try {
-    const signal = AbortSignal.timeout(15_000);
-    const talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
-    const status = await runInShell(talk, {
+    const status = await runInShell(scriptPeer(connection), {
       ...{ user: 'root', password: Buffer.from('se cret'), prompt: /[#$] $/, command },
+      loginPrompt: new RegExp(defaultLoginPrompt, 'm'),
+      passwordPrompt: new RegExp(defaultPasswordPrompt, 'm'),
       timeoutMs: 10_000,
-      onOutput: (text) => (output += text),
+      signal: abort ?? AbortSignal.timeout(15_000),
+      onOutput: (bytes) => output.push(bytes),
       ...options,
     });
-    return { status, output };
+    return { status, output: Buffer.concat(output).toString('latin1') };
   } finally {
     connection.destroy();
   }
+}
+
+/** What the console shows next after a key, at the end of a line. */
+async function shows(key: string, pattern: RegExp): Promise<void> {
+  const from = rig.hub.vm('vm1')?.history.end ?? 0;
+  terminal.write(key);
+  await vi.waitFor(
+    () => {
+      const seen = rig.hub.vm('vm1')?.history.read(from, 65_536)?.bytes.toString() ?? '';
+      expect(seen).toMatch(pattern);
+    },
+    { timeout: 10_000 },
+  );
 }
 
 test('runInShell logs in, runs, returns output and status, and logs out', async () => {
@@ -130,5 +152,115 @@ test('runInShell gives up at the deadline and shows what came last', async () =>
     code: 'E_EXPECT_TIMEOUT',
     exitCode: 124,
     details: { lastLines: expect.arrayContaining(['begun']) as unknown },
+  });
+});
+
+describe('runInShell leaves the console as it was found', () => {
+  test.each([
+    ['at its deadline', 'sleep 600', 'E_EXPECT_TIMEOUT'],
+    ['when the command ignores SIGINT', "trap '' INT; sleep 600", 'E_EXPECT_TIMEOUT'],
+    [
+      'when it ignores SIGQUIT, too',
+      "trap '' INT QUIT; while :; do sleep 1; done",
+      'E_EXPECT_TIMEOUT',
+    ],
+    ['in the middle of endless output', 'yes', 'E_EXPECT_TIMEOUT'],
+  ])(
+    '%s',
+    async (_, command, code) => {
+      boot(join(directory, 'getty'));
+      await expect(runCommand(command, { timeoutMs: 500 })).rejects.toMatchObject({ code });
+      await shows('\r', /login: $/);
+      expect(await runCommand('stty -a | grep -o " echo "; exit 4')).toEqual({
+        ...{ status: 4, output: '' },
+      });
+      await shows('x\r', /x\r\nPassword: $/);
+    },
+    60_000,
+  );
+
+  test('when it is interrupted, in a shell that somebody left logged in', async () => {
+    boot('/bin/bash', '--norc', '--noprofile', '-i');
+    const abort = new AbortController();
+    const reason = new Error('interrupted');
+    const onOutput = (): void => abort.abort(reason);
+    const running = runCommand('echo begun; sleep 600', { abort: abort.signal, onOutput });
+    await expect(running).rejects.toBe(reason);
+    await shows(
+      'stty size; stty -a | grep -o " echo "\r',
+      /24 80\r\n(?:[^]* echo \r\n)[^\r\n]*\$ $/,
+    );
+    expect(await runCommand('echo again')).toEqual({ status: 0, output: 'again\n' });
+    await shows('stty size\r', /24 80\r\n[^\r\n]*\$ $/);
+  });
+});
+
+describe('runInShell logs in', () => {
+  test('past a message of the day that sounds like a refusal, or like a prompt', async () => {
+    const lines = [
+      'Unauthorised access is denied and prosecuted.',
+      'Last login: today',
+      '#  ',
+      '# Hi',
+      '# ',
+    ];
+    await writeFile(join(directory, 'motd'), `${lines.join('\n')}\n`);
+    boot(join(directory, 'getty'));
+    expect(await runCommand('echo in')).toEqual({ status: 0, output: 'in\n' });
+  });
+
+  test.each(['Passwort: ', 'Mot de passe : ', 'Contraseña: ', 'Пароль: ', '密码：'])(
+    'where it is asked for %j',
+    async (asks) => {
+      await writeFile(join(directory, 'asks'), asks);
+      boot(join(directory, 'getty'));
+      expect(await runCommand('echo in')).toEqual({ status: 0, output: 'in\n' });
+      // The echo is off before the password is typed, however late the VM does that.
+      expect(rig.hub.vm('vm1')?.history.snapshot().includes('se cret')).toBe(false);
+    },
+  );
+});
+
+describe('runInShell finds the end', () => {
+  test.each(['0;x', 'P', '_', 'X', ']0;', '[3'])('behind an unfinished ESC %s', async (begun) => {
+    boot(join(directory, 'getty'));
+    const { status, output } = await runCommand(`printf '\\033${begun}'; echo after; exit 3`);
+    expect(status).toBe(3);
+    expect(output).toBe(`\x1b${begun}after\n`);
+  });
+
+  test('when the kernel prints into its mark', async () => {
+    boot('/bin/sh', '-i');
+    const { onInput } = rig.vm;
+    const print = rig.vm.print.bind(rig.vm);
+    let split = false;
+    rig.vm.print = (data) => {
+      const text = data.toString();
+      const at = /vsb[0-9a-f]{12}>/.exec(text)?.index;
+      if (at === undefined || split) return print(data);
+      split = true;
+      print(text.slice(0, at + 8));
+      print('[   12.345678] usb 1-1: new device\r\n');
+      print(text.slice(at + 8));
+    };
+    rig.vm.onInput = onInput;
+    const { status, output } = await runCommand('echo out; exit 5');
+    expect(split).toBe(true);
+    expect(status).toBe(5);
+    expect(output).toMatch(/^out\n/);
+  });
+
+  test('of output that is any bytes', async () => {
+    boot('/bin/sh', '-i');
+    const { output } = await runCommand(`printf '\\374\\r\\n\\r\\000\\t\\033[1mx\\n\\n'`);
+    expect(output).toBe('\xfc\r\n\r\x00\t\x1b[1mx\n\n');
+  });
+
+  test('of commands in any characters', async () => {
+    boot('/bin/sh', '-i');
+    const odd = `printf '%s' '=%s\\n\`$x é ü\x03\x04\x15 "'; cat <<'END'\n-n =\nEND\n`;
+    expect(Buffer.from((await runCommand(odd)).output, 'latin1').toString()).toBe(
+      '=%s\\n`$x é ü\x03\x04\x15 "-n =\n',
+    );
   });
 });

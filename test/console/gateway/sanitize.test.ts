@@ -2,7 +2,7 @@ import headless from '@xterm/headless';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { Sanitizer } from '../../../src/console/gateway/sanitize.js';
+import { Sanitizer } from '../../../src/console/sanitize.js';
 import { collect, ConsoleRig } from '../../rig/console-rig.js';
 
 const ESC = '\x1b';
@@ -166,4 +166,8 @@ test('a session that wants it is given sanitized output, screen and history too'
   } finally {
     await rig.stop();
   }
+});
+
+test('Sanitizer drops the reset of a terminal (RIS), which wipes what the user has scrolled past', () => {
+  expect(String(new Sanitizer().push(Buffer.from('A\x1bcB')))).toBe('AB');
 });

@@ -29,8 +29,8 @@ const HARMLESS_PRIVATE_MODES = new Set([
   '2004',
   '2026',
 ]);
-/** Escapes of two bytes: save and restore cursor, keypad, index, next line, tab stop, reverse index, reset. */
-const HARMLESS_ESCAPES = new Set('78=>DEHMc');
+/** Escapes of two bytes: save and restore cursor, keypad, index, next line, tab stop, reverse index; not RIS, which wipes the scrollback. */
+const HARMLESS_ESCAPES = new Set('78=>DEHM');
 /** Designations of character sets that xterm and Linux know as plain or line drawing: `ESC ( B`, `ESC ) 0`. */
 const HARMLESS_SETS = new Set('0AB');
 /** Longest sequence of CSI that is passed, bytes. */
