@@ -32,6 +32,8 @@ export const parameterSchemas = {
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
     accel: z.strictObject({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
     images: imagesSchema,
+    /** Whether to save the state of a machine that does not come up, for a debugger. */
+    keepFailed: z.boolean().default(false),
     /** Saved states: which one to resume, whether nothing else will do, whether to keep one. */
     warm: z
       .strictObject({

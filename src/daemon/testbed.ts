@@ -18,6 +18,7 @@ import { bootPhases } from './boot-phases.js';
 import { describeRunning, describeVms } from './describe.js';
 import { AdoptedQemu } from './adopted-qemu.js';
 import { connectAdopted } from './adopt.js';
+import { collectEvidence } from './evidence.js';
 import { freshLog, keptLog, type LayerLog } from './layer-log.js';
 import { runPhases, type Phase } from './phases.js';
 import { resumePhases } from './resume-phases.js';
@@ -229,6 +230,11 @@ export class Testbed {
       signal,
       failed: running.failed.signal,
       now: () => performance.now(),
+      evidence: async () => {
+        if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
+        this.#log('a layer has failed: keeping where it stands');
+        return { evidence: await collectEvidence(running, running.request.keepFailed) };
+      },
       emit: (event) => {
         this.#phase = event.phase;
         this.#log(`phase ${event.phase} ${event.reason}`);
