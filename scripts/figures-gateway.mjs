@@ -1,8 +1,8 @@
 // A gateway of the compiled program in a process of its own, over the link's socket of a fake L1; says its port,
 // and its resident memory (bytes) and CPU time (microseconds) when asked.
 /* global AbortSignal */
-import { ConsoleHub } from '../dist/console/hub.js';
-import { startGateway } from '../dist/console/gateway.js';
+import { ConsoleHub } from '../dist/console/hub/hub.js';
+import { startGateway } from '../dist/console/gateway/gateway.js';
 import { Link } from '../dist/link/index.js';
 
 const { linkSocket, hostKeyPem, authorizedKey } = JSON.parse(process.argv[2]);

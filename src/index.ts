@@ -6,9 +6,9 @@ export {
   type ConfigInput,
   type ScriptOptions,
   type TestbedOptions,
-} from './instance/testbed-handle.js';
-export { ExitCode, VsbError, type ErrorCode } from './errors/index.js';
-export type { ScriptStep } from './console/script.js';
+} from './instance/handle.js';
+export { ExitCode, VsbError, type ErrorCode } from './base/errors.js';
+export type { ScriptStep } from './console/dialogue/script.js';
 export type {
   Counters,
   HookResult,
@@ -17,5 +17,5 @@ export type {
   OperatorVm,
   Proof,
   VmStatus,
-} from './daemon/protocol.js';
-export type { UpEvent } from './events/boot.js';
+} from './contract/control.js';
+export type { UpEvent } from './contract/events.js';

@@ -1,7 +1,7 @@
 /** Compares a run with an earlier one: is anything worse than allowed, beyond chance? */
 import { readFile } from 'node:fs/promises';
 
-import { VsbError, messageOf } from '../errors/index.js';
+import { VsbError, messageOf } from '../base/errors.js';
 import type { Accel } from '../host/accel.js';
 import { isMeasureName, keyOf, type MeasureName } from './measures/cell.js';
 import { resultsSchema, type Results, type Series } from './results.js';

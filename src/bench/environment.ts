@@ -2,7 +2,7 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { basename } from 'node:path';
 
-import { packageVersion } from '../cli/version.js';
+import { packageVersion } from '../base/version.js';
 import type { AccelDecision } from '../host/accel.js';
 import { probeQemu } from '../host/qemu.js';
 import type { Environment } from './results.js';

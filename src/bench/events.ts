@@ -1,5 +1,5 @@
 /** What happens during a benchmark, as data; reports on the terminal are made from it. */
-import type { BootEvent } from '../events/boot.js';
+import type { BootEvent } from '../contract/events.js';
 import type { Results } from './results.js';
 
 export type BenchEvent =

@@ -4,8 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 
-import { Typist } from '../console/typist.js';
-import { messageOf } from '../errors/index.js';
+import { messageOf } from '../base/errors.js';
+import { Typist } from '../console/dialogue/typist.js';
 import { userEnd, type Configuration } from './configurations/configuration.js';
 import type { End, EndKind } from './ends/end.js';
 import type { BenchEvent } from './events.js';

@@ -1,5 +1,5 @@
 /** What was measured so far, as results. */
-import type { VsbError } from '../errors/index.js';
+import type { VsbError } from '../base/errors.js';
 import type { Configuration } from './configurations/configuration.js';
 import { currentLoad } from './environment.js';
 import type { Lab } from './lab.js';

@@ -1,18 +1,18 @@
 /** Carries a benchmark out: the lab, the turns of all cells, the anatomy; keeps what was measured, whatever ends it. */
+import { VsbError, messageOf } from '../base/errors.js';
+import { l2Kinds, type L2Kind } from '../config/schema.js';
+import type { BootEvent } from '../contract/events.js';
+import { dissect } from './anatomy/anatomy.js';
 import type { Configuration } from './configurations/configuration.js';
 import type { BenchEvent } from './events.js';
 import { Lab, type LabInputs, type Subject } from './lab.js';
 import { keyOf, VoidRun, type Cell, type MeasureName } from './measures/cell.js';
-import { dissect } from './anatomy/anatomy.js';
 import { planCells, sizesOf, type Mode } from './plan.js';
 import { Recording } from './recording.js';
 import type { Environment, Results } from './results.js';
 import { measureScale, scaled } from './scale.js';
 import { Schedule } from './schedule.js';
 import { seededRandom } from './statistics/random.js';
-import { l2Kinds, type L2Kind } from '../config/schema.js';
-import { VsbError, messageOf } from '../errors/index.js';
-import type { BootEvent } from '../events/boot.js';
 
 export interface BenchOptions {
   readonly mode: Mode;

@@ -2,17 +2,17 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { Typist } from '../console/typist.js';
-import { VsbError } from '../errors/index.js';
-import { vsbypass } from './configurations/vsbypass.js';
+import { VsbError } from '../base/errors.js';
+import { Typist } from '../console/dialogue/typist.js';
 import { userEnd, type Configuration } from './configurations/configuration.js';
+import { vsbypass } from './configurations/vsbypass.js';
 import { pause, send, type End, type Step } from './ends/end.js';
 import type { Quantity } from './measures/cell.js';
 import { run, toPrompt } from './measures/guest.js';
 import { responseCell } from './measures/response.js';
 import { textCommand } from './measures/text.js';
-import { bootTestbed } from './stacks/testbed.js';
 import type { Stack, StackInputs } from './stacks/stack.js';
+import { bootTestbed } from './stacks/testbed.js';
 import type { Random } from './statistics/random.js';
 
 const consoleOf = (vm?: string): Configuration => vsbypass('kvm', vm);

@@ -9,9 +9,9 @@ import { promisify } from 'node:util';
 
 import { z } from 'zod';
 
-import { errorDocumentSchema } from '../errors/document.js';
-import { bootEventSchema, type BootEvent } from '../events/boot.js';
-import type { InstancePaths } from '../testbed/paths.js';
+import { errorDocumentSchema } from '../contract/error.js';
+import { bootEventSchema, type BootEvent } from '../contract/events.js';
+import type { InstancePaths } from '../state/paths.js';
 import type { BootsOptions } from './options.js';
 import type { Boot, PhaseTime } from './series.js';
 

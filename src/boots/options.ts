@@ -2,8 +2,8 @@
 import { parseArgs } from 'node:util';
 
 import { l2Kinds, type L2Kind } from '../config/schema.js';
-import { VsbError, messageOf } from '../errors/index.js';
-import { assertInstanceName } from '../testbed/paths.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import { assertInstanceName } from '../state/paths.js';
 
 export const helpText = `Usage: scripts/boots [--count N] [--l2 kvm|xen] [--load] [--loops N] [--name NAME] [--evidence DIR]
                      [--keep-state] [--until-failure] [--json] [-- OPTIONS-OF-UP...]

@@ -1,7 +1,7 @@
 /** How a series of boots goes: on a terminal a line that moves, else a line for each boot. */
 import type { WriteStream } from 'node:tty';
 
-import type { BootEvent } from '../events/boot.js';
+import type { BootEvent } from '../contract/events.js';
 import type { Boot } from './series.js';
 
 const refreshMs = 500;

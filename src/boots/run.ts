@@ -1,7 +1,7 @@
 /** Runs a series of boots and shows how it goes. */
-import { ExitCode, VsbError, exitCodeOf, messageOf } from '../errors/index.js';
-import type { BootEvent } from '../events/boot.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../testbed/paths.js';
+import { ExitCode, VsbError, exitCodeOf, messageOf } from '../base/errors.js';
+import type { BootEvent } from '../contract/events.js';
+import { createInstanceDirectories, findRoots, instancePaths } from '../state/paths.js';
 import { bootOnce, takeDown } from './boot-once.js';
 import { BusyLoops } from './busy-loops.js';
 import { helpText, parseOptions, type BootsOptions } from './options.js';

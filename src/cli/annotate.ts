@@ -1,6 +1,6 @@
 /** Annotations of the run, where GitHub Actions runs this. */
-import { annotation, onGitHub, type AnnotationKind } from '../reporters/github.js';
 import type { CliContext } from './context.js';
+import { annotation, onGitHub, type AnnotationKind } from './show/github.js';
 
 /** On stderr, which the runner reads as it does stdout: there may be a document on that one. */
 export function annotateRun(

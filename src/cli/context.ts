@@ -9,33 +9,7 @@ import type { Readable, Writable } from 'node:stream';
 
 import type { Command } from '@commander-js/extra-typings';
 
-import type { ManagementTargets } from '../testbed/management-targets.js';
-
-/** Where a client finds one instance's console. */
-export interface GatewayAccess {
-  readonly host: string;
-  readonly port: number;
-  /** `SHA256:...`, as `ssh-keygen -l` prints it. */
-  readonly hostKeyFingerprint: string;
-  /** `ssh-ed25519 AAAA...`: the key type and the key as in a known_hosts line, without a host. */
-  readonly hostKeyLine: string;
-  /** The instance's own client key (OpenSSH private key, 0600). */
-  readonly clientKeyPath: string;
-}
-
-/** The files of one instance, and its gateway while the instance runs. */
-export interface InstanceAccess {
-  readonly name: string;
-  readonly stateDir: string;
-  readonly runtimeDir: string;
-  /** Names of its user VMs, in the order of its configuration. */
-  readonly vms: readonly string[];
-  readonly gateway?: GatewayAccess;
-  /** Those of its user VMs whose COM1 is left to L2. */
-  readonly unhooked?: readonly string[];
-  /** root of L1's dom0 and of L2, while it runs. */
-  readonly management?: ManagementTargets;
-}
+import type { InstanceAccess } from '../console/client/instance-access.js';
 
 /** Process-wide choices that are valid for all commands. */
 export interface GlobalOptions {

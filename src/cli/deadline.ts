@@ -1,6 +1,6 @@
 /** `--deadline`: the moment at which a command ends, whatever it waits for then. */
-import { VsbError } from '../errors/index.js';
-import { parseDate, parseDuration } from '../time/moment.js';
+import { VsbError } from '../base/errors.js';
+import { parseDate, parseDuration } from '../base/moment.js';
 
 /** What cleaning up may take after the deadline; each part of it has shorter limits of its own. */
 const graceMs = 60_000;

@@ -1,7 +1,7 @@
 /** `--events`: what happens, one JSON document a line on stdout. */
-import type { StreamEvent } from '../events/stream.js';
-import type { Reporter } from '../reporters/reporter.js';
+import type { StreamEvent } from '../contract/event-stream.js';
 import type { CliContext } from './context.js';
+import type { Reporter } from './show/reporter.js';
 
 export function printEvent(context: CliContext, event: StreamEvent): void {
   const line = JSON.stringify({ schemaVersion: 1, time: new Date().toISOString(), ...event });

@@ -4,7 +4,7 @@
  */
 import { CommanderError } from '@commander-js/extra-typings';
 
-import { ExitCode, VsbError, exitCodeOf } from '../errors/index.js';
+import { ExitCode, VsbError, exitCodeOf } from '../base/errors.js';
 import type { CliContext, GlobalOptions } from './context.js';
 import { Deadline } from './deadline.js';
 import { createProgram } from './program.js';
@@ -41,7 +41,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       return globals();
     },
     instance: async (name) => {
-      const { instanceAccess } = await import('./instance-access.js');
+      const { instanceAccess } = await import('../instance/access.js');
       return await instanceAccess(name ?? globals().name, abort.signal);
     },
     doing: (what) => deadline.doing(what),
@@ -84,7 +84,7 @@ async function reportFailure(
     await annotate(context, new VsbError('E_USAGE', error.message.replace(/^error: /, '')));
     return ExitCode.usage;
   }
-  const { describeError, errorBody, errorDocument } = await import('../reporters/error.js');
+  const { describeError, errorBody, errorDocument } = await import('./show/error.js');
   if (argv.includes('--json')) {
     context.stdout.write(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
   }
@@ -92,7 +92,7 @@ async function reportFailure(
     const { printEvent } = await import('./events.js');
     printEvent(context, { type: 'error', error: errorBody(error) });
   }
-  const { onGitHub, withoutCommands } = await import('../reporters/github.js');
+  const { onGitHub, withoutCommands } = await import('./show/github.js');
   const text = describeError(error, context.global.verbose);
   // The last lines of a layer are in it.
   context.stderr.write(`${onGitHub(context.env) ? withoutCommands(text) : text}\n`);
@@ -103,7 +103,7 @@ async function reportFailure(
 /** A failure as an annotation of the run, where GitHub Actions runs this: on stderr, stdout has documents. */
 async function annotate(context: CliContext, error: unknown): Promise<void> {
   const { annotateRun } = await import('./annotate.js');
-  const { errorBody } = await import('../reporters/error.js');
+  const { errorBody } = await import('./show/error.js');
   const { code, message, hint } = errorBody(error);
   const kind = code === 'E_SKIPPED' ? 'notice' : 'error';
   const text = hint === undefined ? message : `${message}\n${hint}`;

@@ -4,8 +4,8 @@
  */
 import type { Argument, CommandUnknownOpts as Command, Option } from '@commander-js/extra-typings';
 
+import { packageVersion } from '../base/version.js';
 import { examples } from './program.js';
-import { packageVersion } from './version.js';
 
 /** When the texts of this file were changed last. */
 const DATE = '2026-11-25';

@@ -1,5 +1,5 @@
 /** `--or-skip`: a machine that cannot run the testbed is no failure of what is tested there. */
-import { VsbError, type ErrorCode } from '../errors/index.js';
+import { VsbError, type ErrorCode } from '../base/errors.js';
 
 /** What a machine may lack. A build that fails, a port that is taken are not among them: those are to be looked at. */
 const lacks: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

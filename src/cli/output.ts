@@ -1,10 +1,10 @@
 /** What commands print on stdout: data for people, or one JSON document. */
 import type { Writable } from 'node:stream';
 
-import type { InstanceStatus, IrqStatus, VmStatus } from '../daemon/protocol.js';
-import type { LayerHealth } from '../health/layers.js';
-import type { Reporter } from '../reporters/reporter.js';
+import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/control.js';
+import type { LayerHealth } from '../contract/health.js';
 import type { CliContext } from './context.js';
+import type { Reporter } from './show/reporter.js';
 
 export function printJson(context: CliContext, document: unknown): void {
   context.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
@@ -20,7 +20,7 @@ export function printLinesTo(stream: Writable, lines: readonly string[]): void {
 
 /** Progress for people, on stderr. */
 export async function progressReporter(context: CliContext): Promise<Reporter> {
-  const { createReporter } = await import('../reporters/reporter.js');
+  const { createReporter } = await import('./show/reporter.js');
   return await createReporter({
     stream: context.stderr,
     env: context.env,

@@ -4,6 +4,7 @@
  */
 import { Command } from '@commander-js/extra-typings';
 
+import { packageVersion } from '../base/version.js';
 import { benchCommand } from './commands/bench.js';
 import { buildCommand } from './commands/build.js';
 import { completeCommand, completionCommand } from './commands/completion.js';
@@ -15,19 +16,18 @@ import { downCommand } from './commands/down.js';
 import { irqCommand } from './commands/irq.js';
 import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
-import { pruneCommand } from './commands/prune.js';
 import { proofCommand } from './commands/proof.js';
-import { sbomCommand } from './commands/sbom.js';
-import { stockCommand } from './commands/stock.js';
+import { pruneCommand } from './commands/prune.js';
 import { reportCommand } from './commands/report.js';
+import { sbomCommand } from './commands/sbom.js';
 import { snapshotCommand } from './commands/snapshot.js';
 import { sshConfigCommand } from './commands/ssh-config.js';
 import { statusCommand } from './commands/status.js';
+import { stockCommand } from './commands/stock.js';
 import { upCommand } from './commands/up.js';
 import { verifyCommand } from './commands/verify.js';
 import { vmCommand } from './commands/vm.js';
 import type { CliContext, CommandFactory, GlobalOptions } from './context.js';
-import { packageVersion } from './version.js';
 
 const commands: readonly CommandFactory[] = [
   upCommand,

@@ -1,5 +1,5 @@
 /** What the interrupt path of a testbed makes of its configuration. */
-import { VsbError } from '../errors/index.js';
+import { VsbError } from '../base/errors.js';
 import type { Config, HltPolicy, IrqMode } from './schema.js';
 
 /** L1 does it alone. */

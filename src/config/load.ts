@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 
 import type { z } from 'zod';
 
-import { VsbError, errnoOf, messageOf } from '../errors/index.js';
+import { VsbError, errnoOf, messageOf } from '../base/errors.js';
 import { assertIrqMode } from './interrupts.js';
 import {
   configSchema,

@@ -1,7 +1,7 @@
 /** An open console, whichever way it goes. */
 import type { Duplex } from 'node:stream';
 
-import type { ScreenSize } from './terminal-size.js';
+import type { ScreenSize } from '../base/terminal-size.js';
 
 export interface ConsoleConnection {
   /** For the user: which console this is. */

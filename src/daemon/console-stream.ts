@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 
-import type { VmConsole } from '../console/vm-console.js';
+import type { VmConsole } from '../console/hub/vm-console.js';
 
 /** Joins the two until either ends. What the socket is too slow for is missed, as in every session. */
 export async function serveConsole(socket: Socket, console: VmConsole): Promise<void> {

@@ -1,12 +1,12 @@
 /** What `status` tells of a testbed, as data. */
-import type { ConsoleHub } from '../console/hub.js';
-import { fingerprintOfLine } from '../console/keys.js';
-import type { VmConsole } from '../console/vm-console.js';
+import type { ConsoleHub } from '../console/hub/hub.js';
+import type { VmConsole } from '../console/hub/vm-console.js';
+import type { InstanceStatus, VmStatus } from '../contract/control.js';
+import { fingerprintOfLine } from '../formats/keys/key-files.js';
 import type { Link } from '../link/index.js';
-import type { TestbedPlan } from '../testbed/plan.js';
-import { describeInterrupts } from './interrupts.js';
-import type { InstanceStatus, VmStatus } from './protocol.js';
-import { loopback, type Running } from './running.js';
+import { describeInterrupts } from '../machine/interrupts.js';
+import type { TestbedPlan } from '../machine/plan.js';
+import { loopback, type Running } from '../machine/running.js';
 
 /** The parts of a status that come from a QEMU that runs. */
 export function describeRunning(

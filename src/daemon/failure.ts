@@ -1,6 +1,6 @@
 /** What becomes of an exception that ends the daemon: a failure that says what helps. */
-import { VsbError, messageOf } from '../errors/index.js';
-import { fileError, isFull } from '../testbed/files.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import { fileError, isFull } from '../base/files.js';
 
 /** V8, its WebAssembly, libuv and the C library each have words of their own. */
 const outOfMemory = /out of memory|allocation failed|cannot allocate|\bENOMEM\b/i;

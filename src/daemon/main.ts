@@ -6,20 +6,20 @@
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 
-import { VsbError, messageOf } from '../errors/index.js';
-import { RotatingLog } from '../logs/rotating-log.js';
-import { createInstanceDirectories, type InstancePaths, type Roots } from '../testbed/paths.js';
-import { identifyProcess } from '../testbed/process-identity.js';
-import { writeProcesses } from '../testbed/record.js';
-import { accessOf } from './console-access.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import { identifyProcess } from '../base/process-identity.js';
+import { accessOf } from '../machine/console-access.js';
+import { setIrqMode } from '../machine/interrupts.js';
+import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../machine/leftovers.js';
+import { continueMachine, stopMachine } from '../machine/pause.js';
+import { findAdoptable } from '../machine/resume.js';
+import { vmConfigOf } from '../machine/running.js';
+import { keepState } from '../machine/saved/keep.js';
+import { RotatingLog } from '../state/logs/rotating-log.js';
+import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
+import { writeProcesses } from '../state/record.js';
 import { serveConsole } from './console-stream.js';
 import { failureOf } from './failure.js';
-import { setIrqMode } from './interrupts.js';
-import { findLeftovers, removeLeftovers, removeRuntimeFiles } from './leftovers.js';
-import { findAdoptable } from './resume.js';
-import { vmConfigOf } from './running.js';
-import { keepState } from './keep-state.js';
-import { continueMachine, stopMachine } from './pause.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {

@@ -3,8 +3,8 @@
  * and the last answer is not fresh. Probes cost the layers some work, so nobody can make them come
  * more often than that.
  */
-import { ClockWatch, type ClockJump } from '../health/clock.js';
-import { judge, type LayerHealth, type Verdict } from '../health/layers.js';
+import { judge, type LayerHealth, type Verdict } from '../contract/health.js';
+import { ClockWatch, type ClockJump } from './clock.js';
 
 /** Without being asked. */
 const intervalMs = 60_000;

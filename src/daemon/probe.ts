@@ -5,11 +5,11 @@ import { createConnection } from 'node:net';
 
 import { z } from 'zod';
 
-import { messageOf } from '../errors/index.js';
-import type { LayerHealth } from '../health/layers.js';
-import { runRemote, type SshTarget } from '../ssh/client.js';
-import { processState } from '../testbed/process-identity.js';
-import type { Running } from './running.js';
+import { messageOf } from '../base/errors.js';
+import { processState } from '../base/process-identity.js';
+import type { LayerHealth } from '../contract/health.js';
+import { runRemote, type SshTarget } from '../host/ssh.js';
+import type { Running } from '../machine/running.js';
 
 /** How long a layer may take to answer; all are asked at once, and `status` waits for them. */
 const answerLimitMs = 3000;

@@ -2,16 +2,16 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 
-import { VsbError, messageOf } from '../errors/index.js';
-import type { DaemonEvent } from '../events/boot.js';
-import { LineSplitter } from '../streams/line-splitter.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import { LineSplitter } from '../base/line-splitter.js';
 import {
   maximumLineBytes,
   parameterSchemas,
   requestSchema,
   type Method,
   type ResultOf,
-} from './protocol.js';
+} from '../contract/control.js';
+import type { DaemonEvent } from '../contract/events.js';
 import type { z } from 'zod';
 
 export interface RequestContext {

@@ -1,13 +1,13 @@
 /** What a running testbed can be asked to do with its user VMs, and asked about them. */
+import { VsbError } from '../base/errors.js';
 import type { HltPolicy } from '../config/schema.js';
-import type { VmConsole } from '../console/vm-console.js';
-import { VsbError } from '../errors/index.js';
+import type { VmConsole } from '../console/hub/vm-console.js';
+import type { Counters, HookResult, OperatorVm, Proof } from '../contract/control.js';
+import { shellQuote } from '../host/ssh.js';
+import { l2VmPaths } from '../layers/l2-paths.js';
 import type { VmRecord } from '../link/index.js';
-import { shellQuote } from '../ssh/client.js';
-import { l2VmPaths } from '../testbed/layers/l2-paths.js';
-import { consoleRunning, hookReported, spoken } from './console-waits.js';
-import type { Counters, HookResult, OperatorVm, Proof } from './protocol.js';
-import { limitOf, runAsOperator, vmConfigOf, type Running } from './running.js';
+import { consoleRunning, hookReported, spoken } from '../machine/console-waits.js';
+import { limitOf, runAsOperator, vmConfigOf, type Running } from '../machine/running.js';
 
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
 const stopLimitMs = 90_000;

@@ -1,6 +1,6 @@
 /** Which accelerator L0's QEMU runs with, and why: a decision made from findings, apart from finding them. */
+import { VsbError } from '../base/errors.js';
 import type { AccelChoice } from '../config/schema.js';
-import { VsbError } from '../errors/index.js';
 import type { KvmFinding } from './qemu.js';
 
 export type Accel = 'kvm' | 'tcg';

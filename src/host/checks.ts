@@ -1,8 +1,8 @@
 /** Everything `up` and `doctor` look at on this host, in one order. */
+import { VsbError, messageOf, type ErrorCode } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
-import { VsbError, messageOf, type ErrorCode } from '../errors/index.js';
+import type { Check } from '../contract/check.js';
 import { decideAccel, type AccelDecision } from './accel.js';
-import type { Check } from './check.js';
 import { assertQemuVersion, probeKvm, probeQemu, type ProbeOptions } from './qemu.js';
 import {
   buildPrograms,

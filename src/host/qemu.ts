@@ -6,9 +6,9 @@ import { Duplex } from 'node:stream';
 
 import { z } from 'zod';
 
-import { VsbError, messageOf } from '../errors/index.js';
-import { QmpClient } from '../qmp/client.js';
-import type { QemuVersion } from '../qmp/protocol.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import type { QemuVersion } from '../formats/qmp.js';
+import { QmpClient } from './qmp.js';
 
 export const qemuProgram = 'qemu-system-x86_64';
 /** bookworm's; older ones were never tried. */

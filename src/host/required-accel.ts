@@ -1,6 +1,6 @@
 /** `--require`: an accelerator without which the testbed is not wanted. */
+import { VsbError } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
-import { VsbError } from '../errors/index.js';
 import type { Accel } from './accel.js';
 
 /**

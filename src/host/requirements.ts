@@ -6,8 +6,8 @@ import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 
 import type { Config } from '../config/schema.js';
-import { l0MemoryMiB } from '../testbed/layers/sizes.js';
-import type { Check } from './check.js';
+import { l0MemoryMiB } from '../config/sizes.js';
+import type { Check } from '../contract/check.js';
 
 interface Program {
   readonly program: string;

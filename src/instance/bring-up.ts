@@ -1,17 +1,17 @@
 /** Brings an instance up: host, images, daemon, boot. What happens on the way is reported as events. */
 import { readdir } from 'node:fs/promises';
 
-import { buildImages, imageNames, type ImageDirectories } from '../build/images.js';
+import { VsbError } from '../base/errors.js';
 import type { Config, L2Kind } from '../config/schema.js';
-import { bootInstance } from '../daemon/boot.js';
-import { adoptIfOrphaned } from '../daemon/find-or-adopt.js';
-import { inspectInstance } from '../daemon/inspect.js';
-import { isUp, type InstanceStatus, type Parameters } from '../daemon/protocol.js';
-import { stopInstance } from '../daemon/stop.js';
-import { VsbError } from '../errors/index.js';
-import type { UpEvent } from '../events/boot.js';
+import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
+import type { UpEvent } from '../contract/events.js';
 import { assertHost, inspectHost } from '../host/checks.js';
-import type { InstancePaths, Roots } from '../testbed/paths.js';
+import { buildImages, imageNames, type ImageDirectories } from '../images/build.js';
+import type { InstancePaths, Roots } from '../state/paths.js';
+import { bootInstance } from './boot.js';
+import { adoptIfOrphaned } from './find-or-adopt.js';
+import { inspectInstance } from './inspect.js';
+import { clearBroken } from './stop.js';
 
 export interface BringUpOptions {
   readonly paths: InstancePaths;
@@ -72,7 +72,7 @@ async function makeWay(
   report: BringUpOptions['report'],
   signal: AbortSignal,
 ): Promise<void> {
-  const { name, state, reason } = await inspectInstance(paths, signal);
+  const { name, state, reason, processes } = await inspectInstance(paths, signal);
   if (isUp(state)) {
     const how = reason === undefined ? '' : ` (${state}: ${reason})`;
     throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
@@ -84,7 +84,7 @@ async function makeWay(
       hint: 'Wait for it, or `vsbypass down`.',
     });
   }
-  if (state === 'broken' && (await stopInstance(paths))) {
+  if (state === 'broken' && (await clearBroken(paths, processes.daemon))) {
     report({
       type: 'recovered',
       what: `cleared away a broken instance (${reason ?? 'no reason known'})`,

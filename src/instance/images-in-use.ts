@@ -2,10 +2,10 @@
 import { readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { inspectInstance, listInstances } from '../daemon/inspect.js';
-import { listSnapshots } from '../snapshot/store.js';
-import type { InstancePaths, Roots } from '../testbed/paths.js';
-import { bootFiles } from '../testbed/plan.js';
+import { bootFiles } from '../machine/plan.js';
+import { listSnapshots } from '../machine/saved/store.js';
+import type { InstancePaths, Roots } from '../state/paths.js';
+import { inspectInstance, listInstances } from './inspect.js';
 
 export interface InUseOptions {
   readonly signal: AbortSignal;

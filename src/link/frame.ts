@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 
-import { encodeSlip } from './slip.js';
+import { encodeSlip } from '../formats/slip.js';
 
 /** `type`, `slot`, `generation`. */
 const HEADER_BYTES = 4;

@@ -1,13 +1,14 @@
 /** The link to the shadow hypervisor, as the rest of the program sees it. */
+export type { GlobalCounters, VmCounters } from './counters.js';
 export { GLOBAL_SLOT } from './frame.js';
-export { Link, type LinkEvents, type LinkOptions, type LinkStats } from './link.js';
+export type { LinkEvents } from './hypervisor.js';
+export { Link, type LinkOptions } from './link.js';
 export type {
-  GlobalCounters,
   HelloRecord,
   HltPolicy,
   IrqMode,
   SlotAddress,
-  VmCounters,
   VmRecord,
   VmState,
 } from './messages.js';
+export type { LinkStats } from './stats.js';

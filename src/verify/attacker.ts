@@ -2,11 +2,11 @@
  * The attacker: root of L2, or of L1's dom0, with the search program and a folder of his own, over SSH.
  * Whatever he changes there is undone by leave().
  */
-import { VsbError } from '../errors/index.js';
-import { runRemote, shellQuote, type RunResult, type SshTarget } from '../ssh/client.js';
+import { VsbError } from '../base/errors.js';
+import type { ChannelEvidence } from '../contract/evidence.js';
+import { runRemote, shellQuote, type RunResult, type SshTarget } from '../host/ssh.js';
 import { octal } from './canary.js';
 import type { Channel } from './channels.js';
-import type { ChannelEvidence } from './evidence.js';
 import type { Ground, Subject, Tracer } from './ground.js';
 import { parseAnswer, searchJob, type Wanted } from './search.js';
 import type { TracedIo } from './trace.js';

@@ -4,6 +4,8 @@
  */
 import { randomInt } from 'node:crypto';
 
+import type { Encoding } from '../contract/evidence.js';
+
 /** Letters and digits that survive any terminal; none of them ends a line or is echoed as something else. */
 const alphabet = 'abcdefghijkmnpqrstuvwxyz23456789';
 /** 16 characters of 32: 80 bits, so no hit is chance. */
@@ -12,17 +14,6 @@ const canaryLength = 16;
 export function newCanary(): string {
   return Array.from({ length: canaryLength }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
-
-export const encodings = [
-  'plain',
-  'reversed',
-  'hex',
-  'base64',
-  /** Any byte after each one: UTF-16 of both byte orders is the case in which it is a zero. */
-  'interleaved',
-  'interleaved, reversed',
-] as const;
-export type Encoding = (typeof encodings)[number];
 
 /** A byte string to look for. */
 export interface Needle {

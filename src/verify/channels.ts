@@ -2,8 +2,8 @@
  * Everything of the layers below a user VM's console that is searched, and what the search claims of it.
  * A claim is proved by the baseline: a channel that claims a canary must show it there.
  */
-import { l2VmPaths } from '../testbed/layers/l2-paths.js';
-import type { CanaryKind } from './evidence.js';
+import type { CanaryKind } from '../contract/evidence.js';
+import { l2VmPaths } from '../layers/l2-paths.js';
 import type { Subject } from './ground.js';
 
 export interface Channel {

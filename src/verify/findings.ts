@@ -1,6 +1,11 @@
 /** What each channel, with the console left to L2 and shadowed, says for itself: what the verdict and the test reports are made of. */
+import type {
+  CanaryKind,
+  ChannelEvidence,
+  PhaseEvidence,
+  PhaseMode,
+} from '../contract/evidence.js';
 import type { Channel } from './channels.js';
-import type { CanaryKind, ChannelEvidence, PhaseEvidence, PhaseMode } from './evidence.js';
 
 /**
  * `passed`: as it has to be. `leak`: seen, and must not be. `gap`: proves nothing. `known-limit`: seen, and no console

@@ -1,5 +1,5 @@
 /** L2 = Linux with KVM, of which the attacker is root. */
-import { l2VmPaths } from '../testbed/layers/l2-paths.js';
+import { l2VmPaths } from '../layers/l2-paths.js';
 import { hostChannels, serialChannels } from './channels.js';
 import type { L2Ground } from './ground.js';
 import { kvmTracer } from './kvm-trace.js';

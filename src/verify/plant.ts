@@ -1,7 +1,7 @@
 /** Puts canaries on a user VM's console. */
-import type { Typist } from '../console/typist.js';
+import type { Typist } from '../console/dialogue/typist.js';
+import type { CanaryKind } from '../contract/evidence.js';
 import { octal } from './canary.js';
-import type { CanaryKind } from './evidence.js';
 
 /** One of each kind, at a shell prompt. */
 export async function plant(

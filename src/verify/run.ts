@@ -5,13 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { connectGateway, type GatewayLogin } from '../console/gateway-client.js';
-import { connectOperator } from '../console/operator.js';
 import type { L2Kind } from '../config/schema.js';
-import type { ManagementTargets } from '../testbed/management-targets.js';
-import { Attacker } from './attacker.js';
-import { newCanary } from './canary.js';
-import type { Channel } from './channels.js';
+import { connectGateway, type GatewayLogin } from '../console/client/gateway-client.js';
+import { connectOperator } from '../console/client/operator.js';
 import {
   canaryKinds,
   type CanaryKind,
@@ -21,7 +17,11 @@ import {
   type PhaseMode,
   type SelfTestReport,
   type VerifyReport,
-} from './evidence.js';
+} from '../contract/evidence.js';
+import type { ManagementTargets } from '../state/management-targets.js';
+import { Attacker } from './attacker.js';
+import { newCanary } from './canary.js';
+import type { Channel } from './channels.js';
 import { l1Ground, l2Ground } from './ground.js';
 import { plant } from './plant.js';
 import { searchBuffers, wantedOf, type Wanted } from './search.js';

@@ -1,11 +1,11 @@
 /**
- * The job of the search program (images/search) and its answer; and the same search in what the tool itself
+ * The job of the search program (images/programs/search) and its answer; and the same search in what the tool itself
  * has collected.
  */
-import { VsbError } from '../errors/index.js';
+import { VsbError } from '../base/errors.js';
+import type { CanaryKind, ChannelEvidence, Hit } from '../contract/evidence.js';
 import { needlesOf, placesOf, type Needle } from './canary.js';
 import type { Channel } from './channels.js';
-import type { CanaryKind, ChannelEvidence, Hit } from './evidence.js';
 
 /** The program sees needles only so, so that neither it nor what brought them there is a hit. */
 const mask = 0xa5;

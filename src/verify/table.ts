@@ -1,6 +1,11 @@
 /** The evidence as a table for people. */
-import { canaryKinds, type CanaryKind, type ChannelEvidence, type Hit } from './evidence.js';
-import type { PhaseEvidence, SelfTestReport, VerifyReport } from './evidence.js';
+import {
+  canaryKinds,
+  type CanaryKind,
+  type ChannelEvidence,
+  type Hit,
+} from '../contract/evidence.js';
+import type { PhaseEvidence, SelfTestReport, VerifyReport } from '../contract/evidence.js';
 
 /** Rows of the comparison, the header first. */
 export function comparisonRows(report: VerifyReport, knownLimits: ReadonlySet<string>): string[][] {

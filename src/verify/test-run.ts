@@ -1,8 +1,8 @@
 /** A run of `verify` as suites of tests: each channel, with the console left to L2 and shadowed. */
-import { VsbError, messageOf } from '../errors/index.js';
-import type { TestCase, TestRun, TestSuite } from '../test-report/test-run.js';
+import { VsbError, messageOf } from '../base/errors.js';
+import type { ChannelEvidence, SelfTestReport, VerifyReport } from '../contract/evidence.js';
+import type { TestCase, TestRun, TestSuite } from '../formats/test-run/test-run.js';
 import type { Channel } from './channels.js';
-import type { ChannelEvidence, SelfTestReport, VerifyReport } from './evidence.js';
 import { evidenceIn, findingsOf, type Finding, type Outcome } from './findings.js';
 
 const outcomes = {

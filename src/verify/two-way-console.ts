@@ -1,7 +1,7 @@
 /** A user VM's console with both its ways open: the secure one, and the operator's through L2. */
 import type { ConsoleConnection } from '../console/connection.js';
-import { anyPrompt, Typist } from '../console/typist.js';
-import type { PhaseMode } from './evidence.js';
+import { anyPrompt, Typist } from '../console/dialogue/typist.js';
+import type { PhaseMode } from '../contract/evidence.js';
 
 /** How long each part of going home may take. */
 const partLimitMs = 30_000;

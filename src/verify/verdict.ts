@@ -1,6 +1,6 @@
 /** What the evidence proves. */
+import type { ChannelEvidence, PhaseEvidence, Verdict } from '../contract/evidence.js';
 import type { Channel } from './channels.js';
-import type { ChannelEvidence, PhaseEvidence, Verdict } from './evidence.js';
 import { evidenceIn, findingsOf, type Outcome } from './findings.js';
 
 export interface Judgement {

@@ -1,7 +1,7 @@
 /** Xen's trace buffers, read with xentrace(8): what Xen hands to the device model. Records: xen/include/public/trace.h. */
-import { VsbError } from '../errors/index.js';
-import { com1Accesses, type PortAccess, type TracedIo } from './trace.js';
+import { VsbError } from '../base/errors.js';
 import type { Tracer } from './ground.js';
+import { com1Accesses, type PortAccess, type TracedIo } from './trace.js';
 
 const program = '/usr/lib/xen-4.17/bin/xentrace';
 /** Subclass TRC_HVM_HANDLER. */

@@ -1,5 +1,5 @@
 /** So many messages a second for long, some more at once; who sends more is listened to later. */
-import { fullBucket, refilled, type Bucket, type BucketLimits } from '../time/token-bucket.js';
+import { fullBucket, refilled, type Bucket, type BucketLimits } from '../base/token-bucket.js';
 
 export class Rate {
   readonly #limits: BucketLimits;

@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { WebSocketServer, type WebSocket } from 'ws';
 
-import { errnoOf, messageOf, VsbError } from '../errors/index.js';
+import { errnoOf, messageOf, VsbError } from '../base/errors.js';
 import { Admission } from './admission.js';
 import type { Asset } from './assets.js';
 import { MAX_MESSAGE } from './page/limits.js';

@@ -4,8 +4,8 @@
  */
 import type { RawData, WebSocket } from 'ws';
 
+import { messageOf, VsbError } from '../base/errors.js';
 import type { ConsoleConnection } from '../console/connection.js';
-import { messageOf, VsbError } from '../errors/index.js';
 import { sameProof, secret } from './admission.js';
 import { pageMessageSchema, whoSchema, type PageMessage, type ServerMessage } from './messages.js';
 import { INPUT_PIECE, INPUT_WINDOW, OUTPUT_WINDOW, proofText } from './page/limits.js';

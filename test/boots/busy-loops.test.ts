@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { BusyLoops } from '../../src/boots/busy-loops.js';
-import { identifyProcess } from '../../src/testbed/process-identity.js';
+import { identifyProcess } from '../../src/base/process-identity.js';
 
 describe('BusyLoops', () => {
   it('runs as many as asked for, and leaves none behind', async () => {

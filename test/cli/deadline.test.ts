@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import type { VsbError } from '../../src/base/errors.js';
 import { Deadline } from '../../src/cli/deadline.js';
-import type { VsbError } from '../../src/errors/index.js';
 import { writeHangingQemu } from '../rig/fake-qemu.js';
 import { runCli } from '../rig/run-cli.js';
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { warmName } from '../../src/snapshot/store.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../../src/testbed/paths.js';
+import { warmName } from '../../src/machine/saved/store.js';
+import { createInstanceDirectories, findRoots, instancePaths } from '../../src/state/paths.js';
 import { runCli } from '../rig/run-cli.js';
 import { writeSavedState } from '../rig/saved-state.js';
 

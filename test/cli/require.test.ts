@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { VsbError } from '../../src/base/errors.js';
 import { orSkip } from '../../src/cli/or-skip.js';
-import { VsbError } from '../../src/errors/index.js';
 import { writeFakeQemu } from '../rig/fake-qemu.js';
 import { runCli, type Finished } from '../rig/run-cli.js';
 

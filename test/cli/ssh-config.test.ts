@@ -20,8 +20,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { refreshSshConfig } from '../../src/cli/actions/ssh-config.js';
 import { sshConfigCommand } from '../../src/cli/commands/ssh-config.js';
-import type { InstanceAccess } from '../../src/cli/context.js';
-import { fingerprintOfLine, generateKey } from '../../src/console/keys.js';
+import type { InstanceAccess } from '../../src/console/client/instance-access.js';
+import { fingerprintOfLine, generateKey } from '../../src/formats/keys/key-files.js';
 
 const run = promisify(execFile);
 const hostKey = generateKey('host');

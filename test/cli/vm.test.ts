@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { VsbError } from '../../src/base/errors.js';
+import { documents } from '../../src/contract/documents/documents.js';
 import type { Handlers } from '../../src/daemon/server.js';
-import { documents } from '../../src/documents/documents.js';
-import { VsbError } from '../../src/errors/index.js';
 import { CliInstance } from '../rig/cli-instance.js';
 import { ConsoleRig } from '../rig/console-rig.js';
 

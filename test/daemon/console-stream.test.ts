@@ -6,8 +6,8 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { connectLocal } from '../../src/console/local-client.js';
-import { VmConsole } from '../../src/console/vm-console.js';
+import { connectLocal } from '../../src/console/client/local-client.js';
+import { VmConsole } from '../../src/console/hub/vm-console.js';
 import { serveConsole } from '../../src/daemon/console-stream.js';
 
 const never = new AbortController().signal;

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { callDaemon } from '../../src/daemon/client.js';
-import type { InstanceStatus } from '../../src/daemon/protocol.js';
-import { ControlServer, type Handlers } from '../../src/daemon/server.js';
-import { VsbError } from '../../src/errors/index.js';
+import { VsbError } from '../../src/base/errors.js';
 import { parseConfig } from '../../src/config/load.js';
+import type { InstanceStatus } from '../../src/contract/control.js';
+import { ControlServer, type Handlers } from '../../src/daemon/server.js';
+import { callDaemon } from '../../src/instance/client.js';
 
 const status: InstanceStatus = {
   schemaVersion: 1,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
+import { VsbError } from '../../src/base/errors.js';
 import { failureOf } from '../../src/daemon/failure.js';
-import { VsbError } from '../../src/errors/index.js';
 
 it('failureOf leaves an expected failure as it is', () => {
   const error = new VsbError('E_QMP', 'no answer');

@@ -5,17 +5,17 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { VsbError } from '../../src/base/errors.js';
+import { identifyProcess, isAlive } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
 import { Testbed } from '../../src/daemon/testbed.js';
-import { VsbError } from '../../src/errors/index.js';
 import {
   createInstanceDirectories,
   findRoots,
   instancePaths,
   type InstancePaths,
-} from '../../src/testbed/paths.js';
-import { identifyProcess, isAlive } from '../../src/testbed/process-identity.js';
-import { readProcesses } from '../../src/testbed/record.js';
+} from '../../src/state/paths.js';
+import { readProcesses } from '../../src/state/record.js';
 
 let directory: string;
 let paths: InstancePaths;

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { callDaemon } from '../../src/daemon/client.js';
+import { callDaemon } from '../../src/instance/client.js';
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
 

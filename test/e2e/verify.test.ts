@@ -1,7 +1,7 @@
 /** A testbed of each kind: the console left to L2 and taken back, and the attack with and without the shadow layer. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { SelfTestReport, VerifyReport } from '../../src/verify/evidence.js';
+import type { SelfTestReport, VerifyReport } from '../../src/contract/evidence.js';
 import { CommandLine, type Status } from './command-line.js';
 import { shell } from './guest-shell.js';
 

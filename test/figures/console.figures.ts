@@ -13,10 +13,14 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { connectGateway } from '../../src/console/gateway-client.js';
-import { fingerprintOfLine, generateKey, knownHostsLine } from '../../src/console/keys.js';
-import type { AttachRequest } from '../../src/console/gateway-protocol.js';
-import { renderSshConfig } from '../../src/console/ssh-config.js';
+import { connectGateway } from '../../src/console/client/gateway-client.js';
+import { renderSshConfig } from '../../src/console/client/ssh-config.js';
+import type { AttachRequest } from '../../src/contract/gateway.js';
+import {
+  fingerprintOfLine,
+  generateKey,
+  knownHostsLine,
+} from '../../src/formats/keys/key-files.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 
 const hostKey = generateKey('host');

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { imagesInUse } from '../../src/instance/images-in-use.js';
+import { bootFiles } from '../../src/machine/plan.js';
 import {
   createInstanceDirectories,
   findRoots,
   instancePaths,
   type InstancePaths,
   type Roots,
-} from '../../src/testbed/paths.js';
-import { bootFiles } from '../../src/testbed/plan.js';
-import { writeProcesses } from '../../src/testbed/record.js';
+} from '../../src/state/paths.js';
+import { writeProcesses } from '../../src/state/record.js';
 import { writeSavedState } from '../rig/saved-state.js';
 
 let directory: string;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { VsbError } from '../../src/errors/index.js';
+import { VsbError } from '../../src/base/errors.js';
 import { encodeFrame } from '../../src/link/frame.js';
 import { Link, type LinkOptions, type VmRecord } from '../../src/link/index.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';

@@ -1,18 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { SlipDecoder } from '../../src/formats/slip.js';
+import { globalCountersOf, vmCountersOf } from '../../src/link/counters.js';
 import { decodeFrame, encodeFrame, MAX_PAYLOAD, type Frame } from '../../src/link/frame.js';
-import {
-  decodeFromL1,
-  decodeToL1,
-  encodeFromL1,
-  encodeToL1,
-  globalCountersOf,
-  vmCountersOf,
-  type FromL1,
-  type ToL1,
-} from '../../src/link/messages.js';
-import { SlipDecoder } from '../../src/link/slip.js';
+import { decodeFromL1, encodeFromL1 } from '../../src/link/from-l1.js';
+import type { FromL1, ToL1 } from '../../src/link/messages.js';
+import { decodeToL1, encodeToL1 } from '../../src/link/to-l1.js';
 
 const u8 = fc.nat(0xff);
 const u16 = fc.nat(0xffff);

@@ -6,17 +6,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { fingerprintOfLine } from '../../src/console/keys.js';
+import { identifyProcess } from '../../src/base/process-identity.js';
+import type { InstanceStatus } from '../../src/contract/control.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
-import type { InstanceStatus } from '../../src/daemon/protocol.js';
+import { fingerprintOfLine } from '../../src/formats/keys/key-files.js';
 import {
   createInstanceDirectories,
   findRoots,
   instancePaths,
   type InstancePaths,
-} from '../../src/testbed/paths.js';
-import { identifyProcess } from '../../src/testbed/process-identity.js';
-import { writeProcesses } from '../../src/testbed/record.js';
+} from '../../src/state/paths.js';
+import { writeProcesses } from '../../src/state/record.js';
 import { ConsoleRig } from './console-rig.js';
 import { runCli, type Finished } from './run-cli.js';
 

@@ -9,9 +9,9 @@ import {
   type Gateway,
   type GatewayEvent,
   type GatewayOptions,
-} from '../../src/console/gateway.js';
-import { ConsoleHub } from '../../src/console/hub.js';
-import { generateKey, type KeyPair } from '../../src/console/keys.js';
+} from '../../src/console/gateway/gateway.js';
+import { ConsoleHub } from '../../src/console/hub/hub.js';
+import { generateKey, type KeyPair } from '../../src/formats/keys/key-files.js';
 import { Link } from '../../src/link/index.js';
 import { FakeL1, type FakeVm } from './fake-l1.js';
 

@@ -1,8 +1,8 @@
 /** A user VM's shell played by the test: echoes what is typed, and runs the few commands that are typed at it. */
 import { Duplex } from 'node:stream';
 
+import { VsbError } from '../../src/base/errors.js';
 import type { ConsoleConnection } from '../../src/console/connection.js';
-import { VsbError } from '../../src/errors/index.js';
 
 /** How long any `sleep` takes. */
 const sleepMs = 50;

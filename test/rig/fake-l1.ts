@@ -8,10 +8,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { SlipDecoder } from '../../src/formats/slip.js';
 import { decodeFrame, encodeFrame, GLOBAL_SLOT, MAX_PAYLOAD } from '../../src/link/frame.js';
+import { encodeFromL1 } from '../../src/link/from-l1.js';
 import {
-  decodeToL1,
-  encodeFromL1,
   requestTypeOf,
   type FromL1,
   type HelloRecord,
@@ -19,8 +19,8 @@ import {
   type ToL1,
   type VmRecord,
 } from '../../src/link/messages.js';
-import { SlipDecoder } from '../../src/link/slip.js';
 import { RetryDelay, StreamReceiver, StreamSender } from '../../src/link/stream.js';
+import { decodeToL1 } from '../../src/link/to-l1.js';
 
 const UNLIMITED = 0x4000_0000;
 

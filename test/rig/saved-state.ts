@@ -1,11 +1,11 @@
 /** A saved state on disk that nobody can resume: what lists and prunes states needs no more. */
 import { writeFile } from 'node:fs/promises';
 
-import type { ImageDirectories } from '../../src/build/images.js';
 import { parseConfig } from '../../src/config/load.js';
-import { bindingSchema } from '../../src/snapshot/binding.js';
-import { writeSnapshot } from '../../src/snapshot/store.js';
-import type { InstancePaths } from '../../src/testbed/paths.js';
+import type { ImageDirectories } from '../../src/images/build.js';
+import { bindingSchema } from '../../src/machine/saved/binding.js';
+import { writeSnapshot } from '../../src/machine/saved/store.js';
+import type { InstancePaths } from '../../src/state/paths.js';
 
 /** @param images that it needs; undefined: it does not say so, as those of older versions */
 export async function writeSavedState(

@@ -1,5 +1,5 @@
 /** Evidence of `verify` as a run on a testbed would bring it. */
-import type { CanaryKind, ChannelEvidence, PhaseEvidence } from '../../src/verify/evidence.js';
+import type { CanaryKind, ChannelEvidence, PhaseEvidence } from '../../src/contract/evidence.js';
 import { l1Ground, l2Ground } from '../../src/verify/ground.js';
 
 const subject = { vm: 'vm1', id: 7, qemuPid: 1, memoryBytes: 2 ** 28, directory: '/run/x' };

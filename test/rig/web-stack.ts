@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import { WebSocket } from 'ws';
 
-import type { InstanceAccess } from '../../src/cli/context.js';
-import { fingerprintOfLine } from '../../src/console/keys.js';
-import { isShadowed, openConsole } from '../../src/console/open.js';
+import type { InstanceAccess } from '../../src/console/client/instance-access.js';
+import { isShadowed, openConsole } from '../../src/console/client/open.js';
+import { fingerprintOfLine } from '../../src/formats/keys/key-files.js';
 import { loadAssets } from '../../src/web/assets.js';
 import type { PageMessage, ServerMessage } from '../../src/web/messages.js';
 import { proofText } from '../../src/web/page/limits.js';

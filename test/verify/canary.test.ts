@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { needlesOf, newCanary, octal, placesOf, type Encoding } from '../../src/verify/canary.js';
+import type { Encoding } from '../../src/contract/evidence.js';
+import { needlesOf, newCanary, octal, placesOf } from '../../src/verify/canary.js';
 
 const canary = newCanary();
 const plain = Buffer.from(canary);

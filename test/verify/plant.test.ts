@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { Typist } from '../../src/console/typist.js';
+import { Typist } from '../../src/console/dialogue/typist.js';
 import { newCanary, octal } from '../../src/verify/canary.js';
 import { plant } from '../../src/verify/plant.js';
 import { connectionTo, FakeGuest } from '../rig/fake-guest.js';

@@ -9,11 +9,11 @@ import { execa } from 'execa';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { ChannelEvidence } from '../../src/contract/evidence.js';
+import { searchProgram } from '../../src/images/programs.js';
 import { needlesOf, newCanary, octal } from '../../src/verify/canary.js';
 import type { Channel } from '../../src/verify/channels.js';
-import type { ChannelEvidence } from '../../src/verify/evidence.js';
 import { parseAnswer, searchBuffers, searchJob, wantedOf } from '../../src/verify/search.js';
-import { searchProgram } from '../../src/build/programs.js';
 
 const canary = newCanary();
 const wanted = wantedOf(new Map([['echoed', canary]]));

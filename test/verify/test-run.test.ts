@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import { VsbError } from '../../src/errors/index.js';
-import type { PhaseEvidence, VerifyReport } from '../../src/verify/evidence.js';
+import { VsbError } from '../../src/base/errors.js';
+import type { PhaseEvidence, VerifyReport } from '../../src/contract/evidence.js';
+import type { TestRun } from '../../src/formats/test-run/test-run.js';
 import { failedTestRun, selfTestRun, verifyTestRun } from '../../src/verify/test-run.js';
 import { judge, missedBy } from '../../src/verify/verdict.js';
-import type { TestRun } from '../../src/test-report/test-run.js';
 import { channels, hit, phase, withHit } from '../rig/verify-evidence.js';
 
 const startedAt = new Date('2026-01-31T12:00:00Z');

@@ -2,8 +2,8 @@ import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { VsbError } from '../../src/errors/index.js';
-import type { PhaseMode } from '../../src/verify/evidence.js';
+import { VsbError } from '../../src/base/errors.js';
+import type { PhaseMode } from '../../src/contract/evidence.js';
 import { TwoWayConsole } from '../../src/verify/two-way-console.js';
 import { connectionTo, FakeGuest } from '../rig/fake-guest.js';
 

@@ -2,9 +2,10 @@ import { PassThrough } from 'node:stream';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import { VsbError } from '../../src/base/errors.js';
 import { serveWeb } from '../../src/cli/actions/web.js';
-import type { CliContext, InstanceAccess } from '../../src/cli/context.js';
-import { VsbError } from '../../src/errors/index.js';
+import type { CliContext } from '../../src/cli/context.js';
+import type { InstanceAccess } from '../../src/console/client/instance-access.js';
 import { FakePage, WebStack } from '../rig/web-stack.js';
 
 let stack: WebStack;

@@ -1,6 +1,6 @@
 /** Counts what the hypervisor of L2, or of a host that is not nested, does for its user VMs. */
-import { VsbError } from '../../errors/index.js';
-import { runRemote, type SshTarget } from '../../ssh/client.js';
+import { VsbError } from '../../base/errors.js';
+import { runRemote, type SshTarget } from '../../host/ssh.js';
 
 export interface ExitCounter {
   /** @throws VsbError E_SSH; the signal's reason */

@@ -1,9 +1,9 @@
 /** The console the way that the operator of the host has it: the socket of QEMU's serial port (KVM), its pty (Xen). */
 import type { L2Kind } from '../../config/schema.js';
+import { connectOperator } from '../../console/client/operator.js';
 import type { ConsoleConnection } from '../../console/connection.js';
-import { connectOperator } from '../../console/operator.js';
-import { shellQuote } from '../../ssh/client.js';
-import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
+import { shellQuote } from '../../host/ssh.js';
+import { l2VmPaths } from '../../layers/l2-paths.js';
 import { ProbeEnd } from '../ends/probe-end.js';
 import type { Configuration } from './configuration.js';
 

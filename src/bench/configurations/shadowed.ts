@@ -1,8 +1,8 @@
 /** A console of a user VM that the testbed shadows. */
 import { suitingHltPolicy } from '../../config/interrupts.js';
 import type { IrqMode } from '../../config/schema.js';
-import { connectGateway } from '../../console/gateway-client.js';
-import { connectLocal } from '../../console/local-client.js';
+import { connectGateway } from '../../console/client/gateway-client.js';
+import { connectLocal } from '../../console/client/local-client.js';
 import { ChannelEnd } from '../ends/channel-end.js';
 import type { Shadow, Stack } from '../stacks/stack.js';
 import type { Configuration } from './configuration.js';

@@ -1,7 +1,7 @@
 /** An end whose bytes come to this process: by SSH from the gateway or from L2, or from the daemon's control socket. */
 import type { Duplex } from 'node:stream';
 
-import { VsbError } from '../../errors/index.js';
+import { VsbError } from '../../base/errors.js';
 import { lateError, type End, type EndKind, type Step, type Timing } from './end.js';
 import { Tape } from './tape.js';
 

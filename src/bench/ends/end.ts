@@ -2,8 +2,8 @@
  * An end of a console: whoever types there and reads what comes, with a clock. All that is measured at a
  * console is a script of three kinds of steps, so that every end measures in the same way.
  */
-import { printableText } from '../../console/ansi.js';
-import { VsbError } from '../../errors/index.js';
+import { VsbError } from '../../base/errors.js';
+import { printableText } from '../../formats/ansi.js';
 
 export type Step =
   | { readonly do: 'send'; readonly bytes: Buffer }

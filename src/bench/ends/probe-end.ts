@@ -1,6 +1,6 @@
-/** An end in L2: the probe (images/bench) at what QEMU has of the VM's serial port, with L2's clock and no SSH on the way. */
-import { VsbError } from '../../errors/index.js';
-import { runRemote, shellQuote, type SshTarget } from '../../ssh/client.js';
+/** An end in L2: the probe (images/programs/bench) at what QEMU has of the VM's serial port, with L2's clock and no SSH on the way. */
+import { VsbError } from '../../base/errors.js';
+import { runRemote, shellQuote, type SshTarget } from '../../host/ssh.js';
 import { VoidRun } from '../measures/cell.js';
 import { lateError, type End, type Step, type Timing } from './end.js';
 

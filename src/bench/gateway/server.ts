@@ -2,9 +2,9 @@
  * The gateway by itself, as a process of its own like the daemon: one console that echoes what is typed at
  * once, and floods its terminal when asked to. The process ends with its parent.
  */
-import { generateKey } from '../../console/keys.js';
-import { startGateway } from '../../console/gateway.js';
-import { VmConsole, type ConsoleLink } from '../../console/vm-console.js';
+import { startGateway } from '../../console/gateway/gateway.js';
+import { VmConsole, type ConsoleLink } from '../../console/hub/vm-console.js';
+import { generateKey } from '../../formats/keys/key-files.js';
 import { text } from '../measures/text.js';
 import { floodBytes, floodEnd, floodKey, gatewayVm, type GatewayReady } from './protocol.js';
 

@@ -1,9 +1,9 @@
 /**
  * What one access of the user VM to its serial port takes, as a program there sees it, the system call taken off
- * (images/bench/uart-access.c).
+ * (images/programs/bench/uart-access.c).
  */
+import { VsbError } from '../../base/errors.js';
 import type { Configuration } from '../configurations/configuration.js';
-import { VsbError } from '../../errors/index.js';
 import { expect, pause, send, type End, type Step } from '../ends/end.js';
 import type { Cell } from './cell.js';
 import { answerMs, newMark, run, toPrompt } from './guest.js';

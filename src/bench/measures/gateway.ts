@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { connectGateway } from '../../console/gateway-client.js';
-import { fingerprintOfLine } from '../../console/keys.js';
-import { VsbError } from '../../errors/index.js';
+import { VsbError } from '../../base/errors.js';
+import { connectGateway } from '../../console/client/gateway-client.js';
+import { fingerprintOfLine } from '../../formats/keys/key-files.js';
 import { ChannelEnd } from '../ends/channel-end.js';
 import { expect, pause, send, type Step, type Timing } from '../ends/end.js';
 import { floodEnd, floodKey, gatewayVm, type GatewayReady } from '../gateway/protocol.js';

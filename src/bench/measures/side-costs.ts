@@ -2,8 +2,8 @@
  * What a console costs those who do not use it: work of fixed size in another user VM of the same L2, while
  * nobody is at this VM's console, somebody is, somebody types there, or it is flooded.
  */
+import { VsbError } from '../../base/errors.js';
 import type { Configuration } from '../configurations/configuration.js';
-import { VsbError } from '../../errors/index.js';
 import { expect, pause, send, type End, type Step } from '../ends/end.js';
 import type { Cell } from './cell.js';
 import { answerMs, newMark, run, toPrompt } from './guest.js';

@@ -2,8 +2,8 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { writeInitrd } from '../../testbed/assemble.js';
-import { linuxCommandLine } from '../../testbed/layers/l2-kvm.js';
+import { linuxCommandLine } from '../../layers/l2-kvm.js';
+import { writeInitrd } from '../../machine/assemble.js';
 import type { HostSystem } from './host.js';
 
 /** Names relative to QEMU's working directory. */

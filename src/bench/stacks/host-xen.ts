@@ -2,7 +2,7 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { virtioDisk } from '../../testbed/layers/device-model.js';
+import { virtioDisk } from '../../layers/device-model.js';
 import type { HostSystem } from './host.js';
 
 /** Names relative to QEMU's working directory. */

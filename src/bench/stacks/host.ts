@@ -5,36 +5,32 @@
  * It has folders like an instance's, with the benchmark as its daemon, so that a later run, and `down --all`, find
  * what a killed one has left. QEMU itself ends with the benchmark: the kernel sees to it.
  */
+import { VsbError } from '../../base/errors.js';
+import { identifyProcess } from '../../base/process-identity.js';
 import { configSchema, withDefaultVms, type Config, type L2Kind } from '../../config/schema.js';
-import { awaitQmp, describeUsernet } from '../../daemon/connect-qmp.js';
-import { loginLogged } from '../../daemon/boot-phases.js';
-import { forwardedPort } from '../../daemon/forwarded-ports.js';
-import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../../daemon/leftovers.js';
-import { connectConsole } from '../../daemon/connect-consoles.js';
-import { freshLog } from '../../daemon/layer-log.js';
-import { runPhases, type Phase } from '../../daemon/phases.js';
-import { describeExit, endQemu, QemuProcess } from '../../daemon/qemu-process.js';
-import { limitsMs, loopback } from '../../daemon/running.js';
-import { VsbError } from '../../errors/index.js';
+import { hostMemoryMiB } from '../../config/sizes.js';
+import { packCpio } from '../../formats/cpio.js';
+import { publicLineOf } from '../../formats/keys/dropbear.js';
 import type { Accel } from '../../host/accel.js';
 import { qemuProgram } from '../../host/qemu.js';
-import type { QmpClient } from '../../qmp/client.js';
-import type { SshTarget } from '../../ssh/client.js';
-import { defineVm } from '../../testbed/assemble.js';
-import { packCpio } from '../../testbed/cpio.js';
-import { publicLineOf } from '../../testbed/dropbear-key.js';
-import { machineArguments, networkArguments, optionValue } from '../../testbed/layers/l0.js';
-import { l2Overlay, virtualizedSystem } from '../../testbed/layers/l2.js';
-import { l2Address, l2MacAddress } from '../../testbed/layers/network.js';
-import { hostMemoryMiB } from '../../testbed/layers/sizes.js';
-import {
-  createInstanceDirectories,
-  instancePaths,
-  type InstancePaths,
-} from '../../testbed/paths.js';
-import { identifyProcess } from '../../testbed/process-identity.js';
-import { vmUuid, writeProcesses } from '../../testbed/record.js';
-import { ensureSecrets, type Secrets } from '../../testbed/secrets.js';
+import type { QmpClient } from '../../host/qmp.js';
+import type { SshTarget } from '../../host/ssh.js';
+import { machineArguments, networkArguments, optionValue } from '../../layers/l0.js';
+import { l2Overlay, virtualizedSystem } from '../../layers/l2.js';
+import { l2Address, l2MacAddress } from '../../layers/network.js';
+import { defineVm } from '../../machine/assemble.js';
+import { loginLogged } from '../../machine/boot-phases.js';
+import { connectConsole } from '../../machine/connect-consoles.js';
+import { awaitQmp, describeUsernet } from '../../machine/connect-qmp.js';
+import { forwardedPort } from '../../machine/forwarded-ports.js';
+import { freshLog } from '../../machine/layer-log.js';
+import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../../machine/leftovers.js';
+import { runPhases, type Phase } from '../../machine/phases.js';
+import { describeExit, endQemu, QemuProcess } from '../../machine/qemu-process.js';
+import { limitsMs, loopback } from '../../machine/running.js';
+import { createInstanceDirectories, instancePaths, type InstancePaths } from '../../state/paths.js';
+import { vmUuid, writeProcesses } from '../../state/record.js';
+import { ensureSecrets, type Secrets } from '../../state/secrets.js';
 import { kvmHost } from './host-kvm.js';
 import { xenHost } from './host-xen.js';
 import { install } from './install.js';

@@ -1,6 +1,6 @@
 /** Brings a program into a managed layer. */
-import { VsbError } from '../../errors/index.js';
-import { runRemote, shellQuote, type SshTarget } from '../../ssh/client.js';
+import { VsbError } from '../../base/errors.js';
+import { runRemote, shellQuote, type SshTarget } from '../../host/ssh.js';
 
 /** In memory there, gone with the layer. */
 const directory = '/run/vsbypass-bench';

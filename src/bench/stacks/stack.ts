@@ -1,13 +1,13 @@
 /** What configurations run on: machines that the benchmark boots, and ends again. */
-import type { ImageDirectories } from '../../build/images.js';
-import type { BenchPrograms } from '../../build/programs.js';
 import type { HltPolicy, IrqMode, L2Kind } from '../../config/schema.js';
-import type { ConsoleTarget } from '../../console/gateway-client.js';
-import type { Counters } from '../../daemon/protocol.js';
-import type { BootEvent } from '../../events/boot.js';
+import type { ConsoleTarget } from '../../console/client/gateway-client.js';
+import type { Counters } from '../../contract/control.js';
+import type { BootEvent } from '../../contract/events.js';
 import type { AccelDecision } from '../../host/accel.js';
-import type { SshTarget } from '../../ssh/client.js';
-import type { Roots } from '../../testbed/paths.js';
+import type { SshTarget } from '../../host/ssh.js';
+import type { ImageDirectories } from '../../images/build.js';
+import type { BenchPrograms } from '../../images/programs.js';
+import type { Roots } from '../../state/paths.js';
 
 /** A machine at L0, running. */
 export interface Stack {

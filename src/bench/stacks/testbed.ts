@@ -1,4 +1,5 @@
 /** The testbed with the shadow hypervisor, as an instance of its own. */
+import { VsbError } from '../../base/errors.js';
 import {
   configSchema,
   defaultVms,
@@ -6,19 +7,18 @@ import {
   type L2Kind,
   type VmConfig,
 } from '../../config/schema.js';
-import { readKey } from '../../console/keys.js';
-import { loginLogged } from '../../daemon/boot-phases.js';
-import { bootInstance } from '../../daemon/boot.js';
-import { callDaemon } from '../../daemon/client.js';
-import type { InstanceStatus } from '../../daemon/protocol.js';
-import { limitsMs } from '../../daemon/running.js';
-import { stopInstance } from '../../daemon/stop.js';
-import { VsbError } from '../../errors/index.js';
+import type { InstanceStatus } from '../../contract/control.js';
+import { readKey } from '../../formats/keys/key-files.js';
 import type { AccelDecision } from '../../host/accel.js';
-import { defaultAppend } from '../../testbed/layers/l3.js';
-import { managementTargets } from '../../testbed/management-targets.js';
-import { instancePaths, type InstancePaths } from '../../testbed/paths.js';
-import { readPasswords } from '../../testbed/secrets.js';
+import { bootInstance } from '../../instance/boot.js';
+import { callDaemon } from '../../instance/client.js';
+import { stopInstance } from '../../instance/stop.js';
+import { defaultAppend } from '../../layers/l3.js';
+import { loginLogged } from '../../machine/boot-phases.js';
+import { limitsMs } from '../../machine/running.js';
+import { managementTargets } from '../../state/management-targets.js';
+import { instancePaths, type InstancePaths } from '../../state/paths.js';
+import { readPasswords } from '../../state/secrets.js';
 import { install } from './install.js';
 import { imagesOf, type Stack, type StackInputs } from './stack.js';
 

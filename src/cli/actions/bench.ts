@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
+import { VsbError } from '../../base/errors.js';
 import {
   assertComparable,
   compare,
@@ -11,28 +12,27 @@ import {
 } from '../../bench/compare.js';
 import { configurations } from '../../bench/configurations/index.js';
 import { describeEnvironment } from '../../bench/environment.js';
+import type { BenchEvent } from '../../bench/events.js';
 import { isMeasureName, measureNames, type MeasureName } from '../../bench/measures/cell.js';
 import type { Mode } from '../../bench/plan.js';
 import { toCsv } from '../../bench/report/csv.js';
 import { toHtml } from '../../bench/report/html.js';
 import { comparisonRows, remarks, resultRows } from '../../bench/report/table.js';
-import type { BenchEvent } from '../../bench/events.js';
 import type { Results } from '../../bench/results.js';
 import { kindsFor, runBench } from '../../bench/run.js';
 import type { BenchImages } from '../../bench/stacks/stack.js';
-import { buildImages, buildL2Image } from '../../build/images.js';
-import { benchPrograms } from '../../build/programs.js';
 import { loadConfig } from '../../config/load.js';
 import { l2Kinds, type L2Kind } from '../../config/schema.js';
-import { activityAfter } from '../../events/activity.js';
-import { VsbError } from '../../errors/index.js';
+import { activityAfter } from '../../contract/activity.js';
 import type { Accel } from '../../host/accel.js';
 import { assertHost, inspectHost } from '../../host/checks.js';
 import { withRequiredAccel } from '../../host/required-accel.js';
-import { createBenchReporter } from '../../reporters/bench.js';
-import { findRoots, instancePaths } from '../../testbed/paths.js';
+import { buildImages, buildL2Image } from '../../images/build.js';
+import { benchPrograms } from '../../images/programs.js';
+import { findRoots, instancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
+import { createBenchReporter } from '../show/bench.js';
 
 export interface BenchFlags {
   readonly quick: boolean;

@@ -1,6 +1,6 @@
 /** Asks the gateway one thing about a VM's console. */
-import { askGateway } from '../../console/gateway-client.js';
-import { gatewayLogin } from '../../console/open.js';
+import { askGateway } from '../../console/client/gateway-client.js';
+import { gatewayLogin } from '../../console/client/open.js';
 import type { KeyOptions } from '../commands/console-key-options.js';
 import type { CliContext } from '../context.js';
 

@@ -1,13 +1,13 @@
 /** Carries `vsbypass console attach` out: on a terminal, or as a script, the secure way or the operator's. */
-import type { AttachMode, AttachRequest, Replay } from '../../console/gateway-protocol.js';
-import { interactByScript } from '../../console/client.js';
+import { VsbError } from '../../base/errors.js';
+import { interact, type InteractiveOptions } from '../../console/client/interactive.js';
+import { isShadowed, openConsole, runningGateway } from '../../console/client/open.js';
+import { warnNotSecure } from '../../console/client/operator.js';
+import { Recording } from '../../console/client/recording.js';
+import { sizeOf } from '../../console/client/terminal.js';
 import type { ConsoleConnection } from '../../console/connection.js';
-import { interact, type InteractiveOptions } from '../../console/interactive.js';
-import { isShadowed, openConsole, runningGateway } from '../../console/open.js';
-import { warnNotSecure } from '../../console/operator.js';
-import { Recording } from '../../console/recording.js';
-import { sizeOf } from '../../console/terminal.js';
-import { VsbError } from '../../errors/index.js';
+import { interactByScript } from '../../console/dialogue/at-console.js';
+import type { AttachMode, AttachRequest, Replay } from '../../contract/gateway.js';
 import type { KeyOptions } from '../commands/console-key-options.js';
 import type { CliContext } from '../context.js';
 import { prepareSteps, type RawStep } from './console-steps.js';

@@ -1,12 +1,12 @@
 /** Carries `vsbypass console grant`, `revoke` and `grants` out: the daemon keeps the grants. */
 import { readFile } from 'node:fs/promises';
 
-import { fingerprintOfLine } from '../../console/keys.js';
-import { callDaemon } from '../../daemon/client.js';
-import type { GrantInfo } from '../../daemon/protocol.js';
-import { errnoOf, VsbError } from '../../errors/index.js';
+import { errnoOf, VsbError } from '../../base/errors.js';
+import type { GrantInfo } from '../../contract/control.js';
+import { fingerprintOfLine } from '../../formats/keys/key-files.js';
+import { servedInstance } from '../../instance/access.js';
+import { callDaemon } from '../../instance/client.js';
 import type { CliContext } from '../context.js';
-import { servedInstance } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 interface JsonOption {

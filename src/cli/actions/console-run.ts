@@ -1,16 +1,16 @@
 /** Carries `vsbypass console run` out. */
-import { scriptPeer, withConnection } from '../../console/client.js';
-import { Conversation } from '../../console/conversation.js';
-import { isShadowed, openConsole } from '../../console/open.js';
-import { warnNotSecure } from '../../console/operator.js';
-import { parseExpectPattern } from '../../console/script.js';
-import { runInShell } from '../../console/shell-run.js';
-import { ExitCode, VsbError } from '../../errors/index.js';
-import { shellQuote } from '../../ssh/client.js';
-import { readPasswords } from '../../testbed/secrets.js';
+import { ExitCode, VsbError } from '../../base/errors.js';
+import { isShadowed, openConsole } from '../../console/client/open.js';
+import { warnNotSecure } from '../../console/client/operator.js';
+import { scriptPeer, withConnection } from '../../console/dialogue/at-console.js';
+import { Conversation } from '../../console/dialogue/conversation.js';
+import { parseExpectPattern } from '../../console/dialogue/script.js';
+import { runInShell } from '../../console/dialogue/shell-run.js';
+import { shellQuote } from '../../host/ssh.js';
+import { existingInstance } from '../../instance/access.js';
+import { readPasswords } from '../../state/secrets.js';
 import type { KeyOptions } from '../commands/console-key-options.js';
 import type { CliContext } from '../context.js';
-import { existingInstance } from '../instance-access.js';
 import { printJson } from '../output.js';
 import { readSecret, secretOf } from './console-steps.js';
 

@@ -1,8 +1,12 @@
 /** The steps of a console script, from the command line, where their order counts. */
 import { readFile } from 'node:fs/promises';
 
-import { parseExpectPattern, parseSendText, type ScriptStep } from '../../console/script.js';
-import { errnoOf, VsbError } from '../../errors/index.js';
+import { errnoOf, VsbError } from '../../base/errors.js';
+import {
+  parseExpectPattern,
+  parseSendText,
+  type ScriptStep,
+} from '../../console/dialogue/script.js';
 
 export const defaultTimeoutSeconds = 30;
 

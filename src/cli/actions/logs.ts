@@ -1,19 +1,19 @@
 /** Carries `vsbypass logs` out. */
 import { stat } from 'node:fs/promises';
 
-import { printableText } from '../../console/ansi.js';
-import { callDaemon } from '../../daemon/client.js';
-import { VsbError } from '../../errors/index.js';
-import { hintOfKnown } from '../../errors/suggest.js';
-import { readLog, stampLine, type LogLine } from '../../logs/files.js';
-import { followLog } from '../../logs/follow.js';
-import { layerNames, logOfLayer } from '../../logs/layers.js';
-import { parseSince } from '../../logs/since.js';
-import { openRemote, shellQuote } from '../../ssh/client.js';
-import { BoundedLines } from '../../streams/bounded-lines.js';
-import { l2VmPaths } from '../../testbed/layers/l2-paths.js';
-import type { InstancePaths } from '../../testbed/paths.js';
-import { existingInstance } from '../instance-access.js';
+import { BoundedLines } from '../../base/bounded-lines.js';
+import { VsbError } from '../../base/errors.js';
+import { hintOfKnown } from '../../base/suggest.js';
+import { printableText } from '../../formats/ansi.js';
+import { openRemote, shellQuote } from '../../host/ssh.js';
+import { existingInstance } from '../../instance/access.js';
+import { callDaemon } from '../../instance/client.js';
+import { l2VmPaths } from '../../layers/l2-paths.js';
+import { readLog, stampLine, type LogLine } from '../../state/logs/files.js';
+import { followLog } from '../../state/logs/follow.js';
+import { layerNames, logOfLayer } from '../../state/logs/layers.js';
+import { parseSince } from '../../state/logs/since.js';
+import type { InstancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson } from '../output.js';
 

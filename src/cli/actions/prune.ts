@@ -1,9 +1,9 @@
 /** Carries `vsbypass prune` out: saved states first, then what of the cache nobody needs any more. */
-import { pruneCache, type CacheEntry } from '../../build/prune.js';
-import { listInstances } from '../../daemon/inspect.js';
+import { pruneCache, type CacheEntry } from '../../images/prune.js';
 import { imagesInUse } from '../../instance/images-in-use.js';
-import { prunableSnapshots, pruneSnapshots } from '../../snapshot/store.js';
-import { findRoots } from '../../testbed/paths.js';
+import { listInstances } from '../../instance/inspect.js';
+import { prunableSnapshots, pruneSnapshots } from '../../machine/saved/store.js';
+import { findRoots } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { mebibytes, printJson, printLines, table } from '../output.js';
 

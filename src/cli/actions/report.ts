@@ -1,16 +1,16 @@
 /** Carries `vsbypass report` out. */
 import { resolve } from 'node:path';
 
+import { messageOf } from '../../base/errors.js';
 import { loadConfig } from '../../config/load.js';
-import { inspectInstance } from '../../daemon/inspect.js';
 import { inspectHost } from '../../host/checks.js';
-import { diagnose } from '../../host/diagnose.js';
-import { messageOf } from '../../errors/index.js';
-import { writeReport } from '../../report/write.js';
-import { findRoots } from '../../testbed/paths.js';
-import { readRecord } from '../../testbed/record.js';
+import { existingInstance } from '../../instance/access.js';
+import { writeReport } from '../../instance/bug-report/write.js';
+import { diagnose } from '../../instance/diagnose.js';
+import { inspectInstance } from '../../instance/inspect.js';
+import { findRoots } from '../../state/paths.js';
+import { readRecord } from '../../state/record.js';
 import type { CliContext } from '../context.js';
-import { existingInstance } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 /** @throws VsbError E_INSTANCE_UNKNOWN, E_FILE */

@@ -2,15 +2,15 @@
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
-import { imageNames, whereImages } from '../../build/images.js';
-import { readManifest, type Manifest } from '../../build/manifest.js';
+import { VsbError } from '../../base/errors.js';
 import type { L2Kind } from '../../config/schema.js';
-import { VsbError } from '../../errors/index.js';
-import { makeBom, type Bom, type Component } from '../../sbom/cyclonedx.js';
-import { readNpmLock, runtimePackages } from '../../sbom/npm.js';
-import { programHash } from '../../sbom/program.js';
-import { programSources, staticLibrary } from '../../sbom/programs.js';
-import { findRoots } from '../../testbed/paths.js';
+import { imageNames, whereImages } from '../../images/build.js';
+import { readManifest, type Manifest } from '../../images/manifest.js';
+import { makeBom, type Bom, type Component } from '../../images/sbom/cyclonedx.js';
+import { readNpmLock, runtimePackages } from '../../images/sbom/npm.js';
+import { programHash } from '../../images/sbom/program.js';
+import { programSources, staticLibrary } from '../../images/sbom/programs.js';
+import { findRoots } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
 

@@ -1,18 +1,18 @@
 /** Carries `vsbypass snapshot` out. */
-import { callDaemon } from '../../daemon/client.js';
-import { stopInstance } from '../../daemon/stop.js';
-import { VsbError } from '../../errors/index.js';
+import { VsbError } from '../../base/errors.js';
+import { existingInstance } from '../../instance/access.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
+import { callDaemon } from '../../instance/client.js';
+import { stopInstance } from '../../instance/stop.js';
 import {
   deleteSnapshot,
   listSnapshots,
   requireSnapshot,
   snapshotPaths,
   warmName,
-} from '../../snapshot/store.js';
-import { findRoots } from '../../testbed/paths.js';
+} from '../../machine/saved/store.js';
+import { findRoots } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
-import { existingInstance } from '../instance-access.js';
 import {
   mebibytes,
   printJson,

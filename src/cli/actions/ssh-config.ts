@@ -1,16 +1,16 @@
 /** Carries `vsbypass ssh-config` out: the files for stock OpenSSH, and the line in the user's own configuration. */
-import { chown, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { mkdir, realpath, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { knownHostsLine } from '../../console/keys.js';
-import { runningGateway } from '../../console/open.js';
-import { renderSshConfig } from '../../console/ssh-config.js';
-import { withInclude, withoutInclude } from '../../console/ssh-include.js';
-import { errnoOf, VsbError } from '../../errors/index.js';
-import { fileError, readIfThere, writePrivateFile } from '../../testbed/files.js';
-import type { CliContext, InstanceAccess } from '../context.js';
+import { errnoOf, VsbError } from '../../base/errors.js';
+import { fileError, readIfThere, replaceFile, writePrivateFile } from '../../base/files.js';
+import type { InstanceAccess } from '../../console/client/instance-access.js';
+import { runningGateway } from '../../console/client/open.js';
+import { renderSshConfig } from '../../console/client/ssh-config.js';
+import { withInclude, withoutInclude } from '../../console/client/ssh-include.js';
+import { knownHostsLine } from '../../formats/keys/key-files.js';
+import type { CliContext } from '../context.js';
 
 /**
  * Writes `ssh_config` and `known_hosts` into a folder of the instance, each whole or not at all.
@@ -106,26 +106,5 @@ async function editUserConfig(
   } catch (error) {
     if (error instanceof VsbError) throw error;
     throw fileError(`cannot change ${named}`, error);
-  }
-}
-
-async function replaceFile(path: string, content: Buffer): Promise<void> {
-  const before = await stat(path).catch(() => undefined);
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', 0o600);
-    try {
-      await file.writeFile(content);
-      if (before !== undefined) await file.chmod(before.mode & 0o7777);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    const own = process.getuid?.() ?? 0;
-    if (before !== undefined && before.uid !== own) await chown(temporary, before.uid, before.gid);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
   }
 }

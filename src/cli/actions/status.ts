@@ -1,11 +1,11 @@
 /** Carries `vsbypass status` out. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { inspectInstance, listInstances } from '../../daemon/inspect.js';
-import type { InstanceStatus } from '../../daemon/protocol.js';
-import { VsbError } from '../../errors/index.js';
-import { findRoots, instancePaths, type InstancePaths } from '../../testbed/paths.js';
-import { readPasswords } from '../../testbed/secrets.js';
+import { VsbError } from '../../base/errors.js';
+import type { InstanceStatus } from '../../contract/control.js';
+import { inspectInstance, listInstances } from '../../instance/inspect.js';
+import { findRoots, instancePaths, type InstancePaths } from '../../state/paths.js';
+import { readPasswords } from '../../state/secrets.js';
 import type { CliContext } from '../context.js';
 import { printEvent } from '../events.js';
 import { printJson, printLines, statusDocument, statusLines } from '../output.js';

@@ -2,14 +2,14 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import { ExitCode, VsbError, messageOf } from '../../errors/index.js';
-import { runRemote } from '../../ssh/client.js';
-import { parseList, parseSums, type ListedFile } from '../../stock/list.js';
-import { compare, type StockReport } from '../../stock/report.js';
-import { instancePaths, type InstancePaths } from '../../testbed/paths.js';
-import { bootFiles } from '../../testbed/plan.js';
+import { ExitCode, VsbError, messageOf } from '../../base/errors.js';
+import { runRemote } from '../../host/ssh.js';
+import { compare, type StockReport } from '../../images/stock/compare.js';
+import { parseList, parseSums, type ListedFile } from '../../images/stock/list.js';
+import { instanceAccess } from '../../instance/access.js';
+import { bootFiles } from '../../machine/plan.js';
+import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
-import { instanceAccess } from '../instance-access.js';
 import { printJson, printLines, table } from '../output.js';
 
 /** A hundred megabytes are read in L2, under emulation. */

@@ -1,19 +1,17 @@
 /** Carries `vsbypass up` out: host, images, daemon, boot. */
 import { loadConfig } from '../../config/load.js';
 import type { AccelChoice, Config, ConsoleMode, IrqMode, L2Kind } from '../../config/schema.js';
-import type { InstanceStatus, VmStatus } from '../../daemon/protocol.js';
-import { activityAfter } from '../../events/activity.js';
+import { activityAfter } from '../../contract/activity.js';
+import type { InstanceStatus, VmStatus } from '../../contract/control.js';
 import { decideAccel, type Accel } from '../../host/accel.js';
 import { probeKvm } from '../../host/qemu.js';
 import { assertRunsWith, withRequiredAccel } from '../../host/required-accel.js';
+import { shellQuote } from '../../host/ssh.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
-import type { Reporter } from '../../reporters/reporter.js';
-import { Timings } from '../../reporters/timings.js';
-import { warmName } from '../../snapshot/store.js';
-import { shellQuote } from '../../ssh/client.js';
-import { findRoots, instancePaths, type InstancePaths } from '../../testbed/paths.js';
-import { planTestbed } from '../../testbed/plan.js';
-import { readPasswords } from '../../testbed/secrets.js';
+import { planTestbed } from '../../machine/plan.js';
+import { warmName } from '../../machine/saved/store.js';
+import { findRoots, instancePaths, type InstancePaths } from '../../state/paths.js';
+import { readPasswords } from '../../state/secrets.js';
 import type { CliContext } from '../context.js';
 import { eventReporter, printEvent } from '../events.js';
 import {
@@ -24,6 +22,8 @@ import {
   statusDocument,
   statusLines,
 } from '../output.js';
+import type { Reporter } from '../show/reporter.js';
+import { Timings } from '../show/timings.js';
 import { refreshSshConfig } from './ssh-config.js';
 
 export interface UpOptions {

@@ -1,9 +1,9 @@
 /** `vsbypass console --web`: serves the console's page until it is told to stop. */
 import { once } from 'node:events';
 
-import { isShadowed, openConsole, runningGateway } from '../../console/open.js';
-import { VsbError } from '../../errors/index.js';
-import { hintOfKnown } from '../../errors/suggest.js';
+import { VsbError } from '../../base/errors.js';
+import { hintOfKnown } from '../../base/suggest.js';
+import { isShadowed, openConsole, runningGateway } from '../../console/client/open.js';
 import { LINK_MS } from '../../web/admission.js';
 import { loadAssets } from '../../web/assets.js';
 import type { ConsoleProvider } from '../../web/provider.js';

@@ -33,10 +33,10 @@ export function buildCommand(context: CliContext): Command {
     .action(async ({ l2, refresh, offline, key, json }) => {
       const kinds = l2 === undefined ? l2Kinds : [l2];
       if (key) return await printKey(context, kinds, json);
-      const { buildImages, imageNames } = await import('../../build/images.js');
-      const { createReporter } = await import('../../reporters/reporter.js');
+      const { buildImages, imageNames } = await import('../../images/build.js');
+      const { createReporter } = await import('../show/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
-      const { findRoots } = await import('../../testbed/paths.js');
+      const { findRoots } = await import('../../state/paths.js');
       const reporter = await createReporter({
         stream: context.stderr,
         env: context.env,
@@ -74,7 +74,7 @@ async function printKey(
   kinds: readonly L2Kind[],
   json: boolean,
 ): Promise<void> {
-  const { contentKey } = await import('../../build/key.js');
+  const { contentKey } = await import('../../images/key.js');
   const { printJson, printLines } = await import('../output.js');
   const key = await contentKey({ kinds, signal: context.signal });
   if (json) printJson(context, { schemaVersion: 1, key });

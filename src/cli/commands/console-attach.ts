@@ -4,8 +4,8 @@
  */
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
+import { VsbError } from '../../base/errors.js';
 import type { RawStep } from '../actions/console-steps.js';
-import { VsbError } from '../../errors/index.js';
 import type { CliContext } from '../context.js';
 import { keyOptions } from './console-key-options.js';
 

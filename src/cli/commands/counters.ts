@@ -16,8 +16,8 @@ export function countersCommand(context: CliContext): Command {
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
     .action(async ({ json }) => {
-      const { callDaemon } = await import('../../daemon/client.js');
-      const { servedInstance } = await import('../instance-access.js');
+      const { callDaemon } = await import('../../instance/client.js');
+      const { servedInstance } = await import('../../instance/access.js');
       const { printJson, printLines, table } = await import('../output.js');
       const paths = await servedInstance(context.global.name, context.signal);
       const counters = await callDaemon(

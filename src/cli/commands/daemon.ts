@@ -9,7 +9,7 @@ export function daemonCommand(context: CliContext): Command {
     .action(async () => {
       const { assertLocked, greetWithFailure, runDaemon } = await import('../../daemon/main.js');
       assertLocked(context.env);
-      const { findRoots, instancePaths } = await import('../../testbed/paths.js');
+      const { findRoots, instancePaths } = await import('../../state/paths.js');
       const roots = findRoots();
       try {
         await runDaemon(instancePaths(context.global.name, roots), roots);

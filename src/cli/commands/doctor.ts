@@ -1,7 +1,7 @@
 /** `vsbypass doctor`: what this host has and lacks. */
 import { Command } from '@commander-js/extra-typings';
 
-import { ExitCode } from '../../errors/index.js';
+import { ExitCode } from '../../base/errors.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -21,8 +21,8 @@ export function doctorCommand(context: CliContext): Command {
       const { loadConfig } = await import('../../config/load.js');
       const { inspectHost } = await import('../../host/checks.js');
       const { printJson, printLines } = await import('../output.js');
-      const { findRoots, instancePaths } = await import('../../testbed/paths.js');
-      const { diagnose } = await import('../../host/diagnose.js');
+      const { findRoots, instancePaths } = await import('../../state/paths.js');
+      const { diagnose } = await import('../../instance/diagnose.js');
       const roots = findRoots();
       const config = await loadConfig({ directory: process.cwd(), path });
       const report = await inspectHost({

@@ -1,7 +1,7 @@
 /** `vsbypass down`: ends an instance, in whatever state it is. */
 import { Command } from '@commander-js/extra-typings';
 
-import { VsbError, messageOf } from '../../errors/index.js';
+import { VsbError, messageOf } from '../../base/errors.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -18,9 +18,9 @@ export function downCommand(context: CliContext): Command {
     .option('--events', 'print what happens, one JSON document a line', false)
     .addHelpText('after', examples)
     .action(async ({ all, json, events }) => {
-      const { listInstances } = await import('../../daemon/inspect.js');
-      const { stopInstance } = await import('../../daemon/stop.js');
-      const { findRoots, instancePaths } = await import('../../testbed/paths.js');
+      const { listInstances } = await import('../../instance/inspect.js');
+      const { stopInstance } = await import('../../instance/stop.js');
+      const { findRoots, instancePaths } = await import('../../state/paths.js');
       const roots = findRoots();
       const instances = all
         ? await listInstances(roots)

@@ -22,10 +22,10 @@ export function irqCommand(context: CliContext): Command {
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
     .action(async (mode, { json }) => {
-      const { callDaemon } = await import('../../daemon/client.js');
-      const { existingInstance } = await import('../instance-access.js');
+      const { callDaemon } = await import('../../instance/client.js');
+      const { servedInstance } = await import('../../instance/access.js');
       const { describeInterrupts, printJson } = await import('../output.js');
-      const paths = await existingInstance(context.global.name);
+      const paths = await servedInstance(context.global.name, context.signal);
       const irq = await callDaemon(
         paths.controlSocket,
         'irq.set',

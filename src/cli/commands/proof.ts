@@ -1,7 +1,7 @@
 /** `vsbypass proof`: how much of a user VM's console the virtualized system has seen. */
 import { Command } from '@commander-js/extra-typings';
 
-import { ExitCode } from '../../errors/index.js';
+import { ExitCode } from '../../base/errors.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -19,8 +19,8 @@ export function proofCommand(context: CliContext): Command {
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
     .action(async (vm, { json }) => {
-      const { callDaemon } = await import('../../daemon/client.js');
-      const { servedInstance } = await import('../instance-access.js');
+      const { callDaemon } = await import('../../instance/client.js');
+      const { servedInstance } = await import('../../instance/access.js');
       const { printJson, printLines } = await import('../output.js');
       const paths = await servedInstance(context.global.name, context.signal);
       const proof = await callDaemon(

@@ -1,7 +1,7 @@
 /** `vsbypass ssh-config`: with which stock OpenSSH reaches the consoles. */
 import { Command } from '@commander-js/extra-typings';
 
-import { VsbError } from '../../errors/index.js';
+import { VsbError } from '../../base/errors.js';
 import type { CliContext } from '../context.js';
 
 const examples = `

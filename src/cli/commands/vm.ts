@@ -1,6 +1,7 @@
 /** `vsbypass vm`: starts and stops user VMs, as the operator of the virtualized system would. */
 import { Argument, Command } from '@commander-js/extra-typings';
 
+import type { HookResult, Method, Parameters, ResultOf } from '../../contract/control.js';
 import type { CliContext } from '../context.js';
 
 const examples = `
@@ -74,7 +75,7 @@ export function vmCommand(context: CliContext): Command {
   return command;
 }
 
-function describeHook({ vm, hooked }: import('../../daemon/protocol.js').HookResult): string {
+function describeHook({ vm, hooked }: HookResult): string {
   if (hooked === undefined) return `${vm} does not run; it will be so when it does`;
   return hooked ? `COM1 of ${vm} is shadowed` : `COM1 of ${vm} is left to L2: NOT SECURE`;
 }
@@ -89,20 +90,12 @@ async function printState(
   printJson(context, { schemaVersion: 1, vm, operatorState });
 }
 
-type Protocol = typeof import('../../daemon/protocol.js');
-type Method = keyof Protocol['parameterSchemas'];
-
 /** Calls the daemon of the instance meant. */
 async function caller(
   context: CliContext,
-): Promise<
-  <M extends Method>(
-    method: M,
-    params: import('../../daemon/protocol.js').Parameters<M>,
-  ) => Promise<import('../../daemon/protocol.js').ResultOf<M>>
-> {
-  const { callDaemon } = await import('../../daemon/client.js');
-  const { servedInstance } = await import('../instance-access.js');
+): Promise<<M extends Method>(method: M, params: Parameters<M>) => Promise<ResultOf<M>>> {
+  const { callDaemon } = await import('../../instance/client.js');
+  const { servedInstance } = await import('../../instance/access.js');
   const paths = await servedInstance(context.global.name, context.signal);
   return async (method, params) =>
     await callDaemon(paths.controlSocket, method, params, { signal: context.signal });

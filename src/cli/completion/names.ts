@@ -1,9 +1,9 @@
 /** The names that completion offers, read from the files of the instances: no daemon is asked, nothing fails. */
 import { readdir } from 'node:fs/promises';
 
-import { layerNames } from '../../logs/layers.js';
-import { findRoots, instancePaths, type Roots } from '../../testbed/paths.js';
-import { readRecord } from '../../testbed/record.js';
+import { layerNames } from '../../state/logs/layers.js';
+import { findRoots, instancePaths, type Roots } from '../../state/paths.js';
+import { readRecord } from '../../state/record.js';
 import type { NameSources } from './words.js';
 
 export function nameSources(roots: Roots = findRoots()): NameSources {

@@ -8,11 +8,11 @@ import { join } from 'node:path';
 import { spawn } from '@lydell/node-pty';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { benchPrograms } from '../../../src/build/programs.js';
 import { ChannelEnd } from '../../../src/bench/ends/channel-end.js';
 import { expect as await_, pause, send, type Step } from '../../../src/bench/ends/end.js';
 import { checkClock, probeScript, readProbe } from '../../../src/bench/ends/probe-end.js';
 import { Tape } from '../../../src/bench/ends/tape.js';
+import { benchPrograms } from '../../../src/images/programs.js';
 import { execa } from 'execa';
 
 const never = new AbortController().signal;

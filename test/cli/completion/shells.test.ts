@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { spawn } from '@lydell/node-pty';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { AnsiStripper } from '../../../src/console/ansi.js';
+import { AnsiStripper } from '../../../src/formats/ansi.js';
 import { compileProgram } from '../../rig/compile.js';
 
 const run = promisify(execFile);

@@ -1,0 +1,38 @@
+/** How a failure is shown: code and message, the layer's last lines, hint, log; for `--json` a document. */
+import type { z } from 'zod';
+
+import { VsbError, exitCodeOf, messageOf } from '../../base/errors.js';
+import type { errorDocumentSchema } from '../../contract/error.js';
+import { printableText } from '../../formats/ansi.js';
+
+const documentVersion = 1;
+
+/** Lines for stderr. Output of the guests is made harmless for a terminal. */
+export function describeError(error: unknown, verbose: boolean): string {
+  if (!(error instanceof VsbError)) {
+    const stack = error instanceof Error ? error.stack : undefined;
+    return `vsbypass: this is a bug: ${stack ?? messageOf(error)}`;
+  }
+  const { lastLines, log, evidence } = error.details ?? {};
+  const lines = [`vsbypass: ${error.message} [${error.code}]`];
+  if (Array.isArray(lastLines) && lastLines.length > 0) {
+    lines.push('  last lines:');
+    lines.push(...lastLines.map((line) => `  | ${printableText(String(line))}`));
+  }
+  if (typeof log === 'string') lines.push(`  log: ${log}`);
+  if (typeof evidence === 'string') lines.push(`  where it stood: ${evidence}`);
+  if (error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
+  if (verbose && error.cause !== undefined) lines.push(`  cause: ${messageOf(error.cause)}`);
+  return lines.join('\n');
+}
+
+/** The document of a failed command with `--json`. */
+export function errorDocument(error: unknown): Record<string, unknown> {
+  return { schemaVersion: documentVersion, error: errorBody(error) };
+}
+
+export function errorBody(error: unknown): z.output<typeof errorDocumentSchema> {
+  return error instanceof VsbError
+    ? error.toJSON()
+    : { code: 'E_INTERNAL', exitCode: exitCodeOf(error), message: messageOf(error) };
+}

@@ -1,0 +1,91 @@
+/**
+ * Opens the console of a VM the way that it goes now: through the gateway, or, while its COM1 is left to
+ * L2, as L2's operator. All front ends (terminal, script, web page) come this way.
+ */
+import { VsbError } from '../../base/errors.js';
+import type { ScreenSize } from '../../base/terminal-size.js';
+import type { AttachRequest } from '../../contract/gateway.js';
+import type { ConsoleConnection } from '../connection.js';
+import type { GatewayLogin } from './gateway-client.js';
+import type { GatewayAccess, InstanceAccess } from './instance-access.js';
+
+/** Which key to log in to the gateway with; by default the instance's own. */
+export interface CredentialChoice {
+  /** Path of a private key. */
+  readonly identity?: string | undefined;
+  /** Use the SSH agent at `agentSocket`. */
+  readonly agent?: boolean | undefined;
+  readonly agentSocket?: string | undefined;
+}
+
+export interface OpenConsoleOptions {
+  readonly access: InstanceAccess;
+  readonly vm: string;
+  readonly attach: AttachRequest;
+  /** The user's terminal, if there is one. */
+  readonly size?: ScreenSize | undefined;
+  readonly credentials: CredentialChoice;
+  readonly signal: AbortSignal;
+}
+
+/** Whether the console is the secure one: L1 shadows the VM's COM1, or the VM does not run. */
+export function isShadowed(access: InstanceAccess, vm: string): boolean {
+  return access.unhooked?.includes(vm) !== true || access.management === undefined;
+}
+
+/**
+ * @returns the instance's gateway
+ * @throws VsbError E_INSTANCE_NOT_RUNNING
+ */
+export function runningGateway(access: InstanceAccess): GatewayAccess {
+  if (access.gateway !== undefined) return access.gateway;
+  throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${access.name}' is not running`, {
+    hint: 'start it with `vsbypass up`',
+  });
+}
+
+/**
+ * Opens it. Whether it is secure, {@link isShadowed} says beforehand.
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), and what {@link connectGateway} and
+ *   {@link connectOperator} throw
+ */
+export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
+  const { access, vm, attach, size, signal } = options;
+  if (!isShadowed(access, vm) && access.management !== undefined) {
+    const { connectOperator } = await import('./operator.js');
+    const history = attach.replay === 'none' ? 'none' : 'all';
+    return await connectOperator({ l2: access.management.l2, vm, history, signal });
+  }
+  const { connectGateway } = await import('./gateway-client.js');
+  return await connectGateway({ ...(await gatewayLogin(options)), attach, size });
+}
+
+/**
+ * How to log in to the instance's gateway.
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), E_CONSOLE_KEY
+ */
+export async function gatewayLogin({
+  access,
+  vm,
+  credentials,
+  signal,
+}: Pick<OpenConsoleOptions, 'access' | 'vm' | 'credentials' | 'signal'>): Promise<GatewayLogin> {
+  const { host, port, hostKeyFingerprint, clientKeyPath } = runningGateway(access);
+  const login = await readCredentials(credentials, clientKeyPath);
+  return { ...login, host, port, hostKeyFingerprint, vm, signal };
+}
+
+async function readCredentials(
+  { identity, agent, agentSocket }: CredentialChoice,
+  ownKeyPath: string,
+): Promise<{ privateKeyPem: string } | { agent: string }> {
+  if (agent === true) {
+    if (agentSocket === undefined) {
+      throw new VsbError('E_USAGE', '--agent: SSH_AUTH_SOCK is not set');
+    }
+    return { agent: agentSocket };
+  }
+  const { readKey } = await import('../../formats/keys/key-files.js');
+  const { privatePem } = await readKey(identity ?? ownKeyPath);
+  return { privateKeyPem: privatePem };
+}

@@ -1,0 +1,90 @@
+/**
+ * The console as the operator of the virtualized system opens it: SSH to L2, and there `xl console`, or the socket of the
+ * VM's serial port in QEMU (KVM). Only for a VM whose COM1 is not shadowed, and not secure: L2 reads all of it.
+ */
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+
+import { wantsColor } from '../../base/color.js';
+import { VsbError } from '../../base/errors.js';
+import { openRemote, shellQuote, type SshTarget } from '../../host/ssh.js';
+import { l2VmPaths } from '../../layers/l2-paths.js';
+import type { ConsoleConnection } from '../connection.js';
+
+export interface OperatorTarget {
+  readonly l2: SshTarget;
+  readonly vm: string;
+  /** What to see first: what QEMU has logged of it, or only what comes from now on. */
+  readonly history: 'all' | 'none';
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens it. L2 serves one connection at a time: a second one gets nothing, or a part, until the first ends.
+ * @throws VsbError E_SSH; the signal's reason when it is aborted
+ */
+export async function connectOperator(target: OperatorTarget): Promise<ConsoleConnection> {
+  const { l2, vm, history, signal } = target;
+  const replay = history === 'all' ? `cat ${shellQuote(l2VmPaths(vm).consoleLog)}; ` : '';
+  const command = `${replay}exec vm console ${shellQuote(vm)}`;
+  const remote = await openRemote(l2, command, { signal });
+  const { channel } = remote;
+  let notices = '';
+  let noticeListener: ((text: string) => void) | undefined;
+  channel.stderr.on('data', (bytes: Buffer) => {
+    const text = bytes.toString('utf8');
+    notices = (notices + text).slice(-4096);
+    noticeListener?.(text);
+  });
+  let code: number | undefined;
+  const closed = remote.closed.then((exitCode) => {
+    code = exitCode;
+  });
+  return {
+    title: `NOT SECURE: console of ${vm} the operator's way`,
+    channel,
+    closed,
+    onNotice: (listener) => {
+      noticeListener = listener;
+    },
+    sendBreak: () => noticeListener?.("\r\n[vsbypass: L2's console carries no BREAK]\r\n"),
+    resize: () => {},
+    ask: () => {
+      const message = "the operator's console knows no such thing";
+      return Promise.reject(new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' }));
+    },
+    close: async (limitMs) => {
+      const late = AbortSignal.timeout(limitMs);
+      late.addEventListener('abort', remote.destroy, { once: true });
+      channel.end();
+      await closed;
+      const orderly = !late.aborted;
+      late.removeEventListener('abort', remote.destroy);
+      return orderly;
+    },
+    destroy: remote.destroy,
+    refused: () => false,
+    checkEnd: () => {
+      const said = notices.replace(/[\r\n]+/g, ' ').trim();
+      const why = said || (code === undefined ? 'the connection was cut' : 'L2 closed it');
+      throw new VsbError('E_CONSOLE_CLOSED', `the operator's console of ${vm} ended: ${why}`, {
+        layer: 'console',
+        hint: '`vsbypass vm list` shows whether the VM runs',
+      });
+    },
+  };
+}
+
+/** The warning before such a console, in red where colours are wanted. */
+export async function warnNotSecure(
+  stderr: Writable & { isTTY?: boolean },
+  env: NodeJS.ProcessEnv,
+  vm: string,
+): Promise<void> {
+  const text =
+    `vsbypass: NOT SECURE: COM1 of ${vm} is not shadowed. This console goes the operator's way: ` +
+    'the virtualized system reads all of it and can change it.';
+  const { Chalk } = await import('chalk');
+  const red = new Chalk({ level: wantsColor(stderr, env) ? 1 : 0 }).red;
+  if (!stderr.write(`${red(text)}\n`)) await once(stderr, 'drain');
+}

@@ -1,0 +1,104 @@
+/** The user's terminal while it is a console: raw, and whatever happens, given back as it was. */
+import type { Readable, Writable } from 'node:stream';
+
+import { believableSize, type ScreenSize } from '../../base/terminal-size.js';
+import { MARK_PASTES } from './output-modes.js';
+
+/** An input that may be a terminal (`process.stdin` is one). */
+export type TerminalInput = Readable & {
+  isTTY?: boolean;
+  setRawMode?: (raw: boolean) => unknown;
+};
+
+/** An output that may be a terminal. */
+export type TerminalOutput = Writable & { isTTY?: boolean; columns?: number; rows?: number };
+
+/** The size of a terminal; undefined if it is none. */
+export function sizeOf(output: TerminalOutput): ScreenSize | undefined {
+  if (output.isTTY !== true) return undefined;
+  return believableSize(output.columns ?? 80, output.rows ?? 24);
+}
+
+/**
+ * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
+ * mouse and focus reports, bracketed paste, application keypad and cursor keys, scroll region (which moves
+ * the cursor, so that it is kept meanwhile).
+ */
+const RESET =
+  '\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
+/** Only where it is needed: on the normal screen it would move the cursor. */
+const LEAVE_ALTERNATE_SCREEN = '\x1b[?1049l';
+
+/** The part of `process` that tells when the terminal must be given back or taken again. */
+export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'once' | 'kill' | 'pid'>;
+
+export class RawTerminal {
+  readonly #input: TerminalInput;
+  readonly #output: TerminalOutput;
+  readonly #process: ProcessEvents;
+  #raw = false;
+  /** Whether a VM's program has switched to the alternate screen. */
+  alternateScreen = false;
+
+  constructor(
+    input: TerminalInput,
+    output: TerminalOutput,
+    processEvents: ProcessEvents = process,
+  ) {
+    this.#input = input;
+    this.#output = output;
+    this.#process = processEvents;
+  }
+
+  /** Passes keys on as they are typed. Does nothing if the input is no terminal. */
+  enter(): void {
+    if (this.#raw || this.#input.isTTY !== true) return;
+    this.#raw = true;
+    this.#input.setRawMode?.(true);
+    // 'exit' comes after uncaught exceptions as well; main turns signals into an orderly end.
+    this.#process.on('exit', this.restore);
+    // Stopped and continued by the shell's job control, which resets the modes.
+    this.#process.on('SIGCONT', this.#again);
+    this.#markPastes();
+  }
+
+  /** Stops this process, as ^Z does elsewhere; `resumed` is called when the shell continues it. */
+  suspend(resumed: () => void): void {
+    if (!this.#raw) return;
+    this.restore();
+    this.#process.once('SIGCONT', () => {
+      this.enter();
+      resumed();
+    });
+    this.#process.kill(this.#process.pid, 'SIGTSTP');
+  }
+
+  /** A program in the VM has switched it off. */
+  markPastesAgain(): void {
+    if (this.#raw) this.#markPastes();
+  }
+
+  /** Gives the terminal back; may be called at any time and more than once. */
+  readonly restore = (): void => {
+    if (!this.#raw) return;
+    this.#raw = false;
+    this.#process.off('exit', this.restore);
+    this.#process.off('SIGCONT', this.#again);
+    try {
+      this.#input.setRawMode?.(false);
+    } catch {
+      // The terminal is gone (hang-up): there is nothing left to restore.
+    }
+    if (this.#output.isTTY !== true || !this.#output.writable) return;
+    this.#output.write(`${this.alternateScreen ? LEAVE_ALTERNATE_SCREEN : ''}${RESET}`);
+  };
+
+  readonly #again = (): void => {
+    this.#input.setRawMode?.(true);
+    this.#markPastes();
+  };
+
+  #markPastes(): void {
+    if (this.#output.isTTY === true && this.#output.writable) this.#output.write(MARK_PASTES);
+  }
+}

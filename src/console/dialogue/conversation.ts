@@ -1,0 +1,131 @@
+/** A program's side of a talk with a console: what it sends, and what it waits for, each with a deadline. */
+import { VsbError } from '../../base/errors.js';
+import { ExpectBuffer, type ExpectOptions } from './expect.js';
+
+/** Lines of the transcript in the report of a failure. */
+const LAST_LINES = 20;
+
+/** The console that is talked to. */
+export interface ScriptPeer {
+  /** Calls back with output, and with undefined once there will be none any more. */
+  onOutput(listener: (bytes: Buffer | undefined) => void): void;
+  /** Resolves when the bytes are on their way. */
+  send(bytes: Buffer): Promise<void>;
+}
+
+export class Conversation {
+  readonly #peer: ScriptPeer;
+  readonly #buffer: ExpectBuffer;
+  readonly #signal: AbortSignal;
+  #concealed: string | undefined;
+  #ended = false;
+  #changed: () => void = () => {};
+
+  /** @param signal ends every wait */
+  constructor(peer: ScriptPeer, options: ExpectOptions & { signal: AbortSignal }) {
+    this.#peer = peer;
+    this.#buffer = new ExpectBuffer(options);
+    this.#signal = options.signal;
+    peer.onOutput((bytes) => {
+      if (bytes === undefined) this.#ended = true;
+      else this.#buffer.push(bytes);
+      this.#changed();
+    });
+  }
+
+  /**
+   * Waits for output that matches, after what matched before.
+   * @throws VsbError E_EXPECT_TIMEOUT or E_CONSOLE_CLOSED, with `details` {pattern, lastLines}; the signal's reason
+   */
+  async expect(pattern: RegExp, timeoutMs: number): Promise<RegExpExecArray> {
+    return await this.#until(timeoutMs, pattern, () => this.#buffer.find(pattern));
+  }
+
+  /**
+   * Hands all output on as it comes, up to what matches.
+   * @param keep the match's greatest length, characters
+   * @throws as expect() does
+   */
+  async passUntil(
+    pattern: RegExp,
+    keep: number,
+    timeoutMs: number,
+    pass: (text: string) => void,
+  ): Promise<RegExpExecArray> {
+    return await this.#until(timeoutMs, pattern, () => {
+      const match = this.#buffer.find(pattern);
+      pass(match === undefined ? this.#buffer.release(keep) : match.input.slice(0, match.index));
+      return match;
+    });
+  }
+
+  /** @throws VsbError E_CONSOLE_CLOSED when there is nobody to send it to */
+  async send(bytes: Buffer): Promise<void> {
+    this.#signal.throwIfAborted();
+    if (this.#ended)
+      throw this.#failure('E_CONSOLE_CLOSED', 'the console ended before all was sent');
+    await this.#peer.send(bytes);
+  }
+
+  /**
+   * Sends a password. It is masked in what failures show: a program that has not turned its terminal's echo off yet, or a
+   * shell where a login was expected, prints it.
+   * @throws as send() does
+   */
+  async sendSecret(secret: Buffer): Promise<void> {
+    this.#concealed = secret.toString('utf8');
+    await this.send(secret);
+  }
+
+  async #until(
+    timeoutMs: number,
+    pattern: RegExp,
+    look: () => RegExpExecArray | undefined,
+  ): Promise<RegExpExecArray> {
+    const what = `/${pattern.source}/`;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#changed();
+    }, timeoutMs);
+    const onAbort = (): void => this.#changed();
+    this.#signal.addEventListener('abort', onAbort);
+    try {
+      for (;;) {
+        const match = look();
+        if (match !== undefined) return match;
+        this.#signal.throwIfAborted();
+        if (this.#ended) {
+          const text = `the console ended before ${what} came`;
+          throw this.#failure('E_CONSOLE_CLOSED', text, pattern);
+        }
+        if (late) {
+          const text = `${what} did not come within ${timeoutMs / 1000} s`;
+          throw this.#failure('E_EXPECT_TIMEOUT', text, pattern);
+        }
+        await new Promise<void>((resolve) => {
+          this.#changed = resolve;
+        });
+      }
+    } finally {
+      clearTimeout(timer);
+      this.#signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #failure(
+    code: 'E_EXPECT_TIMEOUT' | 'E_CONSOLE_CLOSED',
+    message: string,
+    pattern?: RegExp,
+  ): VsbError {
+    const shown = this.#buffer.tail(LAST_LINES);
+    const secret = this.#concealed;
+    const lastLines = !secret ? shown : shown.map((line) => line.replaceAll(secret, '********'));
+    const details = { pattern: pattern?.source, lastLines };
+    return new VsbError(code, message, {
+      layer: 'console',
+      details,
+      ...(code === 'E_CONSOLE_CLOSED' ? { hint: '`vsbypass status` tells what is left.' } : {}),
+    });
+  }
+}

@@ -1,0 +1,124 @@
+/** Someone at a console of the user VM: types, reads, logs in. Keeps what has come, to be searched. */
+import { VsbError } from '../../base/errors.js';
+import type { ConsoleConnection } from '../connection.js';
+import { scriptPeer } from './at-console.js';
+import { Conversation } from './conversation.js';
+
+/** How long a shell in the user VM may take for something small, milliseconds. */
+const answerMs = 60_000;
+/** A login waits two seconds and more for a password's check under TCG. */
+const loginMs = 60_000;
+/** How often a prompt is asked for, and how long it may take each time. */
+const wakeUps = 4;
+const wakeUpMs = 5000;
+
+const prompt = /[#$] $/;
+/** What waits at a console for somebody to type; group 1 where it is for a name. */
+export const anyPrompt = /(?:(login:)|[#$]) $/;
+
+export class Typist {
+  readonly #connection: ConsoleConnection;
+  readonly #signal: AbortSignal;
+  readonly #talk: Conversation;
+  #heard: Buffer[] = [];
+  #typedPassword = false;
+  #turn = 0;
+
+  /** @param signal ends every wait */
+  constructor(connection: ConsoleConnection, signal: AbortSignal) {
+    this.#connection = connection;
+    this.#signal = signal;
+    connection.channel.on('data', (bytes: Buffer) => this.#heard.push(bytes));
+    this.#talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
+  }
+
+  /** Whether a login was given one, which may have led to a shell. */
+  get typedPassword(): boolean {
+    return this.#typedPassword;
+  }
+
+  /** All output since the last call of forget(). */
+  heard(): Buffer {
+    return Buffer.concat(this.#heard);
+  }
+
+  forget(): void {
+    this.#heard = [];
+  }
+
+  type(text: string): void {
+    this.#connection.channel.write(Buffer.from(text, 'latin1'));
+  }
+
+  /**
+   * Waits for output that matches, after what matched before.
+   * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the signal's reason
+   */
+  async expect(pattern: RegExp, timeoutMs = answerMs): Promise<RegExpExecArray> {
+    try {
+      return await this.#talk.expect(pattern, timeoutMs);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      // The connection knows better why it ended.
+      if (error instanceof VsbError && error.code === 'E_CONSOLE_CLOSED') {
+        this.#connection.checkEnd();
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Gets to a shell prompt, by logging root in if need be.
+   * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell
+   */
+  async logIn(password: string): Promise<void> {
+    const [, atLogin] = await this.#wakeUp();
+    if (atLogin !== undefined) {
+      this.type('root\r');
+      await this.expect(/Password: $/);
+      this.#typedPassword = true;
+      await this.#talk.sendSecret(Buffer.from(password));
+      this.type('\r');
+      await this.expect(prompt, loginMs);
+    }
+    // A shell that wraps its lines would write something into what is typed.
+    await this.run('stty sane; stty cols 200');
+  }
+
+  async #wakeUp(): Promise<RegExpExecArray> {
+    for (let turn = 0; turn < wakeUps; turn++) {
+      // What somebody has left on the line is not ours to run.
+      this.type('\x15\r');
+      try {
+        return await this.expect(anyPrompt, wakeUpMs);
+      } catch (error) {
+        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      }
+    }
+    throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
+      layer: 'L3',
+      hint: 'Leave what runs there: `vsbypass console`.',
+    });
+  }
+
+  /** Runs a command in the shell there and waits for its end. */
+  async run(command: string): Promise<void> {
+    await this.start(command);
+  }
+
+  /**
+   * Types a command followed by a mark that only its end prints, calls back once the line is echoed (the
+   * command runs), and waits for the mark, by default here.
+   */
+  async start(
+    command: string,
+    meanwhile: () => Promise<Typist> = () => Promise.resolve(this),
+  ): Promise<void> {
+    const turn = ++this.#turn;
+    this.type(`${command}; echo do''ne-${turn}\r`);
+    await this.expect(new RegExp(`do''ne-${turn}\\r+\\n`));
+    const where = await meanwhile();
+    await where.expect(new RegExp(`done-${turn}\\r+\\n`));
+    await where.expect(prompt);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What a terminal would show now, had it seen all output that is kept: a headless terminal replays the
+ * history and its screen is sent instead. So an escape sequence that the ring has cut, a full-screen program
+ * or an old question to the terminal does no harm to who attaches late.
+ */
+import { Worker } from 'node:worker_threads';
+
+import { VsbError } from '../../base/errors.js';
+import type { ScreenSize } from '../../base/terminal-size.js';
+
+/** Lines above the screen that are sent too. */
+const SCROLLBACK = 1000;
+/** How long it may take, milliseconds: a VM can print what keeps a terminal busy for ever. */
+const LIMIT_MS = 5000;
+/** Longest result, characters. */
+const MAX_TEXT = 4 * 1024 * 1024;
+/** Memory of the thread, MiB. */
+const HEAP_MIB = 128;
+/** An unused thread is ended after this time, milliseconds. */
+const IDLE_MS = 20_000;
+export class ScreenRenderer {
+  #worker: Worker | undefined;
+  #nextId = 0;
+  /** One at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+  #idle: NodeJS.Timeout | undefined;
+
+  /**
+   * The screen, and the lines above it, as text for a terminal of that size. What the terminal shows
+   * before is scrolled away, not erased.
+   *
+   * @param takeHistory called when it is drawn: many who wait need not keep a copy each
+   * @throws VsbError E_DEADLINE when the output keeps the terminal too busy, E_CONSOLE_REFUSED when it fails
+   */
+  async render(takeHistory: () => Buffer, size: ScreenSize): Promise<Buffer> {
+    const turn = this.#last.then(async () => await this.#ask(takeHistory(), size));
+    this.#last = turn.catch(() => undefined);
+    const text = await turn;
+    return Buffer.from(`\x1b[0m${'\r\n'.repeat(size.rows)}\x1b[H${text}`);
+  }
+
+  close(): void {
+    this.#end();
+  }
+
+  async #ask(history: Buffer, { columns, rows }: ScreenSize): Promise<string> {
+    clearTimeout(this.#idle);
+    const worker = this.#start();
+    const id = this.#nextId++;
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        const fail = (code: 'E_DEADLINE' | 'E_CONSOLE_REFUSED', message: string): void => {
+          settle();
+          this.#end();
+          reject(new VsbError(code, message, { layer: 'console' }));
+        };
+        const timer = setTimeout(() => {
+          const seconds = LIMIT_MS / 1000;
+          fail('E_DEADLINE', `the screen could not be drawn within ${seconds} s`);
+        }, LIMIT_MS);
+        const onMessage = (answer: { id: number; text: string }): void => {
+          if (answer.id !== id) return;
+          if (answer.text.length > MAX_TEXT) {
+            fail('E_CONSOLE_REFUSED', 'the screen is too large to be sent');
+            return;
+          }
+          settle();
+          resolve(answer.text);
+        };
+        const onEnd = (): void => fail('E_CONSOLE_REFUSED', 'the screen cannot be drawn');
+        const settle = (): void => {
+          clearTimeout(timer);
+          worker.off('message', onMessage).off('error', onEnd).off('exit', onEnd);
+        };
+        worker.on('message', onMessage).on('error', onEnd).on('exit', onEnd);
+        worker.postMessage({ id, bytes: history, columns, rows, scrollback: SCROLLBACK });
+      });
+    } finally {
+      this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
+    }
+  }
+
+  #start(): Worker {
+    if (this.#worker !== undefined) return this.#worker;
+    const worker = new Worker(new URL('./screen-worker.js', import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB },
+    });
+    worker.unref();
+    worker.on('error', () => {
+      // Whoever waits for it is told by a listener of its own.
+    });
+    this.#worker = worker;
+    return worker;
+  }
+
+  #end(): void {
+    clearTimeout(this.#idle);
+    const worker = this.#worker;
+    this.#worker = undefined;
+    void worker?.terminate();
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * The console of one VM: its history, its sessions, and the way of the input to whatever slot of the
+ * hypervisor the VM has now. The VM may go and come back (another slot, another generation): name,
+ * history and sessions stay.
+ */
+import { VsbError } from '../../base/errors.js';
+import type { Link, VmRecord } from '../../link/index.js';
+import { History } from './history.js';
+import {
+  Session,
+  type SessionEnd,
+  type SessionMode,
+  type SessionOptions,
+  type SessionTarget,
+} from './session.js';
+
+/** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
+const INPUT_HIGH = 64 * 1024;
+const INPUT_LIMIT = 8 * 1024 * 1024;
+/** Given to the link at once, bytes: it buffers little more than it says "enough" at. */
+const PIECE = 4096;
+
+/** `lost`: the link to the hypervisor is down, the VM may well run. */
+export type VmConsoleState = 'running' | 'silent' | 'gone' | 'lost';
+
+export interface VmConsoleInfo {
+  readonly name: string;
+  readonly state: VmConsoleState;
+  readonly vm: VmRecord | undefined;
+  readonly sessions: readonly SessionInfo[];
+  /** Bytes ever printed, and those that are still kept. */
+  readonly bytesOut: number;
+  readonly bytesKept: number;
+  /** Input bytes taken from sessions. */
+  readonly bytesIn: number;
+}
+
+/** One of those at the console. */
+export interface SessionInfo {
+  readonly label: string;
+  readonly mode: SessionMode;
+  /** Whether it is the one that types. */
+  readonly writes: boolean;
+  readonly since: Date;
+  /** Output bytes that it was too slow for. */
+  readonly missed: number;
+}
+
+/** What a console needs of the way to its VM. */
+export type ConsoleLink = Pick<Link, 'write' | 'setAttached' | 'sendBreak'>;
+
+/** Where the VM is now. */
+interface Endpoint {
+  readonly link: ConsoleLink;
+  vm: VmRecord;
+}
+
+export class VmConsole implements SessionTarget {
+  readonly history: History;
+  readonly #sessions = new Set<Session>();
+  readonly #input: Buffer[] = [];
+  #name: string;
+  #inputBytes = 0;
+  #inputTotal = 0;
+  /** The link said "enough". */
+  #blocked = false;
+  /** Sessions wait for 'drain'. */
+  #drainOwed = false;
+  #endpoint: Endpoint | undefined;
+  /** The VM's last known record, also after it went. */
+  #vm: VmRecord | undefined;
+  #gone = false;
+  #toldSessions: number | undefined = 0;
+  #writer: Session | undefined;
+
+  constructor(name: string, historyBytes: number) {
+    this.#name = name;
+    this.history = new History(historyBytes);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  get state(): VmConsoleState {
+    if (this.#endpoint !== undefined) return this.#endpoint.vm.state;
+    return this.#gone ? 'gone' : 'lost';
+  }
+
+  /** The VM's slot, generation, domain and label; the last known ones if it is gone. */
+  get vm(): VmRecord | undefined {
+    return this.#vm;
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  info(): VmConsoleInfo {
+    return {
+      name: this.#name,
+      state: this.state,
+      vm: this.#vm,
+      sessions: this.#counted().map(({ label, mode, writes, since, missed }) => ({
+        ...{ label, mode, writes, since, missed },
+      })),
+      bytesOut: this.history.end,
+      bytesKept: this.history.end - this.history.start,
+      bytesIn: this.#inputTotal,
+    };
+  }
+
+  /** A new session; on the console of a VM that is gone it can read the history until it is closed. */
+  openSession(options: SessionOptions): Session {
+    const session = new Session(this, options);
+    this.#sessions.add(session);
+    if (options.mode === 'rw') this.claimWriter(session, options.take === true);
+    this.#tellAttached();
+    return session;
+  }
+
+  get writer(): Session | undefined {
+    return this.#writer;
+  }
+
+  /** For sessions. */
+  claimWriter(session: Session, force: boolean): boolean {
+    const previous = this.#writer;
+    if (previous === session) return true;
+    if (previous !== undefined && !force) return false;
+    this.#writer = session;
+    previous?.emit('role', false, session.label);
+    session.emit('role', true, previous?.label);
+    return true;
+  }
+
+  /** Tells those at the console, beside the output. */
+  tell(text: string, except?: Session): void {
+    for (const session of this.#counted()) if (session !== except) session.emit('notice', text);
+  }
+
+  /**
+   * For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords.
+   * @throws VsbError E_CONSOLE_REFUSED when too much waits. Each session stops at "enough", but sessions come and go
+   */
+  writeInput(bytes: Buffer): boolean {
+    if (!this.#gone && this.#inputBytes + bytes.length > INPUT_LIMIT) {
+      const message = `VM '${this.#name}' reads nothing, and too much waits for it already`;
+      throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+    }
+    this.#inputTotal += bytes.length;
+    if (this.#gone) return true;
+    this.#input.push(bytes);
+    this.#inputBytes += bytes.length;
+    this.#flushInput();
+    if (this.#inputBytes < INPUT_HIGH) return true;
+    this.#drainOwed = true;
+    return false;
+  }
+
+  async sendBreak(): Promise<void> {
+    if (this.#endpoint === undefined) {
+      const message = `VM '${this.#name}' is not there, so it cannot get a BREAK`;
+      throw new VsbError('E_VM_GONE', message, { layer: 'console' });
+    }
+    const { link, vm } = this.#endpoint;
+    await link.sendBreak(vm.slot, vm.generation);
+  }
+
+  sessionClosed(session: Session): void {
+    this.#sessions.delete(session);
+    if (this.#writer === session) {
+      this.#writer = undefined;
+      this.tell(`${session.label} has left, nobody types here now`);
+    }
+    this.#tellAttached();
+  }
+
+  // ---- for the hub ----
+
+  /** Whether messages of that slot on that link are this VM's. */
+  isAt(link: ConsoleLink, slot: number, generation: number): boolean {
+    const here = this.#endpoint;
+    return here?.link === link && here.vm.slot === slot && here.vm.generation === generation;
+  }
+
+  attach(link: ConsoleLink, vm: VmRecord): void {
+    const same = this.#vm?.slot === vm.slot && this.#vm.generation === vm.generation;
+    if (!same) this.#dropInput();
+    const back = this.#vm !== undefined && this.#endpoint === undefined;
+    this.#endpoint = { link, vm };
+    this.#vm = vm;
+    this.#gone = false;
+    this.#blocked = false;
+    // Whoever was told before, of this link or by another daemon: it is not known what.
+    this.#toldSessions = undefined;
+    if (back) this.tell(same ? 'the link to the VM is back' : 'the VM is back');
+    this.#tellAttached();
+    this.#flushInput();
+  }
+
+  update(vm: VmRecord): void {
+    if (this.#endpoint !== undefined) this.#endpoint.vm = vm;
+    this.#vm = vm;
+  }
+
+  /** The VM is no longer reachable: because it is gone, or because the link is. */
+  detach(reason: 'gone' | 'lost'): void {
+    this.#endpoint = undefined;
+    if (reason === 'lost') {
+      this.tell('the link to the VM is lost, what is typed waits for it');
+      return;
+    }
+    if (!this.#gone) this.tell('the VM has ended; if it starts again, this session goes on');
+    this.#gone = true;
+    if (this.#vm !== undefined) this.#vm = { ...this.#vm, state: 'gone' };
+    this.#dropInput();
+  }
+
+  output(bytes: Buffer): void {
+    this.history.append(bytes);
+    for (const session of this.#sessions) session.emit('readable');
+  }
+
+  linkDrained(): void {
+    this.#blocked = false;
+    this.#flushInput();
+  }
+
+  rename(name: string): void {
+    this.#name = name;
+  }
+
+  /** Takes over all that a console of the same VM under a provisional name has had so far. */
+  absorb(other: VmConsole): void {
+    const position = this.history.end;
+    const kept = other.history.read(0, Number.MAX_SAFE_INTEGER);
+    if (kept !== undefined) this.history.append(kept.bytes);
+    for (const session of other.#sessions) {
+      session.moveTo(this, position);
+      this.#sessions.add(session);
+    }
+    other.#sessions.clear();
+    if (other.#writer !== undefined && !this.claimWriter(other.#writer, false)) {
+      other.#writer.emit('role', false, this.#writer?.label);
+    }
+    other.#writer = undefined;
+    this.#input.push(...other.#input);
+    this.#inputBytes += other.#inputBytes;
+    this.#inputTotal += other.#inputTotal;
+    this.#tellAttached();
+    this.#flushInput();
+    for (const session of this.#sessions) session.emit('readable');
+  }
+
+  endSessions(reason: SessionEnd): void {
+    for (const session of [...this.#sessions]) session.end(reason);
+  }
+
+  /** Without the program's own watchers. */
+  #counted(): Session[] {
+    return [...this.#sessions].filter((session) => session.counted);
+  }
+
+  #flushInput(): void {
+    const endpoint = this.#endpoint;
+    while (endpoint !== undefined && !this.#blocked) {
+      const whole = this.#input.shift();
+      if (whole === undefined) break;
+      const bytes = whole.subarray(0, PIECE);
+      if (whole.length > PIECE) this.#input.unshift(whole.subarray(PIECE));
+      this.#inputBytes -= bytes.length;
+      this.#blocked = !endpoint.link.write(endpoint.vm.slot, endpoint.vm.generation, bytes);
+    }
+    if (this.#inputBytes < INPUT_HIGH / 2) this.#drained();
+  }
+
+  #dropInput(): void {
+    this.#input.length = 0;
+    this.#inputBytes = 0;
+    this.#drained();
+  }
+
+  #drained(): void {
+    if (!this.#drainOwed) return;
+    this.#drainOwed = false;
+    for (const session of this.#sessions) session.emit('drain');
+  }
+
+  /** L1 captures HLTs while somebody may type (who only watches does not); it starts from 0 whenever it gives a slot away. */
+  #tellAttached(): void {
+    const endpoint = this.#endpoint;
+    if (endpoint === undefined) return;
+    const sessions = this.#counted().filter(({ mode }) => mode === 'rw').length;
+    if (sessions === this.#toldSessions) return;
+    this.#toldSessions = sessions;
+    // Only an optimisation of L1's: if the VM or the link went in the meantime, there is nothing to tell.
+    endpoint.link.setAttached(endpoint.vm.slot, endpoint.vm.generation, sessions).catch(() => {});
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Management of L1's dom0 and of L2 by SSH: one connection for one command. The host key is the one
+ * that the instance itself put there; ssh2 would accept any without `hostVerifier`.
+ */
+import type { ClientChannel, ConnectConfig } from 'ssh2';
+
+import { VsbError, messageOf } from '../base/errors.js';
+
+export interface SshTarget {
+  /** For messages: `L1` or `L2`. */
+  readonly layer: 'L1' | 'L2';
+  readonly host: string;
+  readonly port: number;
+  /** OpenSSH private key. */
+  readonly privateKey: string;
+  /** `ssh-ed25519 AAAA...`: the only host key accepted. */
+  readonly hostKeyLine: string;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** For connecting and running together, default 30 s. */
+  readonly timeoutMs?: number;
+  readonly stdin?: string | Buffer;
+}
+
+export interface RunResult {
+  /** Exit code; 128 + n is what a shell makes of signal n, 255 when the other side gave none. */
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** Output beyond this is an error: nothing that we ask for is that long. */
+const maximumOutputBytes = 64 * 1024 * 1024;
+
+/**
+ * Runs one command as root and returns what it printed, whatever its exit code.
+ *
+ * @throws VsbError E_SSH: no connection, another host key, refused, no end within the deadline; the
+ *   signal's reason when it aborts
+ */
+export async function runRemote(
+  target: SshTarget,
+  command: string,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const { default: ssh2 } = await import('ssh2');
+  options.signal?.throwIfAborted();
+  const client = new ssh2.Client();
+  const release = new AbortController();
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  let otherHostKey = false;
+  try {
+    return await new Promise<RunResult>((resolve, reject) => {
+      const fail = (what: string, cause?: unknown): void => reject(sshError(target, what, cause));
+      const timer = setTimeout(
+        () => fail(`\`${command}\` did not end within ${timeoutMs / 1000} s`),
+        timeoutMs,
+      );
+      const onAbort = (): void => {
+        const reason: unknown = options.signal?.reason;
+        reject(reason instanceof Error ? reason : new VsbError('E_INTERRUPTED', 'interrupted'));
+      };
+      options.signal?.addEventListener('abort', onAbort, { signal: release.signal });
+      release.signal.addEventListener('abort', () => clearTimeout(timer));
+      client
+        .on('ready', () => {
+          client.exec(command, (error, channel) => {
+            if (error === undefined) collect(channel, options.stdin, resolve, fail);
+            else fail(messageOf(error), error);
+          });
+        })
+        .on('error', (error) =>
+          fail(otherHostKey ? 'it shows another host key than its own' : messageOf(error), error),
+        )
+        .on('close', () => fail('the connection was closed'))
+        .connect(
+          connectConfig(target, timeoutMs, () => {
+            otherHostKey = true;
+          }),
+        );
+    });
+  } finally {
+    release.abort();
+    client.destroy();
+  }
+}
+
+/** A command that runs on the other side, with its standard input and output. */
+export interface RemoteCommand {
+  readonly channel: ClientChannel;
+  /** Resolves when the connection is over, for whatever reason; with the exit code if there was one. */
+  readonly closed: Promise<number | undefined>;
+  /** Cuts the connection. */
+  readonly destroy: () => void;
+}
+
+/**
+ * Starts one command as root, over a connection of its own, and leaves the talking to the caller.
+ *
+ * @throws VsbError E_SSH, and the signal's reason, as runRemote does; later the signal cuts the connection
+ */
+export async function openRemote(
+  target: SshTarget,
+  command: string,
+  options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
+): Promise<RemoteCommand> {
+  const { signal } = options;
+  signal.throwIfAborted();
+  const { default: ssh2 } = await import('ssh2');
+  signal.throwIfAborted();
+  const client = new ssh2.Client();
+  let otherHostKey = false;
+  let code: number | undefined;
+  const onAbort = (): void => void client.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const closed = new Promise<number | undefined>((resolve) => {
+    client.once('close', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(code);
+    });
+  });
+  try {
+    const channel = await new Promise<ClientChannel>((resolve, reject) => {
+      client
+        .once('ready', () => {
+          client.setNoDelay(true);
+          client.exec(command, (error, opened) => {
+            if (error !== undefined) return reject(error);
+            opened.once('exit', (exitCode: number | null) => (code = exitCode ?? undefined));
+            opened.once('close', () => client.end());
+            opened.on('error', () => undefined); // 'close' follows
+            resolve(opened);
+          });
+        })
+        .on('error', reject)
+        .connect(
+          connectConfig(target, options.timeoutMs ?? 30_000, () => {
+            otherHostKey = true;
+          }),
+        );
+      void closed.then(() => reject(new Error('the connection was closed')));
+    });
+    return { channel, closed, destroy: onAbort };
+  } catch (error) {
+    client.destroy();
+    signal.throwIfAborted();
+    const what = otherHostKey ? 'it shows another host key than its own' : messageOf(error);
+    throw sshError(target, what, error);
+  }
+}
+
+function connectConfig(
+  target: SshTarget,
+  timeoutMs: number,
+  onOtherHostKey: () => void,
+): ConnectConfig {
+  const pinned = target.hostKeyLine.split(' ')[1];
+  return {
+    host: target.host,
+    port: target.port,
+    username: 'root',
+    privateKey: target.privateKey,
+    readyTimeout: timeoutMs,
+    hostVerifier: (key: Buffer) => {
+      const same = key.toString('base64') === pinned;
+      if (!same) onOtherHostKey();
+      return same;
+    },
+  };
+}
+
+function collect(
+  channel: ClientChannel,
+  stdin: string | Buffer | undefined,
+  resolve: (result: RunResult) => void,
+  fail: (what: string) => void,
+): void {
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  let bytes = 0;
+  let code = 255;
+  const take = (parts: Buffer[], chunk: Buffer): void => {
+    bytes += chunk.length;
+    if (bytes > maximumOutputBytes) fail(`its output is longer than ${maximumOutputBytes} bytes`);
+    else parts.push(chunk);
+  };
+  channel.on('data', (chunk: Buffer) => take(stdout, chunk));
+  channel.stderr.on('data', (chunk: Buffer) => take(stderr, chunk));
+  channel.on('exit', (exitCode: number | null) => {
+    code = exitCode ?? 255;
+  });
+  channel.on('close', () =>
+    resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
+  );
+  channel.end(stdin ?? '');
+}
+
+function sshError(target: SshTarget, what: string, cause?: unknown): VsbError {
+  return new VsbError('E_SSH', `management of ${target.layer} by SSH: ${what}`, {
+    layer: target.layer,
+    hint: `\`vsbypass logs ${target.layer.toLowerCase()}\` shows whether it is up.`,
+    cause,
+  });
+}
+
+/** One word for a POSIX shell. */
+export function shellQuote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

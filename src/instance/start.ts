@@ -1,0 +1,97 @@
+/** Starts an instance's daemon, detached, under the instance's lock. */
+import { spawn } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { z } from 'zod';
+
+import { VsbError, messageOf } from '../base/errors.js';
+import { errorSchema } from '../contract/control.js';
+import { describeExit } from '../machine/qemu-process.js';
+import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
+import { revive } from './client.js';
+import { lockedCommand, refusalOf } from './lock.js';
+
+const startLimitMs = 20_000;
+const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+
+const greetingSchema = z.union([
+  z.object({ listening: z.literal(true), recovered: z.string().optional() }),
+  z.object({ failed: errorSchema }),
+]);
+
+/**
+ * Starts it and waits until it listens. Node does not pass the lock on to QEMU.
+ *
+ * @returns what the daemon found and cleared away, for people
+ * @throws VsbError E_BUSY when another daemon holds the lock; E_DAEMON when it does not come up, or what it
+ * says itself of why
+ */
+export async function startDaemon(
+  paths: InstancePaths,
+  roots: Roots,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  await createInstanceDirectories(paths, roots);
+  const log = await open(paths.daemonLog, 'a', 0o600);
+  try {
+    const daemon = [process.execPath, executable, '--name', paths.name, 'daemon'];
+    const { program, words } = lockedCommand(paths, daemon);
+    const child = spawn(program, words, {
+      detached: true,
+      cwd: '/',
+      stdio: ['ignore', 'pipe', log.fd],
+      env: { ...process.env, VSBYPASS_DAEMON_LOCKED: '1' },
+    });
+    const { stdout } = child;
+    if (stdout === null) throw new TypeError('its standard output is a pipe');
+    child.unref();
+    const greeting = await new Promise<z.output<typeof greetingSchema>>((resolve, reject) => {
+      const fail = (error: Error): void => {
+        child.kill();
+        reject(error);
+      };
+      const timer = setTimeout(
+        () => fail(daemonError(paths, `it did not listen within ${startLimitMs / 1000} s`)),
+        startLimitMs,
+      );
+      const onAbort = (): void => fail(signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      const done = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
+      child.once('error', (error) => {
+        done();
+        reject(daemonError(paths, messageOf(error)));
+      });
+      // All that it said has come by then.
+      child.once('close', (code, signal) => {
+        done();
+        reject(
+          refusalOf(paths, code) ?? daemonError(paths, `it ${describeExit({ code, signal })}`),
+        );
+      });
+      createInterface({ input: stdout }).once('line', (line) => {
+        done();
+        const parsed = greetingSchema.safeParse(JSON.parse(line));
+        if (parsed.success) resolve(parsed.data);
+        else fail(daemonError(paths, `it said: ${line}`));
+      });
+    });
+    stdout.destroy();
+    child.removeAllListeners();
+    if ('failed' in greeting) throw revive(greeting.failed);
+    return greeting.recovered;
+  } finally {
+    await log.close();
+  }
+}
+
+function daemonError(paths: InstancePaths, what: string): VsbError {
+  return new VsbError('E_DAEMON', `the daemon cannot be started: ${what}`, {
+    hint: '`vsbypass logs daemon` may tell more.',
+    details: { log: paths.daemonLog },
+  });
+}

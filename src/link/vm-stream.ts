@@ -1,0 +1,42 @@
+/** The console stream of one VM on a link, and whom its streams talk to. */
+import type { HelloRecord, SlotAddress, ToL1, VmRecord, VmState } from './messages.js';
+import type { RetryDelay, StreamReceiver, StreamSender } from './stream.js';
+
+export interface Vm {
+  record: VmRecord;
+  receiver: StreamReceiver;
+  sender: StreamSender;
+  readonly retry: RetryDelay;
+  retryTimer: NodeJS.Timeout | undefined;
+  /** Output bytes received since the last acknowledgement was sent. */
+  unacknowledged: number;
+  acknowledgementDue: boolean;
+  /** write() said false and 'drain' is owed. */
+  high: boolean;
+  /** L1 has said that it is gone, but not all that it printed has arrived yet. */
+  leaving: VmRecord | undefined;
+}
+
+/** The way to L1, and what L1 says of itself. */
+export interface StreamPort {
+  hello(): HelloRecord;
+  closed(): boolean;
+  /** QEMU does not read: what can wait shall wait. */
+  congested(): boolean;
+  send(message: ToL1): void;
+  /** A message named a VM that is not known here: its own message may have been lost. */
+  onUnknownVm(address: SlotAddress): void;
+}
+
+/** Called as the streams go; the same as the events of a link. */
+export interface StreamListener {
+  vm(vm: VmRecord, previous: VmState | undefined): void;
+  data(slot: number, generation: number, bytes: Buffer): void;
+  drain(slot: number, generation: number): void;
+}
+
+/** What the streams of a link before may hand over. */
+export interface KeptStreams {
+  readonly bootId: bigint;
+  readonly vms: ReadonlyMap<number, Vm>;
+}

@@ -1,0 +1,106 @@
+/** Lays out on disk what QEMU boots: links to the images, and the initrd of L1 with the instance's overlay. */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+
+import { fileError } from '../base/files.js';
+import type { Config, VmConfig } from '../config/schema.js';
+import { packCpio } from '../formats/cpio.js';
+import { hashPassword } from '../host/passwords.js';
+import type { ImageDirectories } from '../images/build.js';
+import { l1Overlay } from '../layers/l1.js';
+import { l2Overlay, vmFiles, type L2Vm } from '../layers/l2.js';
+import { l3Overlay } from '../layers/l3.js';
+import type { InstancePaths } from '../state/paths.js';
+import type { Secrets } from '../state/secrets.js';
+import { bootFiles, type TestbedPlan } from './plan.js';
+
+export interface AssembleInputs {
+  readonly paths: InstancePaths;
+  readonly config: Config;
+  readonly plan: TestbedPlan;
+  readonly secrets: Secrets;
+  readonly images: ImageDirectories;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Fills the instance's boot folder.
+ *
+ * @throws VsbError E_FILE, E_NO_SPACE; the signal's reason when it aborts
+ */
+export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
+  const { paths, secrets, plan, images, signal } = inputs;
+  const authorizedKey = secrets.management.publicLine;
+  const vms = await Promise.all(
+    inputs.config.vms.map(async (vm) => await defineVm(vm, plan, secrets, signal)),
+  );
+  const overlay = packCpio(
+    l1Overlay(
+      { authorizedKey, hostKey: secrets.l1Host },
+      plan.l2DomainConfig,
+      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms)),
+    ),
+  );
+  try {
+    await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
+    await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
+    await link(join(images.l2, 'l2.img'), join(paths.bootDir, bootFiles.l2Disk));
+    const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
+    await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw fileError('cannot lay out the boot files', error);
+  }
+}
+
+/** The image's initrd with the overlay behind it. */
+export async function writeInitrd(
+  image: string,
+  overlay: Buffer,
+  path: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await rm(path, { force: true });
+  await pipeline(
+    async function* () {
+      yield* createReadStream(image);
+      yield overlay;
+    },
+    createWriteStream(path, { mode: 0o600, flags: 'wx' }),
+    { signal },
+  );
+}
+
+async function link(target: string, path: string): Promise<void> {
+  await rm(path, { force: true });
+  await symlink(target, path);
+}
+
+/** A user VM as L2 gets it, with the files and the password hash that belong to it. */
+export async function defineVm(
+  vm: VmConfig,
+  plan: Pick<TestbedPlan, 'vms'>,
+  secrets: Secrets,
+  signal: AbortSignal,
+): Promise<L2Vm> {
+  const planned = plan.vms.find((candidate) => candidate.name === vm.name);
+  const password = secrets.passwords[vm.name];
+  if (planned === undefined || password === undefined) throw new TypeError(`${vm.name} is unknown`);
+  const { name } = vm;
+  const files = {
+    overlay: packCpio(l3Overlay(name, await hashPassword(password, { signal }))),
+    ...(vm.kernel === undefined ? {} : { kernel: await readUserFile(vm.kernel) }),
+    ...(vm.initrd === undefined ? {} : { initrd: await readUserFile(vm.initrd) }),
+  };
+  return { name, autostart: vm.autostart, files: vmFiles(name, planned.definition, files) };
+}
+
+async function readUserFile(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw fileError(`cannot read ${path}`, error);
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What one layer prints: goes to its log, keeps the last lines for error messages, and finds marker
+ * lines, also those that came before anyone asked.
+ */
+import { EventEmitter } from 'node:events';
+import type { Readable } from 'node:stream';
+
+import { BoundedLines } from '../base/bounded-lines.js';
+import { RotatingLog } from '../state/logs/rotating-log.js';
+
+/** What an error message shows. */
+const keptLines = 20;
+
+interface Events {
+  line: [string];
+}
+
+interface Search {
+  test(line: string): boolean;
+  seen: string | undefined;
+}
+
+export class LayerLog extends EventEmitter<Events> {
+  readonly #file: RotatingLog;
+  readonly #last: string[] = [];
+  readonly #searches: Search[] = [];
+  readonly #lines = new BoundedLines();
+
+  constructor(file: RotatingLog) {
+    super();
+    this.setMaxListeners(0);
+    this.#file = file;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** The newest lines, at most 20, the unfinished one last. */
+  lastLines(): string[] {
+    const { partial } = this.#lines;
+    return (partial === '' ? this.#last : [...this.#last, partial]).slice(-keptLines);
+  }
+
+  /** Takes all that comes from there. */
+  readFrom(stream: Readable): void {
+    stream.on('data', (chunk: Buffer) => this.push(chunk));
+  }
+
+  push(chunk: Buffer): void {
+    // Consoles speak ASCII here; markers do for certain. Other bytes go to the log as they are.
+    const lines = this.#lines.push(chunk.toString('latin1'));
+    this.#file.write(lines);
+    this.#last.push(...lines.slice(-keptLines));
+    this.#last.splice(0, this.#last.length - keptLines);
+    for (const line of lines) {
+      for (const search of this.#searches) {
+        if (search.seen === undefined && search.test(line)) search.seen = line;
+      }
+      this.emit('line', line);
+    }
+  }
+
+  /**
+   * Remembers the first line that passes the test, from now on; the returned function waits for it.
+   * Taken before the lines can come, so that a late waiter finds what has passed already.
+   */
+  expect(test: (line: string) => boolean): (signal: AbortSignal) => Promise<string> {
+    const search: Search = { test, seen: undefined };
+    this.#searches.push(search);
+    return async (signal) => {
+      signal.throwIfAborted();
+      if (search.seen !== undefined) return search.seen;
+      return await new Promise<string>((resolve, reject) => {
+        const done = (): void => {
+          this.off('line', onLine);
+          signal.removeEventListener('abort', onAbort);
+        };
+        const onLine = (): void => {
+          if (search.seen === undefined) return;
+          done();
+          resolve(search.seen);
+        };
+        const onAbort = (): void => {
+          done();
+          reject(signal.reason as Error);
+        };
+        this.on('line', onLine);
+        signal.addEventListener('abort', onAbort, { once: true });
+      });
+    };
+  }
+
+  /** What is left of an unfinished line goes to the log. */
+  close(): void {
+    const { partial } = this.#lines;
+    if (partial !== '') this.#file.write([partial]);
+    this.#file.close();
+  }
+}
+
+/** What a layer printed at the boot before stays as `.1`. */
+export function freshLog(path: string): LayerLog {
+  return new LayerLog(new RotatingLog(path, { encoding: 'latin1', fresh: true }));
+}
+
+/** The same log as before, where a testbed is taken over. */
+export function keptLog(path: string): LayerLog {
+  return new LayerLog(new RotatingLog(path, { encoding: 'latin1' }));
+}

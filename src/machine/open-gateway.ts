@@ -1,0 +1,32 @@
+/** Opens the SSH gateway to the consoles, with who may use them and the log of who did. */
+import { startGateway } from '../console/gateway/gateway.js';
+import { RotatingLog } from '../state/logs/rotating-log.js';
+import { ConsoleAccess } from './console-access.js';
+import { loopback, type Running } from './running.js';
+
+/**
+ * @param port to listen on; 0 takes a free one
+ * @throws VsbError as startGateway does
+ */
+export async function openGateway(running: Running, port: number): Promise<void> {
+  const { paths, request, secrets, hub, log } = running;
+  const { config } = request;
+  // Who attached when to what, and never what was typed or printed.
+  const audit = new RotatingLog(paths.auditLog, { encoding: 'utf8' });
+  running.failed.signal.addEventListener('abort', () => setImmediate(() => audit.close()), {
+    once: true,
+  });
+  const report = (event: unknown): void => audit.write([JSON.stringify(event)]);
+  const access = await ConsoleAccess.load(paths, config, log, report);
+  running.access = access;
+  running.gateway = await startGateway({
+    hostKeyPem: secrets.consoleHost.privatePem,
+    authorizedKeys: [`${secrets.client.publicLine} owner`],
+    access: access.list,
+    authorities: access.authorities,
+    hub,
+    listen: { host: loopback, port },
+    limits: { idleMs: config.console.idleSeconds * 1000 },
+    log: report,
+  });
+}

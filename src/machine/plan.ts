@@ -1,0 +1,79 @@
+/**
+ * The whole testbed on paper: every command line and domain configuration, without looking at or
+ * touching anything. `up` carries it out, `up --dry-run` prints it.
+ */
+import type { Config } from '../config/schema.js';
+import type { CpioFile } from '../formats/cpio.js';
+import type { Accel } from '../host/accel.js';
+import { qemuProgram } from '../host/qemu.js';
+import { diskOf } from '../layers/disks.js';
+import { l0Arguments } from '../layers/l0.js';
+import { dom0CommandLine, xenCommandLine } from '../layers/l1.js';
+import { virtualizedSystem, type VmDefinition } from '../layers/l2.js';
+import type { InstancePaths } from '../state/paths.js';
+import { vmUuid } from '../state/record.js';
+
+/** Names of what QEMU boots, relative to its working directory (the instance's boot folder). */
+export const bootFiles = {
+  xen: 'xen',
+  dom0Kernel: 'l1.vmlinux',
+  dom0Initrd: 'l1.initrd',
+  l2Disk: 'l2.disk',
+} as const;
+
+export interface VmPlan {
+  readonly name: string;
+  readonly uuid: string;
+  readonly definition: VmDefinition;
+}
+
+export interface TestbedPlan {
+  readonly qemu: {
+    readonly program: string;
+    readonly arguments: readonly string[];
+    readonly workingDirectory: string;
+  };
+  readonly xenCommandLine: string;
+  readonly dom0CommandLine: string;
+  /** In the syntax of xl.cfg(5). */
+  readonly l2DomainConfig: string;
+  /** Files that tell L2 how to boot, where its domain configuration does not. */
+  readonly l2BootFiles: readonly CpioFile[];
+  readonly vms: readonly VmPlan[];
+}
+
+export function planTestbed(paths: InstancePaths, config: Config, accel: Accel): TestbedPlan {
+  const xen = xenCommandLine(config, accel);
+  const dom0 = dom0CommandLine(accel);
+  const l2 = virtualizedSystem(config.l2.kind);
+  return {
+    qemu: {
+      program: qemuProgram,
+      arguments: l0Arguments({
+        instance: paths.name,
+        accel,
+        config,
+        ...bootFiles,
+        xenCommandLine: xen,
+        dom0CommandLine: dom0,
+        l1Socket: paths.l1Socket,
+        l2Socket: paths.l2Socket,
+        qmpSocket: paths.qmpSocket,
+        linkSocket: paths.linkSocket,
+      }),
+      workingDirectory: paths.bootDir,
+    },
+    xenCommandLine: xen,
+    dom0CommandLine: dom0,
+    l2DomainConfig: l2.domainConfig(config, accel),
+    l2BootFiles: l2.bootFiles(config, accel),
+    vms: config.vms.map((vm) => {
+      const uuid = vmUuid(paths.name, vm.name);
+      return {
+        name: vm.name,
+        uuid,
+        definition: l2.defineVm({ vm, uuid, accel, disk: diskOf(config, vm.name, l2.diskInL2) }),
+      };
+    }),
+  };
+}

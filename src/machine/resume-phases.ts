@@ -1,0 +1,174 @@
+/** The phases of a boot from a saved state: the machine goes on, then all that must be new is made new. */
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+
+import { VsbError } from '../base/errors.js';
+import type { ScriptPeer } from '../console/dialogue/conversation.js';
+import { runScript } from '../console/dialogue/script.js';
+import { hashPassword } from '../host/passwords.js';
+import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
+import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
+import { attachLink } from './connect-link.js';
+import { managementOf, openQmp, startGuest } from './connect-qmp.js';
+import { openGateway } from './open-gateway.js';
+import type { Phase } from './phases.js';
+import { limitOf, type Running } from './running.js';
+import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
+import { snapshotPaths } from './saved/store.js';
+import { restoreState } from './saved/transfer.js';
+
+/** @param name of the saved state; `running.secrets` are those that were good when it was saved */
+export function resumePhases(running: Running, name: string): Phase[] {
+  const { config } = running.request;
+  const { l0, l1, l2, paths } = running;
+  const fresh = renewSecrets(paths, running.secrets);
+  let link: Link | undefined;
+  return [
+    {
+      name: 'qemu',
+      layer: 'L0',
+      awaited: "QEMU's QMP greeting",
+      limitMs: limitOf(config, 'qemu'),
+      hint: '`vsbypass logs qemu` shows what QEMU complained about.',
+      log: l0,
+      run: async (signal) => void (await openQmp(running, signal, limitOf(config, 'qemu'))),
+    },
+    {
+      name: 'restore',
+      layer: 'L0',
+      awaited: 'QEMU to take the saved state',
+      limitMs: limitOf(config, 'restore'),
+      hint: '`vsbypass up --cold` does without.',
+      log: l0,
+      run: async (signal) => {
+        const { qmp } = running;
+        if (qmp === undefined) throw new TypeError('the phase before it has connected QMP');
+        const file = snapshotPaths(paths, name).state;
+        await restoreState({ qmp, socketPath: paths.stateSocket, file, signal });
+        await startGuest(running, qmp, signal);
+        running.management = await managementOf(running, qmp, signal);
+      },
+    },
+    {
+      name: 'link',
+      layer: 'L1',
+      awaited: "the shadow hypervisor's HELLO on the link",
+      limitMs: limitOf(config, 'link'),
+      hint: '`vsbypass up --cold` does without the saved state.',
+      log: l1,
+      run: async (signal) => {
+        const timeoutMs = limitOf(config, 'link');
+        link = await Link.connect(paths.linkSocket, { signal, timeoutMs });
+        running.link = link;
+      },
+    },
+    {
+      name: 'renew',
+      layer: 'L3',
+      awaited:
+        'every layer to have new keys, random numbers and the time, and each console to answer',
+      limitMs: limitOf(config, 'renew'),
+      hint: '`vsbypass up --cold` does without the saved state.',
+      log: l2,
+      run: async (signal) => {
+        if (link === undefined) throw new TypeError('the phase before it has connected the link');
+        // A link reads from its first listener to data on.
+        link.on('data', ignore);
+        await renewAll(running, link, fresh, signal);
+        // Only now: what was typed to renew the VMs is in nobody's history.
+        await attachLink(running, link);
+        link.off('data', ignore);
+        // A new prompt, for whoever comes first.
+        for (const vm of link.vms()) link.write(vm.slot, vm.generation, Buffer.from('\r'));
+        await openGateway(running, config.console.port);
+      },
+    },
+  ];
+}
+
+async function renewAll(
+  running: Running,
+  link: Link,
+  fresh: Secrets,
+  signal: AbortSignal,
+): Promise<void> {
+  const { management, qmp, paths } = running;
+  if (management === undefined || qmp === undefined) throw new TypeError('QEMU is connected');
+  const authorizedKey = fresh.management.publicLine;
+  const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
+  const l2 = renewManaged(management.l2, { hostKey: fresh.l2Host, authorizedKey }, signal);
+  const consoles = renewConsoles(running, link, fresh, signal);
+  await Promise.all([l1, l2, consoles]);
+  await writeSecrets(paths, fresh);
+  running.secrets = fresh;
+  running.management = await managementOf(running, qmp, signal);
+}
+
+async function renewConsoles(
+  running: Running,
+  link: Link,
+  fresh: Secrets,
+  signal: AbortSignal,
+): Promise<void> {
+  const { plan, secrets, wanted } = running;
+  await link.setHltPolicy(GLOBAL_SLOT, 0, 'attached');
+  for (const { name, uuid } of plan.vms) {
+    if (!wanted.has(name)) continue;
+    const oldPassword = secrets.passwords[name];
+    const newPassword = fresh.passwords[name];
+    if (oldPassword === undefined || newPassword === undefined) throw new TypeError('has one');
+    const newHash = await hashPassword(newPassword, { signal });
+    const vm = await vmOf(link, uuid, signal);
+    const canary = `canary-${randomBytes(6).toString('hex')}`;
+    await link.setAttached(vm.slot, vm.generation, 1);
+    const peer = linkPeer(link, vm);
+    try {
+      const options = { signal, stripAnsi: true };
+      await runScript(peer, loginSteps(canary, oldPassword), options);
+      const seconds = Math.round(Date.now() / 1000);
+      await runScript(peer, renewalSteps(newHash, newSeed(), seconds), options);
+    } catch (error) {
+      signal.throwIfAborted();
+      // The transcript has the VM's passwords next to it: none of it goes into a log.
+      const step = error instanceof VsbError ? error.details?.['step'] : undefined;
+      const message = `the console of ${name} did not answer as at a login prompt (step ${String(step)})`;
+      throw new VsbError('E_EXPECT_TIMEOUT', message, { layer: 'L3' });
+    } finally {
+      peer.end();
+      await link.setAttached(vm.slot, vm.generation, 0).catch(() => undefined);
+    }
+  }
+}
+
+/** One VM's console, straight on the link. */
+function linkPeer(link: Link, vm: VmRecord): ScriptPeer & { end(): void } {
+  let listener: ((bytes: Buffer | undefined) => void) | undefined;
+  const onData = (slot: number, generation: number, bytes: Buffer): void => {
+    if (slot === vm.slot && generation === vm.generation) listener?.(bytes);
+  };
+  const onClose = (): void => listener?.(undefined);
+  link.on('data', onData).on('close', onClose);
+  return {
+    onOutput: (wanted) => {
+      listener = wanted;
+    },
+    send: (bytes) => {
+      link.write(vm.slot, vm.generation, bytes);
+      return Promise.resolve();
+    },
+    end: () => void link.off('data', onData).off('close', onClose),
+  };
+}
+
+/** The VM with that label, as soon as L1 has told of it. */
+async function vmOf(link: Link, uuid: string, signal: AbortSignal): Promise<VmRecord> {
+  for (;;) {
+    const known = link.vms().find((vm) => vm.uuid === uuid && vm.state === 'running');
+    if (known !== undefined) return known;
+    await once(link, 'vm', { signal });
+  }
+}
+
+function ignore(): void {
+  // For listeners that only have to be there.
+}

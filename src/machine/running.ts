@@ -1,0 +1,121 @@
+/** What exists only while QEMU runs, and the limits of what is waited for. */
+import type { Writable } from 'node:stream';
+
+import { VsbError } from '../base/errors.js';
+import { hintOfKnown } from '../base/suggest.js';
+import type { Config, VmConfig } from '../config/schema.js';
+import type { Gateway } from '../console/gateway/gateway.js';
+import type { ConsoleHub } from '../console/hub/hub.js';
+import type { AccelDecision } from '../host/accel.js';
+import type { QmpClient } from '../host/qmp.js';
+import { runRemote, type RunResult, type SshTarget } from '../host/ssh.js';
+import type { ImageDirectories } from '../images/build.js';
+import type { Link } from '../link/index.js';
+import type { InstancePaths } from '../state/paths.js';
+import type { Secrets } from '../state/secrets.js';
+import type { ConsoleAccess } from './console-access.js';
+import type { InterruptPath } from './interrupt-path.js';
+import type { LayerLog } from './layer-log.js';
+import type { TestbedPlan } from './plan.js';
+import type { QemuHandle } from './qemu-process.js';
+
+export const loopback = '127.0.0.1';
+
+/** Limits of the phases on two cores under TCG, with room to spare; the configuration's `patience` multiplies them. */
+export const limitsMs = {
+  qemu: 20_000,
+  'l1-xen': 60_000,
+  link: 60_000,
+  'l1-dom0': 150_000,
+  l2: 240_000,
+  'irq-server': 90_000,
+  vm: 120_000,
+  login: 240_000,
+  restore: 60_000,
+  renew: 60_000,
+  save: 120_000,
+} as const;
+
+/** Where L2's operator has `vm`. */
+export const operatorPath = 'PATH=/usr/lib/vsbypass:$PATH';
+
+export type LimitName = keyof typeof limitsMs;
+
+/** The limit of a phase, milliseconds, as the configuration's patience stretches it. */
+export function limitOf(config: Config, name: LimitName): number {
+  return limitsMs[name] * config.patience;
+}
+
+export interface UpRequest {
+  readonly warm: {
+    readonly resume?: string | undefined;
+    readonly must: boolean;
+    readonly keep: boolean;
+  };
+  /** Whether to save the state of a machine that does not come up. */
+  readonly keepFailed: boolean;
+  readonly config: Config;
+  readonly accel: AccelDecision;
+  readonly images: ImageDirectories;
+}
+
+/** All that exists only while QEMU runs. */
+export interface Running {
+  readonly paths: InstancePaths;
+  readonly request: UpRequest;
+  readonly plan: TestbedPlan;
+  /** Those that are good in the layers now. */
+  secrets: Secrets;
+  readonly qemu: QemuHandle;
+  /** What QEMU itself complains about. */
+  readonly l0: LayerLog;
+  readonly l1: LayerLog;
+  readonly l2: LayerLog;
+  readonly hub: ConsoleHub;
+  /** Whether a VM's COM1 is to be shadowed, where that was asked for; else the configuration says. */
+  readonly hooks: Map<string, boolean>;
+  /** User VMs that are to run: those that start by themselves, and as `vm start` and `vm stop` said since. */
+  readonly wanted: Set<string>;
+  /** Aborted with the reason when the testbed cannot go on, or is being taken down. */
+  readonly failed: AbortController;
+  /** Writes to the log of the daemon. */
+  readonly log: (text: string) => void;
+  qmp?: QmpClient;
+  /** What is typed on the console of L1: Xen's, or its dom0's. */
+  l1Console?: Writable;
+  link?: Link;
+  interrupts?: InterruptPath;
+  gateway?: Gateway;
+  /** Who may use the consoles; there as soon as the gateway is. */
+  access?: ConsoleAccess;
+  management?: { readonly l1: SshTarget; readonly l2: SshTarget };
+}
+
+/** @throws VsbError E_VM_UNKNOWN */
+export function vmConfigOf(running: Running, name: string): VmConfig {
+  const vm = running.request.config.vms.find((candidate) => candidate.name === name);
+  if (vm !== undefined) return vm;
+  const known = running.request.config.vms.map((candidate) => candidate.name);
+  throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${name}'`, {
+    hint: hintOfKnown(name, known),
+  });
+}
+
+/**
+ * Runs a command of L2's operator, as root of L2.
+ *
+ * @throws VsbError E_SSH; the signal's reason
+ */
+export async function runAsOperator(
+  running: Running,
+  command: string,
+  options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
+): Promise<RunResult> {
+  return await runRemote(managed(running).l2, `${operatorPath}; ${command}`, options);
+}
+
+/** How L1's dom0 and L2 are reached; known once QEMU runs. */
+export function managed(running: Running): NonNullable<Running['management']> {
+  if (running.management === undefined) throw new TypeError('a running testbed can be managed');
+  return running.management;
+}

@@ -1,0 +1,27 @@
+/** Where a saved state of the whole stack can be trusted. */
+import { needsServer } from '../../config/interrupts.js';
+import type { Config } from '../../config/schema.js';
+import type { Accel } from '../../host/accel.js';
+
+/**
+ * Why the state of such a testbed is not kept: one sentence; undefined where it is sound.
+ *
+ * KVM on AMD: to save and load a guest that runs a nested guest "will result in undefined behavior"
+ * (Linux, Documentation/virt/kvm/x86/running-nested-guests.rst, "Live migration").
+ */
+export function whyUnsound(config: Config, accel: Accel): string | undefined {
+  if (accel === 'kvm') {
+    return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
+  }
+  const { kind } = config.l2;
+  if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
+  if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
+  if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
+  const disk = config.vms.find((vm) => vm.disk !== undefined);
+  if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;
+  const own = config.vms.find((vm) => vm.kernel !== undefined);
+  if (own !== undefined) {
+    return `${own.name} brings a system of its own, whose clock and keys cannot be renewed`;
+  }
+  return undefined;
+}

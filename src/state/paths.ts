@@ -1,0 +1,257 @@
+/**
+ * All file names of an instance, in one place. Three roots, by what they hold:
+ *
+ * - state (`$XDG_STATE_HOME/vsbypass/instances/<name>`): configuration, keys, passwords, logs; survives `down`
+ * - cache (`$XDG_CACHE_HOME/vsbypass`): what `build` made, shared by all instances
+ * - runtime (`$XDG_RUNTIME_DIR/vsbypass/<name>`): sockets, 0700, gone after a reboot of the host
+ */
+import { mkdir, lstat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+
+import envPaths from 'env-paths';
+
+import { VsbError, errnoOf } from '../base/errors.js';
+
+/** The instance meant when none is named. */
+export const defaultInstanceName = 'default';
+
+/**
+ * `sun_path` of Linux holds 108 bytes including the terminating zero (unix(7)). QEMU and Node both
+ * refuse or silently cut longer paths, so the limit is checked before anything is started.
+ */
+export const maximumSocketPathBytes = 107;
+
+const instanceNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+
+/**
+ * Checks the name of an instance: 1 to 32 lower case letters, digits and inner hyphens. It becomes
+ * a folder, part of socket paths and part of a process title.
+ *
+ * @throws VsbError E_INSTANCE_NAME
+ */
+export function assertInstanceName(name: string): void {
+  if (!instanceNamePattern.test(name)) {
+    throw new VsbError('E_INSTANCE_NAME', `"${name}" cannot be the name of an instance`, {
+      hint: 'Use 1 to 32 lower case letters, digits and hyphens; a hyphen neither first nor last.',
+    });
+  }
+}
+
+export interface Roots {
+  /** Parent of all instances' state folders. */
+  readonly instances: string;
+  readonly cache: string;
+  /** Parent of all instances' runtime folders. */
+  readonly runtime: string;
+}
+
+/** Whether `path` is a folder of ours that nobody else can enter or replace: not a link, our uid, no group or other bits. */
+function isPrivateDirectory(path: string, uid: number): boolean {
+  try {
+    const found = lstatSync(path);
+    return found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Finds the three roots from the environment. The runtime root is `$XDG_RUNTIME_DIR/vsbypass`, else
+ * `/run/user/<uid>/vsbypass`, both only if the folder is private to us; else `/tmp/vsbypass-<uid>`,
+ * which `ensurePrivateDirectory` verifies before it is used.
+ */
+export function findRoots(
+  env: NodeJS.ProcessEnv = process.env,
+  uid: number = process.getuid?.() ?? 0,
+): Roots {
+  const defaults = envPaths('vsbypass', { suffix: '' });
+  const runtimeParents = [env['XDG_RUNTIME_DIR'], `/run/user/${uid}`];
+  const runtimeParent = runtimeParents.find(
+    (path) => path !== undefined && path.startsWith('/') && isPrivateDirectory(path, uid),
+  );
+  // env-paths reads the environment of the process only; an explicit one wins, for tests and for callers.
+  const state = env['XDG_STATE_HOME']?.startsWith('/')
+    ? join(env['XDG_STATE_HOME'], 'vsbypass')
+    : defaults.log;
+  const cache = env['XDG_CACHE_HOME']?.startsWith('/')
+    ? join(env['XDG_CACHE_HOME'], 'vsbypass')
+    : defaults.cache;
+  return {
+    instances: join(state, 'instances'),
+    cache,
+    runtime: runtimeParent === undefined ? `/tmp/vsbypass-${uid}` : join(runtimeParent, 'vsbypass'),
+  };
+}
+
+/** The file names of one instance. Nothing here is created by looking at it. */
+export interface InstancePaths {
+  readonly name: string;
+  readonly stateDir: string;
+  readonly runtimeDir: string;
+  readonly cacheDir: string;
+
+  /** What the instance was made with: configuration, accelerator, images, ports. 0600 JSON. */
+  readonly record: string;
+  /** Process ids of the daemon and of QEMU, with their start times. 0600 JSON. */
+  readonly processes: string;
+  /** What a new daemon needs to take a living QEMU over. 0600 JSON. */
+  readonly resume: string;
+  /** Who may use the consoles by `console grant`. 0600 JSON. */
+  readonly grants: string;
+  /** Held with flock(2) by the daemon for as long as it lives. */
+  readonly lock: string;
+
+  readonly keysDir: string;
+  readonly clientKey: string;
+  readonly consoleHostKey: string;
+  readonly managementKey: string;
+  readonly l1HostKey: string;
+  readonly l2HostKey: string;
+  readonly passwords: string;
+
+  /** Working directory of QEMU: its kernel and initrd under short names without spaces. */
+  readonly bootDir: string;
+
+  readonly logDir: string;
+  readonly daemonLog: string;
+  /** Where the machine of the last boot that failed stood. */
+  readonly failedBootDir: string;
+  /** Who attached when to which console. */
+  readonly auditLog: string;
+  readonly qemuLog: string;
+  /** Xen's console and, through it, that of L1's dom0. */
+  readonly l1Log: string;
+  readonly l2Log: string;
+
+  readonly controlSocket: string;
+  readonly qmpSocket: string;
+  readonly linkSocket: string;
+  /** Where QEMU gives the console of L1 (Xen and dom0), and that of L2. */
+  readonly l1Socket: string;
+  readonly l2Socket: string;
+  /** Over which a saved state comes from QEMU and goes to it. */
+  readonly stateSocket: string;
+}
+
+/**
+ * @throws VsbError E_INSTANCE_NAME, E_PATH_TOO_LONG (a socket's path has no room in `sun_path`)
+ */
+export function instancePaths(name: string, roots: Roots = findRoots()): InstancePaths {
+  assertInstanceName(name);
+  const stateDir = join(roots.instances, name);
+  const runtimeDir = join(roots.runtime, name);
+  const keysDir = join(stateDir, 'keys');
+  const logDir = join(stateDir, 'log');
+  return {
+    name,
+    stateDir,
+    runtimeDir,
+    cacheDir: roots.cache,
+    record: join(stateDir, 'instance.json'),
+    processes: join(stateDir, 'processes.json'),
+    resume: join(stateDir, 'resume.json'),
+    grants: join(stateDir, 'grants.json'),
+    lock: join(stateDir, 'lock'),
+    keysDir,
+    clientKey: join(keysDir, 'client_key'),
+    consoleHostKey: join(keysDir, 'console_host_key'),
+    managementKey: join(keysDir, 'management_key'),
+    l1HostKey: join(keysDir, 'l1_host_key'),
+    l2HostKey: join(keysDir, 'l2_host_key'),
+    passwords: join(keysDir, 'passwords.json'),
+    bootDir: join(stateDir, 'boot'),
+    logDir,
+    failedBootDir: join(stateDir, 'failed-boot'),
+    daemonLog: join(logDir, 'daemon.log'),
+    auditLog: join(logDir, 'audit.log'),
+    qemuLog: join(logDir, 'qemu.log'),
+    l1Log: join(logDir, 'l1.log'),
+    l2Log: join(logDir, 'l2.log'),
+    controlSocket: socketPath(runtimeDir, 'control.sock'),
+    qmpSocket: socketPath(runtimeDir, 'qmp.sock'),
+    linkSocket: socketPath(runtimeDir, 'link.sock'),
+    l1Socket: socketPath(runtimeDir, 'l1.sock'),
+    l2Socket: socketPath(runtimeDir, 'l2.sock'),
+    stateSocket: socketPath(runtimeDir, 'state.sock'),
+  };
+}
+
+/** All sockets of an instance. */
+export function socketPathsOf(paths: InstancePaths): string[] {
+  return [
+    paths.controlSocket,
+    paths.qmpSocket,
+    paths.linkSocket,
+    paths.l1Socket,
+    paths.l2Socket,
+    paths.stateSocket,
+  ];
+}
+
+function socketPath(directory: string, file: string): string {
+  const path = join(directory, file);
+  const bytes = Buffer.byteLength(path);
+  if (bytes > maximumSocketPathBytes) {
+    throw new VsbError(
+      'E_PATH_TOO_LONG',
+      `the socket path ${path} is ${bytes} bytes long, ${maximumSocketPathBytes} is the limit of the kernel`,
+      { hint: 'Choose a shorter --name, or a shorter XDG_RUNTIME_DIR.', details: { path, bytes } },
+    );
+  }
+  return path;
+}
+
+/**
+ * Makes sure that `path` is a folder of ours with mode 0700. The last component is created where
+ * missing (its parents too, with the same mode); one that somebody else owns, that is a symbolic
+ * link, or that others may enter is refused: in /tmp anyone can have put it there.
+ *
+ * @throws VsbError E_PERMISSION
+ */
+export async function ensurePrivateDirectory(
+  path: string,
+  uid: number = process.getuid?.() ?? 0,
+): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new VsbError('E_PERMISSION', `cannot create ${path}: ${errnoOf(error) ?? 'error'}`, {
+      cause: error,
+    });
+  }
+  const found = await lstat(path);
+  const mode = found.mode & 0o777;
+  const wrong = !found.isDirectory()
+    ? 'is not a folder'
+    : found.uid !== uid
+      ? `belongs to uid ${found.uid}`
+      : (mode & 0o077) !== 0
+        ? `has mode ${mode.toString(8)}`
+        : undefined;
+  if (wrong !== undefined) {
+    throw new VsbError(
+      'E_PERMISSION',
+      `${path} ${wrong}; it must be a folder of uid ${uid} with mode 700`,
+      {
+        hint: `Remove it, or set XDG_RUNTIME_DIR to a folder of yours with mode 700.`,
+        details: { path },
+      },
+    );
+  }
+}
+
+/** Creates all folders of an instance, each private, from the roots down. */
+export async function createInstanceDirectories(paths: InstancePaths, roots: Roots): Promise<void> {
+  // The shared runtime root first: it is the one that may stand in /tmp.
+  for (const path of [
+    roots.runtime,
+    paths.runtimeDir,
+    paths.stateDir,
+    paths.keysDir,
+    paths.bootDir,
+    paths.logDir,
+  ]) {
+    await ensurePrivateDirectory(path);
+  }
+}

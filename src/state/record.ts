@@ -1,0 +1,66 @@
+/** What is kept of an instance: how it was made (survives `down`), and which processes it has. */
+import { createHash } from 'node:crypto';
+
+import { z } from 'zod';
+
+import { readJson, writePrivateJson } from '../base/files.js';
+import { processIdentitySchema } from '../base/process-identity.js';
+import { uuidText } from '../base/uuid.js';
+import { configSchema, withDefaultVms, type Config } from '../config/schema.js';
+import type { AccelDecision } from '../host/accel.js';
+import type { InstancePaths } from './paths.js';
+
+const recordSchema = z.object({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  createdAt: z.string(),
+  accel: z.object({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
+  config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
+});
+
+/** How an instance was last brought up. */
+export interface InstanceRecord {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  /** ISO 8601. */
+  readonly createdAt: string;
+  readonly accel: AccelDecision;
+  readonly config: Config;
+}
+
+const processesSchema = z.object({
+  daemon: processIdentitySchema.optional(),
+  qemu: processIdentitySchema.optional(),
+});
+export type Processes = z.output<typeof processesSchema>;
+
+export async function readRecord(paths: InstancePaths): Promise<InstanceRecord | undefined> {
+  return await readJson(paths.record, recordSchema);
+}
+
+export async function writeRecord(paths: InstancePaths, record: InstanceRecord): Promise<void> {
+  await writePrivateJson(paths.record, record);
+}
+
+export async function readProcesses(paths: InstancePaths): Promise<Processes> {
+  return (await readJson(paths.processes, processesSchema)) ?? {};
+}
+
+export async function writeProcesses(paths: InstancePaths, processes: Processes): Promise<void> {
+  await writePrivateJson(paths.processes, processes);
+}
+
+/** The name space of our UUIDs (RFC 4122, 4.3): made once at random. */
+const nameSpace = Buffer.from('6f1c1d3e2b0b4a0e9c6d6a4a5be7a5d1', 'hex');
+
+/**
+ * The SMBIOS UUID of a user VM, from its name and its instance's (RFC 4122 version 5): the same at
+ * every start, so that the console keeps its name.
+ */
+export function vmUuid(instance: string, vm: string): string {
+  const hash = createHash('sha1').update(nameSpace).update(`${instance}/${vm}`).digest();
+  const bytes = hash.subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return uuidText(bytes);
+}

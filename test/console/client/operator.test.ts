@@ -1,0 +1,129 @@
+/** The operator's console against an SSH server that plays L2. */
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+
+import ssh2, { type Server, type ServerChannel } from 'ssh2';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { connectOperator, warnNotSecure } from '../../../src/console/client/operator.js';
+import { interactByScript } from '../../../src/console/dialogue/at-console.js';
+import { parseExpectPattern } from '../../../src/console/dialogue/script.js';
+import { generateKey } from '../../../src/formats/keys/key-files.js';
+import type { SshTarget } from '../../../src/host/ssh.js';
+
+const hostKey = generateKey('host');
+const clientKey = generateKey('client');
+const signal = new AbortController().signal;
+
+let server: Server;
+let l2: SshTarget;
+let command: string;
+let vmConsole: (channel: ServerChannel) => void;
+
+beforeEach(async () => {
+  server = new ssh2.Server({ hostKeys: [hostKey.privatePem] }, (connection) => {
+    connection.on('error', () => undefined);
+    connection.on('authentication', (context) => {
+      if (context.method === 'publickey') context.accept();
+      else context.reject(['publickey']);
+    });
+    connection.on('session', (accept) => {
+      accept().on('exec', (acceptExec, _, request) => {
+        command = request.command;
+        vmConsole(acceptExec());
+      });
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  l2 = {
+    layer: 'L2',
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    privateKey: clientKey.privatePem,
+    hostKeyLine: hostKey.publicLine,
+  };
+  vmConsole = (channel) => {
+    channel.write('vm1 login: ');
+    channel.on('data', (bytes: Buffer) => channel.write(`[${bytes.toString()}]`));
+    channel.on('end', () => {
+      channel.exit(0);
+      channel.end();
+    });
+  };
+});
+afterEach(() => {
+  server.close();
+});
+
+function sink(): PassThrough & { text: string } {
+  const stream = Object.assign(new PassThrough(), { text: '' });
+  stream.on('data', (bytes: Buffer) => (stream.text += bytes.toString()));
+  return stream;
+}
+
+describe('connectOperator', () => {
+  it("runs a script at the socket of the VM's serial port", async () => {
+    const connection = await connectOperator({ l2, vm: 'vm1', history: 'none', signal });
+    const [stdout, stderr] = [sink(), sink()];
+    const code = await interactByScript(connection, {
+      ...{ stdout, stderr, signal, stripAnsi: false },
+      steps: [
+        { type: 'expect', pattern: parseExpectPattern('login: $'), timeoutMs: 5000 },
+        { type: 'send', bytes: Buffer.from('root') },
+        { type: 'expect', pattern: parseExpectPattern('\\[root\\]'), timeoutMs: 5000 },
+      ],
+    });
+    expect(code).toBe(0);
+    expect(stdout.text).toBe('vm1 login: [root]');
+    expect(command).toBe("exec vm console 'vm1'");
+  });
+
+  it('shows what QEMU has logged when the history is wanted', async () => {
+    const connection = await connectOperator({ l2, vm: 'vm1', history: 'all', signal });
+    expect(command).toMatch(/^cat '\/var\/log\/vm\/vm1\.console'; exec vm console /);
+    connection.destroy();
+  });
+
+  it('says why it ended', async () => {
+    vmConsole = (channel) => {
+      channel.stderr.write('vm: No such file or directory\n');
+      channel.exit(1);
+      channel.end();
+    };
+    const connection = await connectOperator({ l2, vm: 'vm1', history: 'none', signal });
+    connection.channel.resume();
+    await connection.closed;
+    expect(() => connection.checkEnd()).toThrow(/No such file or directory/);
+  });
+
+  it('refuses another host key', async () => {
+    const other = generateKey('other').publicLine;
+    const target = { ...l2, hostKeyLine: other };
+    await expect(
+      connectOperator({ l2: target, vm: 'vm1', history: 'none', signal }),
+    ).rejects.toMatchObject({ code: 'E_SSH' });
+  });
+
+  it('does not outlive its signal', async () => {
+    const abort = new AbortController();
+    const connection = await connectOperator({
+      ...{ l2, vm: 'vm1', history: 'none' },
+      signal: abort.signal,
+    });
+    abort.abort();
+    await connection.closed;
+  });
+});
+
+describe('warnNotSecure', () => {
+  it('is red on a terminal, unless colours are not wanted', async () => {
+    const terminal = Object.assign(sink(), { isTTY: true });
+    await warnNotSecure(terminal, { TERM: 'xterm' }, 'vm1');
+    expect(terminal.text).toContain('\x1b[31mvsbypass: NOT SECURE');
+    const plain = Object.assign(sink(), { isTTY: true });
+    await warnNotSecure(plain, { TERM: 'xterm', NO_COLOR: '1' }, 'vm1');
+    expect(plain.text).toMatch(/^vsbypass: NOT SECURE/);
+  });
+});

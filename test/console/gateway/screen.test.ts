@@ -1,0 +1,140 @@
+import headless from '@xterm/headless';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import { ScreenRenderer } from '../../../src/console/gateway/screen.js';
+import { History } from '../../../src/console/hub/history.js';
+import { collect, ConsoleRig } from '../../rig/console-rig.js';
+
+/** What a terminal of that size shows after this output. */
+async function shown(
+  output: string | Buffer,
+  columns = 80,
+  rows = 24,
+): Promise<{ lines: string[]; cursor: [number, number]; alternate: boolean }> {
+  const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true });
+  await new Promise<void>((resolve) => terminal.write(output, resolve));
+  const { active } = terminal.buffer;
+  const lines = Array.from(
+    { length: rows },
+    (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '',
+  );
+  const cursor: [number, number] = [active.cursorX, active.cursorY];
+  terminal.dispose();
+  return { lines, cursor, alternate: active.type === 'alternate' };
+}
+
+describe('ScreenRenderer', () => {
+  let renderer: ScreenRenderer;
+
+  beforeEach(() => {
+    renderer = new ScreenRenderer();
+  });
+
+  afterEach(() => {
+    renderer.close();
+  });
+
+  const size = { columns: 80, rows: 24 };
+
+  test.each([
+    ['a prompt', 'boot\r\nlogin: '],
+    ['more lines than fit', 'line\r\n'.repeat(100) + '# '],
+    ['a menu drawn by address', '\x1b[2J\x1b[5;10HGRUB\x1b[7;3H*Debian\x1b[12;1H'],
+    ['a full-screen program', 'before\r\n\x1b[?1049h\x1b[H\x1b[2Jvi\x1b[24;1H:wq\x1b[3;4H'],
+    ['one that has ended', 'before\r\n\x1b[?1049h\x1b[Hvi\x1b[?1049lafter'],
+    ['colours', '\x1b[31mred\x1b[0m plain \x1b[1;44mbold\x1b[0m'],
+  ])('gives a late terminal the same screen: %s', async (_, output) => {
+    const late = await renderer.render(() => Buffer.from(output), size);
+    expect(await shown(late)).toEqual(await shown(output));
+  });
+
+  test('what comes after it lands where it should, in a scroll region too', async () => {
+    const before = '\x1b[2J\x1b[5;20r\x1b[20;1Hlast of the region';
+    const after = '\r\nscrolled\r\n\x1b[1;1Htop';
+    const late = await renderer.render(() => Buffer.from(before), size);
+    expect(await shown(late.toString() + after)).toEqual(await shown(before + after));
+    const hidden = await renderer.render(() => Buffer.from('\x1b[?25l'), size);
+    expect(hidden.toString()).toMatch(/\x1b\[\?25l$/); // eslint-disable-line no-control-regex
+  });
+
+  test('leaves out questions, titles and clipboard writes of the past', async () => {
+    const attack = '\x1b]52;c;AAAA\x07\x1b]0;title\x07\x1b[c\x1b[6n\x1b[21t\x05ok';
+    const late = String(await renderer.render(() => Buffer.from(attack), size));
+    expect(late.replace('\x1b[H', '').replace('\x1b[0m', '')).toMatch(/^(\r\n){24}ok$/);
+  });
+
+  test('output that would keep a terminal busy for ever is given up, and the next screen is drawn', async () => {
+    const busy = Buffer.from('\x1b[2147483647S\x1b[2147483647T'.repeat(100));
+    await expect(renderer.render(() => busy, size)).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    const huge = Buffer.from('x\x1b[2147483647b');
+    await expect(renderer.render(() => huge, size)).rejects.toThrow(/screen/);
+    expect(String(await renderer.render(() => Buffer.from('fine'), size))).toContain('fine');
+  });
+
+  test('draws a history of 1 MB', async () => {
+    const history = Buffer.from('[   12.345678] kernel: a line of a boot log\r\n'.repeat(25_000));
+    expect((await shown(await renderer.render(() => history, size))).lines[0]).toContain(
+      'boot log',
+    );
+  });
+});
+
+test('History begins at a whole line once it has moved on', () => {
+  const history = new History(32);
+  history.append(Buffer.from('first line\nsecond\n'));
+  expect(String(history.snapshot())).toBe('first line\nsecond\n');
+  history.append(Buffer.from('third is long enough\n'));
+  expect(String(history.snapshot())).toBe('second\nthird is long enough\n');
+  history.append(Buffer.alloc(40, 'x'));
+  expect(history.snapshot().length).toBe(32);
+});
+
+describe('a session', () => {
+  let rig: ConsoleRig;
+
+  beforeEach(async () => {
+    rig = await ConsoleRig.start();
+  });
+
+  afterEach(async () => {
+    await rig.stop();
+  });
+
+  const pty = { cols: 80, rows: 24, term: 'xterm' };
+
+  test('on a terminal sees the screen first, then what comes, without a byte lost or doubled', async () => {
+    const before = '\x1b[?1049h\x1b[2J\x1b[10;10Hfull screen';
+    await rig.print(before);
+    const channel = await rig.exec(await rig.login(), 'attach', { pty });
+    const seen = collect(channel);
+    rig.vm.print('\x1b[11;10Hmore');
+    await vi.waitFor(() => expect(seen.text).toContain('more'));
+    expect(await shown(seen.text)).toEqual(await shown(`${before}\x1b[11;10Hmore`));
+    expect((await shown(seen.text)).alternate).toBe(true);
+  });
+
+  test('can have all lines, or nothing of what was', async () => {
+    await rig.print('one\r\ntwo\r\n');
+    const lines = collect(await rig.exec(await rig.login(), 'attach lines', { pty }));
+    const none = collect(await rig.exec(await rig.login(), 'attach none', { pty }));
+    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(2));
+    rig.vm.print('three');
+    await vi.waitFor(() => expect(none.text).toBe('three'));
+    await vi.waitFor(() => expect(lines.text).toBe('one\r\ntwo\r\nthree'));
+  });
+
+  test('is shown what comes although the screen of before cannot be drawn', async () => {
+    await rig.print('\x1b[2147483647S'.repeat(1000));
+    const seen = collect(await rig.exec(await rig.login(), 'attach', { pty }));
+    await vi.waitFor(() => expect(seen.notices).toContain('no screen from before'), 10_000);
+    rig.vm.print('after');
+    await vi.waitFor(() => expect(seen.text).toBe('after'));
+  });
+
+  test('history is given as lines or as a screen, and ends', async () => {
+    await rig.print('a\r\nb\x1b[1A\rc');
+    expect(await rig.ask('history')).toMatchObject({ status: 0, output: 'a\r\nb\x1b[1A\rc' });
+    const { output } = await rig.ask('history screen');
+    expect((await shown(output)).lines.slice(0, 2)).toEqual(['c', 'b']);
+  });
+});

@@ -1,0 +1,343 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { ConsoleHub } from '../../../src/console/hub/hub.js';
+import type { Session } from '../../../src/console/hub/session.js';
+import type { VmConsole } from '../../../src/console/hub/vm-console.js';
+import { Link } from '../../../src/link/index.js';
+import { FakeL1 } from '../../rig/fake-l1.js';
+
+const uuid1 = '00000000-0000-4000-8000-000000000001';
+const uuid2 = '00000000-0000-4000-8000-000000000002';
+const names: Record<string, string> = { [uuid1]: 'vm1', [uuid2]: 'vm2' };
+const never = new AbortController().signal;
+
+let l1: FakeL1;
+let hub: ConsoleHub;
+let link: Link;
+
+beforeEach(async () => {
+  l1 = await FakeL1.start();
+  hub = new ConsoleHub({
+    historyBytes: 64 * 1024,
+    nameOf: (vm) => (vm.uuid === undefined ? undefined : names[vm.uuid]),
+    goneGraceMs: 150,
+  });
+  link = await attach();
+});
+
+afterEach(async () => {
+  hub.close();
+  link.close();
+  await l1.stop();
+});
+
+async function attach(resume?: Link): Promise<Link> {
+  const options = { signal: never, timeoutMs: 5000, ...(resume === undefined ? {} : { resume }) };
+  link = await Link.connect(l1.socketPath, options);
+  hub.attachLink(link);
+  return link;
+}
+
+async function consoleOf(name: string): Promise<VmConsole> {
+  return vi.waitFor(() => {
+    const console = hub.vm(name);
+    if (console === undefined) throw new Error(`no ${name} yet`);
+    return console;
+  });
+}
+
+/** Reads a session until so much has come. */
+async function read(session: Session, length: number): Promise<string> {
+  let text = '';
+  if (length === 0) return text;
+  for await (const chunk of session.chunks(AbortSignal.timeout(5000))) {
+    text += chunk.bytes.toString('latin1');
+    if (text.length >= length) break;
+  }
+  return text;
+}
+
+test('a VM is known by its slot first, keeps its history when its label comes, and its session too', async () => {
+  const vm = l1.addVm({ slot: 3 });
+  vm.print('boot ');
+  const session = (await consoleOf('slot-3')).openSession({ mode: 'rw', label: 'me' });
+  expect(await read(session, 5)).toBe('boot ');
+  const renamed = once(hub, 'vm-renamed');
+  vm.update({ uuid: uuid1 });
+  expect(await renamed).toMatchObject([{ name: 'vm1' }, 'slot-3']);
+  expect(hub.vm('slot-3')).toBeUndefined();
+  vm.print('login:');
+  expect(await read(session, 6)).toBe('login:');
+  const late = hub.vm('vm1')?.openSession({ mode: 'ro', label: 'late' });
+  expect(late && (await read(late, 11))).toBe('boot login:');
+});
+
+test('two VMs are not mixed up, in either direction', async () => {
+  const a = l1.addVm({ slot: 0, uuid: uuid1 });
+  const b = l1.addVm({ slot: 1, uuid: uuid2 });
+  const sessionA = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'a' });
+  const sessionB = (await consoleOf('vm2')).openSession({ mode: 'rw', label: 'b' });
+  for (let i = 0; i < 50; i++) {
+    a.print('A'.repeat(100));
+    b.print('B'.repeat(100));
+    sessionA.write(Buffer.from('a'));
+    sessionB.write(Buffer.from('b'));
+  }
+  expect(await read(sessionA, 5000)).toBe('A'.repeat(5000));
+  expect(await read(sessionB, 5000)).toBe('B'.repeat(5000));
+  expect(String(await a.inputReached(50))).toBe('a'.repeat(50));
+  expect(String(await b.inputReached(50))).toBe('b'.repeat(50));
+  expect(hub.list().map(({ name }) => name)).toEqual(['vm1', 'vm2']);
+});
+
+test('a restarted VM continues its console in another slot, and sessions go on', async () => {
+  const first = l1.addVm({ slot: 0, uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  first.print('one ');
+  expect(await read(session, 4)).toBe('one ');
+  first.update({ state: 'gone' });
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  session.write(Buffer.from('password for nobody'));
+  const second = l1.addVm({ slot: 5, generation: 2 });
+  second.print('two ');
+  second.update({ uuid: uuid1 });
+  expect(await read(session, 4)).toBe('two ');
+  expect(hub.list().map(({ name }) => name)).toEqual(['vm1']);
+  session.write(Buffer.from('ls'));
+  expect(String(await second.inputReached(2))).toBe('ls');
+  expect(session.ended).toBeUndefined();
+});
+
+test('a VM that stays away ends its sessions; its history stays readable', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  vm.print('panic');
+  await once(session, 'readable');
+  const ended = once(session, 'end');
+  const gone = once(hub, 'vm-gone');
+  vm.update({ state: 'gone' });
+  expect(await ended).toEqual(['vm-gone']);
+  await gone;
+  expect(session.read()?.bytes.toString()).toBe('panic');
+  expect(() => session.write(Buffer.from('x'))).toThrow(
+    expect.objectContaining({ code: 'E_CONSOLE_CLOSED' }),
+  );
+  expect(hub.vm('vm1')?.openSession({ mode: 'ro', label: 'later' }).read()?.bytes.toString()).toBe(
+    'panic',
+  );
+});
+
+test('a VM without a name leaves nothing behind for the next one in its slot', async () => {
+  const vm = l1.addVm({ slot: 2 });
+  vm.print('secret');
+  const session = (await consoleOf('slot-2')).openSession({ mode: 'ro', label: 'me' });
+  expect(await read(session, 6)).toBe('secret');
+  const ended = once(session, 'end');
+  vm.update({ state: 'gone' });
+  await ended;
+  l1.addVm({ slot: 2, generation: 2 }).print('next');
+  const next = (await consoleOf('slot-2')).openSession({ mode: 'ro', label: 'me' });
+  expect(await read(next, 4)).toBe('next');
+});
+
+test('a name is not taken from a running VM, but from a silent one, whose slot is freed', async () => {
+  const real = l1.addVm({ slot: 0, uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  const other = l1.addVm({ slot: 1, uuid: uuid1 });
+  other.print('I am vm1, type your password');
+  const stranger = (await consoleOf('slot-1')).openSession({ mode: 'ro', label: 'me' });
+  expect(await read(stranger, 28)).toContain('password');
+  session.write(Buffer.from('typed'));
+  expect(String(await real.inputReached(5))).toBe('typed');
+  expect(other.input.length).toBe(0);
+  real.update({ state: 'silent' });
+  expect(await read(session, 28)).toContain('I am vm1');
+  await real.requested('forget');
+  session.write(Buffer.from('again'));
+  expect(String(await other.inputReached(5))).toBe('again');
+});
+
+test('a slow reader delays nobody, and is told what it missed', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const fast = console.openSession({ mode: 'ro', label: 'fast' });
+  const slow = console.openSession({ mode: 'ro', label: 'slow' });
+  const total = 200_000;
+  vm.print(Buffer.alloc(total, 'x'));
+  expect((await read(fast, total)).length).toBe(total);
+  expect(fast.missed).toBe(0);
+  const chunk = slow.read();
+  expect(chunk?.missed).toBe(total - 64 * 1024);
+  expect(slow.missed).toBe(total - 64 * 1024);
+});
+
+test('L1 is told how many sessions may type, also after the VM moved', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const one = console.openSession({ mode: 'rw', label: 'one' });
+  console.openSession({ mode: 'rw', label: 'two' });
+  console.openSession({ mode: 'ro', label: 'watcher' });
+  console.openSession({ mode: 'ro', label: 'readiness', counted: false });
+  await vm.requested('attached', (request) => request.sessions === 2);
+  one.close();
+  await vm.requested('attached', (request) => request.sessions === 1 && vm.requests.length >= 3);
+  vm.update({ state: 'gone' });
+  const moved = l1.addVm({ slot: 4, generation: 9, uuid: uuid1 });
+  await moved.requested('attached', (request) => request.sessions === 1);
+  expect(console.info().sessions.map(({ label }) => label)).toEqual(['two', 'watcher']);
+});
+
+test('a read-only session can neither type nor send a BREAK; a writer can', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const watcher = console.openSession({ mode: 'ro', label: 'w' });
+  expect(() => watcher.write(Buffer.from('x'))).toThrow(
+    expect.objectContaining({ code: 'E_CONSOLE_REFUSED' }),
+  );
+  await expect(watcher.sendBreak()).rejects.toMatchObject({ code: 'E_CONSOLE_REFUSED' });
+  await console.openSession({ mode: 'rw', label: 'rw' }).sendBreak();
+  await vm.requested('break');
+});
+
+test('input is held back while the VM does not read, and none of it is lost', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  vm.window = 0;
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  const paste = Buffer.from(Array.from({ length: 150_000 }, (_, i) => (i * 7) & 0xff));
+  expect(session.write(paste.subarray(0, 100_000))).toBe(false);
+  const drained = once(session, 'drain');
+  vm.setWindow(4096);
+  await drained;
+  session.write(paste.subarray(100_000));
+  expect((await vm.inputReached(paste.length)).equals(paste)).toBe(true);
+});
+
+test('sessions that come and go cannot heap up input without end', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  vm.window = 0;
+  const console = await consoleOf('vm1');
+  const type = (): void => {
+    const session = console.openSession({ mode: 'rw', label: 'me', take: true });
+    try {
+      session.write(Buffer.alloc(1024 * 1024));
+    } finally {
+      session.close();
+    }
+  };
+  for (let count = 0; count < 8; count++) type();
+  expect(type).toThrow(expect.objectContaining({ code: 'E_CONSOLE_REFUSED' }));
+});
+
+test('a VM that is back after the link was cut twice stays', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  l1.cut();
+  await vi.waitFor(() => expect(console.state).toBe('lost'));
+  l1.remove(vm);
+  await attach(link);
+  l1.cut();
+  await vi.waitFor(() => expect(link.closed).toBe(true));
+  await attach(link);
+  l1.addVm({ uuid: uuid1 });
+  await vi.waitFor(() => expect(console.state).toBe('running'));
+  // Longer than the grace that began with the first cut.
+  await delay(300);
+  expect(console.state).toBe('running');
+});
+
+test('consoles survive a cut link: same names, no byte twice, input that waited is delivered', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  vm.print('before ');
+  expect(await read(session, 7)).toBe('before ');
+  l1.cut();
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  session.write(Buffer.from('typed meanwhile'));
+  vm.print('meanwhile');
+  await attach(link);
+  expect(await read(session, 9)).toBe('meanwhile');
+  expect(String(await vm.inputReached(15))).toBe('typed meanwhile');
+});
+
+test('input for a VM of another boot of L1 is dropped, not given to its successor', async () => {
+  l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  l1.cut();
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  session.write(Buffer.from('password'));
+  l1.reboot(2n);
+  const successor = l1.addVm({ uuid: uuid1 });
+  await attach(link);
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  session.write(Buffer.from('hello'));
+  expect(String(await successor.inputReached(5))).toBe('hello');
+});
+
+test('a reboot of L1 on the same link ends VMs and starts them again under their names', async () => {
+  l1.addVm({ uuid: uuid1 }).print('old ');
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  expect(await read(session, 4)).toBe('old ');
+  l1.reboot(7n);
+  l1.addVm({ uuid: uuid1 }).print('new');
+  expect(await read(session, 3)).toBe('new');
+});
+
+test('closing the hub ends the sessions', async () => {
+  l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  const ended = once(session, 'end');
+  hub.close();
+  expect(await ended).toEqual(['hub-closed']);
+});
+
+test('one session types at a time: others wait, take it over, or type when nobody does', async () => {
+  const vm = l1.addVm({ uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const first = console.openSession({ mode: 'rw', label: 'first' });
+  const second = console.openSession({ mode: 'rw', label: 'second' });
+  const notices: string[] = [];
+  second.on('notice', (text) => notices.push(text));
+  expect([first.writes, second.writes]).toEqual([true, false]);
+  expect(() => second.write(Buffer.from('no'))).toThrow('first types at this console');
+  const lost = once(first, 'role');
+  second.claim(true);
+  expect(await lost).toEqual([false, 'second']);
+  second.write(Buffer.from('a'));
+  expect(() => first.write(Buffer.from('no'))).toThrow(
+    expect.objectContaining({ code: 'E_CONSOLE_REFUSED' }),
+  );
+  const third = console.openSession({ mode: 'rw', label: 'third', take: true });
+  expect(console.info().sessions.map(({ label, writes }) => [label, writes])).toEqual([
+    ['first', false],
+    ['second', false],
+    ['third', true],
+  ]);
+  third.close();
+  expect(notices).toEqual(['third has left, nobody types here now']);
+  first.write(Buffer.from('b'));
+  expect(first.writes).toBe(true);
+  expect(String(await vm.inputReached(2))).toBe('ab');
+});
+
+test('those at a console are told when its VM or the link goes and comes back', async () => {
+  l1.addVm({ uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'ro', label: 'me' });
+  const notices: string[] = [];
+  session.on('notice', (text) => notices.push(text));
+  l1.cut();
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  await attach(link);
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  l1.reboot(7n);
+  l1.addVm({ uuid: uuid1, generation: 2 });
+  await vi.waitFor(() => expect(notices).toHaveLength(4));
+  expect(notices.map((text) => text.slice(0, 23))).toEqual([
+    'the link to the VM is l',
+    'the link to the VM is b',
+    'the VM has ended; if it',
+    'the VM is back',
+  ]);
+});

@@ -1,0 +1,77 @@
+/** Commands and the library where the daemon is gone and QEMU lives. flock(1), which would start one, is a stand-in. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { identifyProcess } from '../../src/base/process-identity.js';
+import { parseConfig } from '../../src/config/load.js';
+import { openTestbed } from '../../src/instance/handle.js';
+import { writeResume } from '../../src/machine/resume.js';
+import type { Running } from '../../src/machine/running.js';
+import { createInstanceDirectories, findRoots, instancePaths } from '../../src/state/paths.js';
+import { writeProcesses } from '../../src/state/record.js';
+import { runCli } from '../rig/run-cli.js';
+
+let directory: string;
+let qemu: ChildProcess;
+const variables = ['PATH', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR'] as const;
+const before = variables.map((name) => [name, process.env[name]] as const);
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-over-'));
+  await mkdir(join(directory, 'bin'));
+  await writeFile(join(directory, 'bin', 'flock'), '#!/bin/sh\nexit 75\n');
+  await chmod(join(directory, 'bin', 'flock'), 0o755);
+  process.env['PATH'] = `${join(directory, 'bin')}:${process.env['PATH']}`;
+  process.env['XDG_STATE_HOME'] = process.env['XDG_RUNTIME_DIR'] = directory;
+  const paths = instancePaths('default', findRoots());
+  await createInstanceDirectories(paths, findRoots());
+  const loop = 'echo up; while :; do sleep 1; done';
+  qemu = spawn('sh', ['-c', loop, `unix:${paths.qmpSocket}`]);
+  if (qemu.stdout !== null) await once(qemu.stdout, 'data');
+  const identity = await identifyProcess(qemu.pid ?? 0);
+  if (identity === undefined) throw new Error('it lives');
+  await writeProcesses(paths, { qemu: identity });
+  const request = {
+    ...{ config: parseConfig('{}', 'f'), accel: { accel: 'tcg', why: 'a test' } },
+    images: { xen: directory, l1: directory, l2: directory },
+  };
+  await writeResume(
+    {
+      paths,
+      request,
+      gateway: { port: 1 },
+      hooks: new Map(),
+      wanted: new Set(),
+    } as unknown as Running,
+    new Date().toISOString(),
+  );
+});
+afterEach(async () => {
+  qemu.kill('SIGKILL');
+  for (const [name, value] of before) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+  await rm(directory, { recursive: true, force: true });
+});
+
+// The stand-in refuses: that it was asked shows that a new daemon was wanted.
+const wanted = { code: 'E_BUSY', message: "another command is at work on instance 'default'" };
+
+it('the library has a new daemon take it over', async () => {
+  const testbed = openTestbed();
+  await expect(testbed.listVms()).rejects.toMatchObject(wanted);
+  await expect(testbed.setHook('vm1', true)).rejects.toMatchObject(wanted);
+});
+
+it('`irq` has a new daemon take it over', async () => {
+  expect(await runCli(directory, ['irq', 'net'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(wanted.message) as string,
+  });
+});

@@ -1,0 +1,245 @@
+/** A daemon that is gone leaves a living QEMU, played by servers on its sockets; a new one takes it over. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { identifyProcess, type ProcessIdentity } from '../../src/base/process-identity.js';
+import { parseConfig } from '../../src/config/load.js';
+import { askGateway } from '../../src/console/client/gateway-client.js';
+import { Testbed } from '../../src/daemon/testbed.js';
+import { readKey } from '../../src/formats/keys/key-files.js';
+import { inspectInstance } from '../../src/instance/inspect.js';
+import { findLeftovers, removeLeftovers } from '../../src/machine/leftovers.js';
+import { findAdoptable, writeResume, type Adoptable } from '../../src/machine/resume.js';
+import type { Running, UpRequest } from '../../src/machine/running.js';
+import {
+  createInstanceDirectories,
+  findRoots,
+  instancePaths,
+  type InstancePaths,
+} from '../../src/state/paths.js';
+import { readProcesses, vmUuid, writeProcesses } from '../../src/state/record.js';
+import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
+import { greeting } from '../rig/fake-qmp.js';
+
+const dead: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: '1' };
+const since = '2026-01-02T03:04:05.000Z';
+const uuid = vmUuid('default', 'vm1');
+
+let directory: string;
+let paths: InstancePaths;
+let self: ProcessIdentity;
+let qemu: ChildProcess;
+let l1: FakeL1;
+let vm: FakeVm;
+let servers: Server[];
+let testbed: Testbed;
+/** What QMP was asked to do. */
+let asked: string[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'vsb-adopt-'));
+  paths = instancePaths(
+    'default',
+    findRoots({
+      XDG_STATE_HOME: directory,
+      XDG_CACHE_HOME: directory,
+      XDG_RUNTIME_DIR: directory,
+    }),
+  );
+  await createInstanceDirectories(paths, {
+    instances: join(directory, 'vsbypass', 'instances'),
+    cache: directory,
+    runtime: join(directory, 'vsbypass'),
+  });
+  const identity = await identifyProcess(process.pid);
+  if (identity === undefined) throw new Error('a process knows itself');
+  self = identity;
+  asked = [];
+  servers = [];
+  await playQemu();
+  testbed = new Testbed(paths, self, () => undefined);
+});
+
+afterEach(async () => {
+  await testbed.down();
+  qemu.kill('SIGKILL');
+  for (const server of servers) server.close();
+  await l1.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function playQemu(): Promise<void> {
+  const words = ['qemu-system-x86_64', `unix:${paths.qmpSocket},server=on,wait=off`];
+  qemu = spawn('sh', ['-c', 'echo up; while :; do sleep 1; done', ...words]);
+  if (qemu.stdout === null) throw new Error('its standard output is a pipe');
+  await once(qemu.stdout, 'data');
+  const identity = await identifyProcess(qemu.pid ?? 0);
+  if (identity === undefined) throw new Error('it lives');
+  await writeProcesses(paths, { daemon: dead, qemu: identity });
+  l1 = await FakeL1.start(paths.linkSocket);
+  vm = l1.addVm({ uuid });
+  for (const path of [paths.l1Socket, paths.l2Socket]) servers.push(createServer().listen(path));
+  servers.push(
+    createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.write(`${greeting}\r\n`);
+      socket.on('data', (chunk: Buffer) => {
+        for (const line of chunk.toString().trim().split('\n')) {
+          const { execute, id } = JSON.parse(line) as { execute: string; id: number };
+          asked.push(execute);
+          const answer = execute === 'human-monitor-command' ? usernet : {};
+          socket.write(`${JSON.stringify({ return: answer, id })}\r\n`);
+        }
+      });
+    }).listen(paths.qmpSocket),
+  );
+}
+
+const usernet = [
+  '  TCP[HOST_FORWARD]  13  127.0.0.1 1  10.0.2.15  22  0  0',
+  '  TCP[HOST_FORWARD]  14  127.0.0.1 2  10.0.2.16  22  0  0',
+].join('\r\n');
+
+/** What the old daemon has left written down. */
+async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> = {}) {
+  const request: UpRequest = {
+    config: parseConfig('{}', 'f'),
+    accel: { accel: 'tcg', why: 'a test' },
+    images: { xen: directory, l1: directory, l2: directory },
+    keepFailed: false,
+    warm: { must: false, keep: false },
+  };
+  await writeResume(
+    {
+      ...{ paths, request, gateway: { port: gatewayPort } },
+      ...{ hooks: new Map(Object.entries(hooks)), wanted: new Set(['vm1']) },
+    } as unknown as Running,
+    since,
+  );
+}
+
+async function adoptable(): Promise<Adoptable> {
+  const found = await findAdoptable(paths, await findLeftovers(paths));
+  if (found === undefined) throw new Error('there is something to take over');
+  return found;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+async function ask(verb: string): Promise<string> {
+  const { gateway } = testbed.status();
+  if (gateway === undefined) throw new Error('it has a gateway');
+  const { host, port, hostKeyFingerprint, clientKeyPath } = gateway;
+  const { privatePem } = await readKey(clientKeyPath);
+  const signal = AbortSignal.timeout(5000);
+  const login = { host, port, hostKeyFingerprint, vm: 'vm1', privateKeyPem: privatePem, signal };
+  return String(await askGateway(login, verb));
+}
+
+describe('Testbed.adopt', () => {
+  it('takes a living QEMU over: consoles, port, time of the boot, and what came meanwhile', async () => {
+    const port = await freePort();
+    await writtenDown(port);
+    expect(await inspectInstance(paths)).toMatchObject({
+      state: 'broken',
+      reason: expect.stringContaining('`vsbypass up` takes it over') as string,
+    });
+    vm.print('printed while nobody was there');
+    await testbed.adopt(await adoptable());
+    expect(testbed.state).toBe('running');
+    expect(testbed.status()).toMatchObject({
+      since,
+      processes: { qemu: qemu.pid },
+      gateway: { port },
+    });
+    await expect.poll(async () => await ask('history')).toBe('printed while nobody was there');
+    expect(asked).toEqual(['qmp_capabilities', 'cont', 'human-monitor-command']);
+    // Nobody is at its console now, whatever the old daemon has told L1.
+    expect((await vm.requested('attached')).sessions).toBe(0);
+    expect((await stat(paths.resume)).mode & 0o777).toBe(0o600);
+  });
+
+  it('leaves the hooks as they were switched', async () => {
+    await writtenDown(await freePort(), { vm1: false });
+    vm.update({ hooked: false });
+    await testbed.adopt(await adoptable());
+    await expect.poll(() => testbed.status().vms[0]?.state).toBe('running');
+    expect(vm.requests.map(({ type }) => type)).not.toContain('hook');
+  });
+
+  it('takes another port when the old one is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    servers.push(other);
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    await writtenDown(port);
+    await testbed.adopt(await adoptable());
+    expect(testbed.status().gateway?.port).not.toBe(port);
+    expect(await ask('status')).toContain('VM vm1: running');
+  });
+
+  it('leaves QEMU as it is when L1 does not answer', async () => {
+    await writtenDown(await freePort());
+    await l1.stop();
+    await expect(testbed.adopt(await adoptable())).rejects.toMatchObject({
+      code: 'E_LINK_CONNECT',
+    });
+    expect(testbed.state).toBe('stopped');
+    expect(await identifyProcess(qemu.pid ?? 0)).toBeDefined();
+  });
+
+  it('notices the end of a QEMU that is not its child', async () => {
+    await writtenDown(await freePort());
+    await testbed.adopt(await adoptable());
+    qemu.kill('SIGKILL');
+    await expect.poll(() => testbed.state).toBe('broken');
+    expect(testbed.status().reason).toContain('QEMU has ended');
+    await expect.poll(() => existsSync(paths.resume)).toBe(false);
+  });
+
+  it('ends it like its own', async () => {
+    await writtenDown(await freePort());
+    await testbed.adopt(await adoptable());
+    await testbed.down();
+    expect(asked).toContain('quit');
+    expect(await identifyProcess(qemu.pid ?? 0)).toBeUndefined();
+    expect((await readProcesses(paths)).qemu).toBeUndefined();
+    expect(existsSync(paths.resume)).toBe(false);
+  });
+});
+
+describe('findAdoptable', () => {
+  it('finds nothing while the daemon lives, after an unfinished boot, or in a damaged file', async () => {
+    expect(await findAdoptable(paths, await findLeftovers(paths))).toBeUndefined();
+    await writtenDown(1);
+    expect((await adoptable()).resume.wanted).toEqual(['vm1']);
+    const text = await readFile(paths.resume, 'utf8');
+    expect(text).not.toContain('PRIVATE KEY');
+    const { qemu: identity } = await readProcesses(paths);
+    await writeProcesses(paths, {
+      daemon: self,
+      ...(identity === undefined ? {} : { qemu: identity }),
+    });
+    expect(await findAdoptable(paths, await findLeftovers(paths))).toBeUndefined();
+  });
+
+  it('finds nothing once what was left has been removed', async () => {
+    await writtenDown(1);
+    await removeLeftovers(paths, await findLeftovers(paths));
+    expect(existsSync(paths.resume)).toBe(false);
+    expect(await findAdoptable(paths, await findLeftovers(paths))).toBeUndefined();
+  });
+});
