@@ -11,7 +11,7 @@ import tseslint from 'typescript-eslint';
  */
 const rooms = [
   ...['base', 'formats', 'config', 'contract', 'link', 'host', 'state', 'layers', 'images'],
-  ...['console', 'machine', 'instance', 'daemon', 'web', 'verify', 'bench', 'cli'],
+  ...['console', 'machine', 'instance', 'daemon', 'web', 'verify', 'bench', 'cli', 'boots'],
 ];
 
 /** The same within the console; what two of them share lies beside them. */

@@ -36,6 +36,8 @@ export const parameterSchemas = {
       cpu: z.strictObject({ argument: z.string(), summary: z.string() }),
     }),
     images: imagesSchema,
+    /** Whether to save the state of a machine that does not come up, for a debugger. */
+    keepFailed: z.boolean().default(false),
     /** Saved states: which one to resume, whether nothing else will do, whether to keep one. */
     warm: z
       .strictObject({

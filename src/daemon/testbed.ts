@@ -13,6 +13,7 @@ import { connectAdopted } from '../machine/adopt.js';
 import { AdoptedQemu } from '../machine/adopted-qemu.js';
 import { assembleBootFiles } from '../machine/assemble.js';
 import { bootPhases } from '../machine/boot-phases.js';
+import { collectEvidence } from '../machine/evidence.js';
 import { freshLog, keptLog, type LayerLog } from '../machine/layer-log.js';
 import { runPhases, type Phase } from '../machine/phases.js';
 import { planTestbed, type TestbedPlan } from '../machine/plan.js';
@@ -229,6 +230,11 @@ export class Testbed {
       signal,
       failed: running.failed.signal,
       now: () => performance.now(),
+      evidence: async () => {
+        if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
+        this.#log('a layer has failed: keeping where it stands');
+        return { evidence: await collectEvidence(running, running.request.keepFailed) };
+      },
       emit: (event) => {
         this.#phase = event.phase;
         this.#log(`phase ${event.phase} ${event.reason}`);

@@ -22,6 +22,8 @@ export interface BringUpOptions {
   readonly report: (event: UpEvent) => void;
   /** Saved states: what to begin with, and whether to keep one. */
   readonly warm?: Parameters<'up'>['warm'];
+  /** Whether to save the state of a machine that does not come up. */
+  readonly keepFailed?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
   report({ type: 'accel', accel: accel.accel, why: accel.why });
   const images = await build(config.l2.kind, roots, report, signal);
   return await bootInstance(
-    { paths, roots, request: { config, accel, images, warm: options.warm } },
+    { paths, roots, request: { config, accel, images, warm: options.warm, keepFailed: options.keepFailed } },
     { signal, report },
   );
 }

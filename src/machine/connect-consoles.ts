@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
+import type { Writable } from 'node:stream';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import type { LayerLog } from './layer-log.js';
@@ -14,13 +15,13 @@ export async function connectConsoles(running: Running, signal: AbortSignal): Pr
   const { paths, failed } = running;
   const complain = (text: string): void => running.log(text);
   const options = { signal, until: failed.signal, complain };
-  await Promise.all([
+  [running.l1Console] = await Promise.all([
     connectConsole(running.l1, paths.l1Socket, options),
     connectConsole(running.l2, paths.l2Socket, options),
   ]);
 }
 
-/** One of them: all that QEMU gives there goes to the log, until `until` aborts. */
+/** One of them: all that QEMU gives there goes to the log, until `until` aborts. @returns what may be typed into */
 export async function connectConsole(
   log: LayerLog,
   path: string,
@@ -29,7 +30,7 @@ export async function connectConsole(
     readonly until: AbortSignal;
     readonly complain: (text: string) => void;
   },
-): Promise<void> {
+): Promise<Writable> {
   const { signal, until, complain } = options;
   const socket = createConnection(path);
   try {
@@ -45,4 +46,5 @@ export async function connectConsole(
   socket.on('error', (error) => complain(`console ${path}: ${messageOf(error)}`));
   log.readFrom(socket);
   until.addEventListener('abort', () => socket.destroySoon(), { once: true });
+  return socket;
 }

@@ -20,6 +20,8 @@ export interface PhaseOptions {
   /** Aborted with a VsbError as soon as the testbed cannot come up any more, whatever phase it is. */
   readonly failed: AbortSignal;
   emit(event: BootEvent): void;
+  /** Asked when a layer has failed, before anything is taken down: what is added to the details of the error. */
+  evidence?(): Promise<Record<string, unknown>>;
   /** Milliseconds, monotonic. */
   now(): number;
 }
@@ -45,7 +47,10 @@ export async function runPhases(phases: readonly Phase[], options: PhaseOptions)
     } catch (error) {
       options.signal.throwIfAborted();
       options.emit({ ...about, reason: 'failed', elapsedMs: options.now() - start });
-      throw phaseError(phase, error, deadline.aborted && !options.failed.aborted, options.failed);
+      const timedOut = deadline.aborted && !options.failed.aborted;
+      const failure = phaseError(phase, error, timedOut, options.failed);
+      if (failure.exitCode !== ExitCode.layer) throw failure;
+      throw withDetails(failure, (await options.evidence?.()) ?? {});
     }
     options.emit({
       ...about,
@@ -98,4 +103,13 @@ function phaseError(
       },
     },
   );
+}
+
+function withDetails(error: VsbError, more: Record<string, unknown>): VsbError {
+  return new VsbError(error.code, error.message, {
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(error.layer === undefined ? {} : { layer: error.layer }),
+    cause: error.cause,
+    details: { ...error.details, ...more },
+  });
 }

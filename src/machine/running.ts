@@ -1,4 +1,6 @@
 /** What exists only while QEMU runs, and the limits of what is waited for. */
+import type { Writable } from 'node:stream';
+
 import { VsbError } from '../base/errors.js';
 import { hintOfKnown } from '../base/suggest.js';
 import type { Config, VmConfig } from '../config/schema.js';
@@ -50,6 +52,8 @@ export interface UpRequest {
     readonly must: boolean;
     readonly keep: boolean;
   };
+  /** Whether to save the state of a machine that does not come up. */
+  readonly keepFailed: boolean;
   readonly config: Config;
   readonly accel: AccelDecision;
   readonly images: ImageDirectories;
@@ -77,6 +81,8 @@ export interface Running {
   /** Writes to the log of the daemon. */
   readonly log: (text: string) => void;
   qmp?: QmpClient;
+  /** What is typed on the console of L1: Xen's, or its dom0's. */
+  l1Console?: Writable;
   link?: Link;
   interrupts?: InterruptPath;
   gateway?: Gateway;

@@ -115,6 +115,8 @@ export interface InstancePaths {
 
   readonly logDir: string;
   readonly daemonLog: string;
+  /** Where the machine of the last boot that failed stood. */
+  readonly failedBootDir: string;
   /** Who attached when to which console. */
   readonly auditLog: string;
   readonly qemuLog: string;
@@ -160,6 +162,7 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
     passwords: join(keysDir, 'passwords.json'),
     bootDir: join(stateDir, 'boot'),
     logDir,
+    failedBootDir: join(stateDir, 'failed-boot'),
     daemonLog: join(logDir, 'daemon.log'),
     auditLog: join(logDir, 'audit.log'),
     qemuLog: join(logDir, 'qemu.log'),

@@ -60,6 +60,7 @@ async function up(signal = new AbortController().signal, patience = 1): Promise<
       config: { ...parseConfig('{}', 'f'), patience },
       accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
       images: { xen: directory, l1: directory, l2: directory },
+      keepFailed: false,
       warm: { must: false, keep: false },
     },
     signal,

@@ -114,6 +114,7 @@ async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> =
     config: parseConfig('{}', 'f'),
     accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
     images: { xen: directory, l1: directory, l2: directory },
+    keepFailed: false,
     warm: { must: false, keep: false },
   };
   await writeResume(

@@ -41,6 +41,7 @@ export interface UpOptions {
   readonly cold: boolean;
   /** `--no-save` */
   readonly save: boolean;
+  readonly keepFailed: boolean;
 }
 
 /**
@@ -72,6 +73,7 @@ export async function bringUp(context: CliContext, options: UpOptions): Promise<
         ...(options.cold ? {} : { resume: warmName }),
         keep: options.save,
       },
+      keepFailed: options.keepFailed,
       report: (event) => reporter.report(event),
     });
     // One that was up and has only got a new daemon may be another.

@@ -42,6 +42,7 @@ export function upCommand(context: CliContext): Command {
     .option('--show-password', "print root's password of each user VM", false)
     .option('--cold', 'boot every layer, also where a saved state fits', false)
     .option('--no-save', 'do not keep the state that the next `up` begins with')
+    .option('--keep-failed', 'save the state of a machine that does not come up, too', false)
     .option('--timings', 'at the end: where the time went', false)
     .option('--json', 'print one JSON document', false)
     .option('--events', 'print what happens, one JSON document a line', false)

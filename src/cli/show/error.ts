@@ -13,13 +13,14 @@ export function describeError(error: unknown, verbose: boolean): string {
     const stack = error instanceof Error ? error.stack : undefined;
     return `vsbypass: this is a bug: ${stack ?? messageOf(error)}`;
   }
-  const { lastLines, log } = error.details ?? {};
+  const { lastLines, log, evidence } = error.details ?? {};
   const lines = [`vsbypass: ${error.message} [${error.code}]`];
   if (Array.isArray(lastLines) && lastLines.length > 0) {
     lines.push('  last lines:');
     lines.push(...lastLines.map((line) => `  | ${printableText(String(line))}`));
   }
   if (typeof log === 'string') lines.push(`  log: ${log}`);
+  if (typeof evidence === 'string') lines.push(`  where it stood: ${evidence}`);
   if (error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
   if (verbose && error.cause !== undefined) lines.push(`  cause: ${messageOf(error.cause)}`);
   return lines.join('\n');

@@ -1,0 +1,147 @@
+/**
+ * Where a machine stands that does not come up: its registers, what its devices have done, what L1 knows of its guests.
+ * Collected by the daemon before it takes the machine down: QMP and L1's console take one client, and that is the daemon.
+ */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { messageOf } from '../base/errors.js';
+import { saveState } from './saved/transfer.js';
+import { ensurePrivateDirectory } from '../state/paths.js';
+import { stopMachine } from './pause.js';
+import type { Running } from './running.js';
+
+/** Apart from each other, so that a loop shows more than one of its instructions. */
+const samples = 8;
+const sampleEveryMs = 250;
+const answerLimitMs = 5000;
+const stateLimitMs = 120_000;
+/** Xen takes its keys once its console has been switched to it (`conswitch`), and prints what it knows at its own pace. */
+const toXen = '\x01\x01\x01';
+/** Registers, domains and their vCPUs, run queues, timers, VMCBs, interrupts, I/O APICs. */
+const debugKeys = ['d', 'q', 'r', 'a', 'v', 'i', 'z'];
+const keyQuietMs = 1000;
+const keyLimitMs = 15_000;
+
+/**
+ * Writes what can be had to the instance's folder for it, in the place of what was there. Never throws: what cannot be had is
+ * said there.
+ *
+ * @param keepState whether to save the machine's state, too; it is stopped then, and stays so
+ * @returns the folder
+ */
+export async function collectEvidence(running: Running, keepState: boolean): Promise<string> {
+  const directory = running.paths.failedBootDir;
+  await rm(directory, { recursive: true, force: true });
+  await ensurePrivateDirectory(directory);
+  const write = async (name: string, content: () => Promise<string>): Promise<void> => {
+    const text = await content().catch((error: unknown) => `not available: ${messageOf(error)}`);
+    await writeFile(join(directory, name), `${text}\n`, { mode: 0o600 });
+  };
+  await write('registers.txt', async () => await sampleRegisters(running));
+  await write('qemu.txt', async () => await askMonitor(running, monitorQuestions));
+  await write('blockstats.json', async () => json(await query(running, 'query-blockstats')));
+  await write('l1-counters.json', async () => json(await countersOfL1(running)));
+  await write('xen-keys.txt', async () => await askXen(running));
+  if (keepState) {
+    await write(
+      'state.txt',
+      async () => await keepWholeState(running, join(directory, 'state.zst')),
+    );
+  }
+  return directory;
+}
+
+const monitorQuestions = ['info status', 'info cpus', 'info pic', 'info irq', 'info lapic'];
+
+async function sampleRegisters(running: Running): Promise<string> {
+  const parts: string[] = [];
+  for (let sample = 1; sample <= samples; sample++) {
+    if (sample > 1) await delay(sampleEveryMs);
+    parts.push(`# sample ${sample}, ${new Date().toISOString()}`);
+    parts.push(await monitor(running, 'info registers -a'));
+  }
+  return parts.join('\n');
+}
+
+async function askMonitor(running: Running, questions: readonly string[]): Promise<string> {
+  const parts: string[] = [];
+  for (const question of questions) parts.push(`# ${question}`, await monitor(running, question));
+  return parts.join('\n');
+}
+
+async function monitor(running: Running, commandLine: string): Promise<string> {
+  const answer = await query(running, 'human-monitor-command', { 'command-line': commandLine });
+  return String(answer).replaceAll('\r', '');
+}
+
+async function query(
+  { qmp }: Running,
+  command: string,
+  parameters: Record<string, unknown> = {},
+): Promise<unknown> {
+  if (qmp === undefined) throw new Error('QMP is not connected');
+  return await qmp.execute(command, parameters, { timeoutMs: answerLimitMs });
+}
+
+async function countersOfL1({ link }: Running): Promise<unknown> {
+  if (link === undefined) throw new Error('the link is not connected');
+  const vms = await Promise.all(
+    link.vms().map(async (vm) => ({
+      ...vm,
+      counters: await link.vmCounters(vm.slot, vm.generation).catch(messageOf),
+    })),
+  );
+  return { hypervisor: await link.globalCounters(), vms };
+}
+
+/** What L1's Xen prints when its debug keys are typed on its console. */
+async function askXen(running: Running): Promise<string> {
+  const { l1, l1Console } = running;
+  if (l1Console === undefined) throw new Error("L1's console is not connected");
+  const printed: string[] = [];
+  const onLine = (line: string): void => void printed.push(line);
+  l1.on('line', onLine);
+  try {
+    l1Console.write(toXen);
+    await untilQuiet(() => printed.length);
+    for (const key of debugKeys) {
+      printed.push(`# key ${key}`);
+      l1Console.write(key);
+      await untilQuiet(() => printed.length);
+    }
+  } finally {
+    l1.off('line', onLine);
+  }
+  return printed.join('\n');
+}
+
+/** Until nothing more has come for a while. */
+async function untilQuiet(count: () => number): Promise<void> {
+  const end = performance.now() + keyLimitMs;
+  let before: number;
+  do {
+    before = count();
+    await delay(keyQuietMs);
+  } while (count() > before && performance.now() < end);
+}
+
+/** A state that `-incoming` takes, for a debugger. It has keys and passwords in it, like any other. */
+async function keepWholeState(running: Running, file: string): Promise<string> {
+  const { qmp, paths, plan } = running;
+  if (qmp === undefined) throw new Error('QMP is not connected');
+  const signal = AbortSignal.timeout(stateLimitMs);
+  await stopMachine(running, signal);
+  await saveState({ qmp, socketPath: paths.stateSocket, file, signal });
+  const { program, arguments: words } = plan.qemu;
+  return `state.zst is for\n${[program, ...words, '-incoming', "'exec: zstd -d < state.zst'"].join(' ')}`;
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item),
+    2,
+  );
+}
