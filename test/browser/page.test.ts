@@ -21,7 +21,7 @@ const quiet = [
   '--disable-sync',
 ];
 
-describe.skipIf(!existsSync(executablePath))('the page', () => {
+describe.skipIf(!existsSync(executablePath))('the page in Chromium, if it is installed', () => {
   let browser: Browser;
   let context: BrowserContext;
   let stack: WebStack;

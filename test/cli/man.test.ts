@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { renderManPage } from '../../src/cli/man.js';
 import { bareProgram } from '../rig/bare-program.js';
@@ -24,7 +24,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-describe.skipIf(!existsSync('/usr/bin/mandoc'))('mandoc', () => {
+describe('mandoc', () => {
+  beforeEach((context) => context.skip(!existsSync('/usr/bin/mandoc'), 'mandoc is not installed'));
+
   test('has nothing to complain about', async () => {
     expect(await run('mandoc', ['-T', 'lint', page])).toEqual({ stdout: '', stderr: '' });
   });
@@ -51,7 +53,9 @@ describe.skipIf(!existsSync('/usr/bin/mandoc'))('mandoc', () => {
   });
 });
 
-describe.skipIf(!existsSync('/usr/bin/man'))('man', () => {
+describe('man', () => {
+  beforeEach((context) => context.skip(!existsSync('/usr/bin/man'), 'man is not installed'));
+
   test('has nothing to complain about', async () => {
     const env = { ...process.env, LC_ALL: 'C.UTF-8', MANWIDTH: '80' };
     const { stderr } = await run('man', ['--warnings', '-l', '-Tutf8', '-Z', page], { env });

@@ -1,0 +1,78 @@
+/**
+ * What scripts/test counts of a run, as JSON in the file that VSBYPASS_COUNTS names. Vitest's own report calls a test skipped
+ * that did not run because a hook before it has failed; here it has failed.
+ */
+import { writeFileSync } from 'node:fs';
+
+import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
+
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  /** Of those that failed: did not run, and why. */
+  readonly notRun: readonly Named[];
+  readonly skipped: readonly Named[];
+}
+
+interface Named {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export default class CountingReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const file = process.env['VSBYPASS_COUNTS'];
+    if (file === undefined) throw new Error('VSBYPASS_COUNTS names no file');
+    writeFileSync(file, JSON.stringify(countRun(modules, errors.length)));
+  }
+}
+
+/** @param strayErrors errors that belong to no test */
+function countRun(modules: readonly TestModule[], strayErrors: number): Counts {
+  const tests = modules.flatMap((module) => [...module.children.allTests()]);
+  const states = tests.map((test) => ({ test, state: test.result().state }));
+  const skipped = states.filter(({ state }) => state === 'skipped').map(({ test }) => test);
+  // A run that was cut short leaves some that are pending.
+  const pending = states.filter(({ state }) => state === 'pending').map(({ test }) => test);
+  const held = skipped.filter((test) => whyNotRun(test) !== undefined);
+  const notRun = [
+    ...held.map((test) => named(test, whyNotRun(test) ?? '')),
+    ...pending.map((test) => named(test, 'the run ended before')),
+  ];
+  const failures = states.filter(({ state }) => state === 'failed').length;
+  // A file that cannot be loaded, or whose hooks fail, and has no test to show for it.
+  const empty = modules.filter(
+    (module) => module.state() === 'failed' && [...module.children.allTests()].length === 0,
+  );
+  return {
+    passed: states.filter(({ state }) => state === 'passed').length,
+    failed: failures + notRun.length + empty.length + strayErrors,
+    notRun,
+    skipped: skipped
+      .filter((test) => !held.includes(test))
+      .map((test) => named(test, noteOf(test))),
+  };
+}
+
+/** The failure of a hook that kept it from running; undefined where it was to be skipped anyway. */
+function whyNotRun(test: TestCase): string | undefined {
+  // One that has begun has skipped itself.
+  if (test.options.mode !== 'run' || test.diagnostic() !== undefined) return undefined;
+  let parent: TestSuite | TestModule = test.parent;
+  for (;;) {
+    const [error] = parent.errors();
+    if (error !== undefined) return error.message;
+    if (parent.type === 'module') return undefined;
+    parent = parent.parent;
+  }
+}
+
+function noteOf(test: TestCase): string {
+  const result = test.result();
+  if (test.options.mode === 'todo') return 'it is to be written';
+  return (result.state === 'skipped' ? result.note : undefined) ?? 'no reason is given';
+}
+
+function named(test: TestCase, reason: string): Named {
+  return { name: `${test.module.relativeModuleId} > ${test.fullName}`, reason };
+}
