@@ -59,6 +59,7 @@ export class EscapeParser {
   #state: 'start' | 'escape' | 'line' = 'start';
   /** The escape character as it was typed, while it waits for what follows. */
   #held: readonly number[] = [];
+  #detached = false;
 
   /** @param escape the escape character, one byte; undefined for none: all input goes to the VM */
   constructor(escape: string | undefined) {
@@ -70,7 +71,7 @@ export class EscapeParser {
 
   /** Whether bytes wait that are keys if nothing follows them soon: then flush() is due. */
   get waiting(): boolean {
-    return this.#sequences.waiting;
+    return !this.#detached && this.#sequences.waiting;
   }
 
   /** What a chunk of input means, in order. After `detach` nothing more is looked at. */
@@ -85,6 +86,7 @@ export class EscapeParser {
 
   #actions(tokens: readonly InputToken[]): EscapeAction[] {
     const actions: EscapeAction[] = [];
+    if (this.#detached) return actions;
     let data: number[] = [];
     const flush = (): void => {
       if (data.length > 0) actions.push({ type: 'data', bytes: Buffer.from(data) });
@@ -95,7 +97,10 @@ export class EscapeParser {
       if (command === undefined) continue;
       flush();
       actions.push({ type: command });
-      if (command === 'detach') return actions;
+      if (command === 'detach') {
+        this.#detached = true;
+        return actions;
+      }
     }
     flush();
     return actions;
@@ -109,8 +114,12 @@ export class EscapeParser {
         this.#release(data);
         if (this.passPasteMarks) data.push(...bytes);
         return undefined;
-      case 'report':
       case 'part':
+        // Most likely an ESC: a key, so the escape character before it was meant for the VM, and goes first.
+        this.#release(data);
+        data.push(...bytes);
+        return undefined;
+      case 'report':
         data.push(...bytes);
         return undefined;
       case 'pasted':

@@ -189,6 +189,20 @@ test('EscapeParser gives the same however the input is cut', () => {
   );
 });
 
+test('EscapeParser keeps the order of an escape character and a lone ESC', () => {
+  const parser = new EscapeParser('~');
+  const data = [...parser.push(Buffer.from('~\x1b')), ...parser.flush()];
+  expect(data).toEqual([{ type: 'data', bytes: Buffer.from('~\x1b') }]);
+});
+
+test('EscapeParser has nothing more to say after it was left', () => {
+  const parser = new EscapeParser('~');
+  expect(parser.push(Buffer.from('~.\x1b'))).toEqual([{ type: 'detach' }]);
+  expect(parser.waiting).toBe(false);
+  expect(parser.flush()).toEqual([]);
+  expect(parser.push(Buffer.from('x'))).toEqual([]);
+});
+
 test('EscapeParser without an escape character passes everything on', () => {
   expect(play(['~.', '\r~.'], 'none')).toBe('~.\r~.');
   const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
