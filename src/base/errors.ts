@@ -20,6 +20,30 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** What each means to a user, for `--help` and the manual. */
+const exitCodeMeanings: Readonly<Record<keyof typeof ExitCode, string>> = {
+  ok: 'done',
+  bug: 'a bug',
+  usage: 'usage or configuration',
+  host: 'the host lacks something',
+  layer: 'a layer failed, or verify proved nothing',
+  leak: 'a leak',
+  regression: 'a regression',
+  console: 'console authentication or host key',
+  skipped: 'skipped',
+  deadline: 'a deadline has passed',
+  interrupted: 'ended by SIGINT',
+  terminated: 'ended by SIGTERM or SIGHUP',
+};
+
+/** Rows of code and meaning. */
+export function exitCodeRows(): (readonly [code: string, meaning: string])[] {
+  return Object.entries(ExitCode).map(([name, code]) => [
+    String(code),
+    exitCodeMeanings[name as keyof typeof ExitCode],
+  ]);
+}
+
 /** Every expected error, with the exit code it leads to. */
 const exitCodes = {
   E_INTERNAL: ExitCode.bug,

@@ -4,6 +4,7 @@
  */
 import type { Argument, CommandUnknownOpts as Command, Option } from '@commander-js/extra-typings';
 
+import { exitCodeRows } from '../base/errors.js';
 import { packageVersion } from '../base/version.js';
 import { examples } from './program.js';
 
@@ -12,6 +13,7 @@ const DATE = '2026-11-25';
 
 const environment: readonly (readonly [name: string, text: string])[] = [
   ['VSBYPASS_NAME', 'the instance meant when --name is not given'],
+  ['VSBYPASS_DEADLINE', 'when to end, where --deadline is not given'],
   ['XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR', 'where the files below are'],
   ['SSH_AUTH_SOCK', 'the SSH agent, for console --agent'],
   ['NO_COLOR', 'if set, nothing is printed in colour'],
@@ -22,19 +24,6 @@ const files: readonly (readonly [name: string, text: string])[] = [
   ['~/.local/state/vsbypass/instances/NAME', 'keys, passwords and logs of an instance'],
   ['~/.cache/vsbypass', 'the images that build made'],
   ['$XDG_RUNTIME_DIR/vsbypass/NAME', 'sockets; else in /tmp/vsbypass-UID'],
-];
-
-const exitCodes: readonly (readonly [code: string, text: string])[] = [
-  ['0', 'done'],
-  ['1', 'a bug'],
-  ['2', 'usage or configuration'],
-  ['3', 'the host lacks something'],
-  ['4', 'a layer failed, or verify proved nothing'],
-  ['5', 'a leak'],
-  ['6', 'a regression'],
-  ['7', 'console authentication or host key'],
-  ['124', 'a deadline has passed'],
-  ['130, 143', 'ended by SIGINT or SIGTERM'],
 ];
 
 /** @param program the tree */
@@ -54,7 +43,7 @@ export function renderManPage(program: Command): string {
     '.SH EXAMPLES',
     ...preformatted(examples.trim()).slice(1),
     '.SH EXIT STATUS',
-    ...tagged(exitCodes),
+    ...tagged(exitCodeRows()),
     '.SH ENVIRONMENT',
     ...tagged(environment),
     '.SH FILES',

@@ -4,6 +4,7 @@
  */
 import { Command } from '@commander-js/extra-typings';
 
+import { exitCodeRows } from '../base/errors.js';
 import { packageVersion } from '../base/version.js';
 import { benchCommand } from './commands/bench.js';
 import { buildCommand } from './commands/build.js';
@@ -64,9 +65,10 @@ Examples:
   $ vsbypass down`;
 
 const exitCodes = `
-Exit codes: 0 ok, 1 bug, 2 usage or configuration, 3 host lacks something, 4 a layer failed,
-5 a leak, 6 a regression, 7 console authentication or host key, 77 skipped, 124 deadline,
-130 and 143 signals.`;
+Exit codes:
+${exitCodeRows()
+  .map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)
+  .join('\n')}`;
 
 /**
  * Makes it. Nothing is done before it parses a command line.
