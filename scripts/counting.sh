@@ -43,8 +43,8 @@ count_vitest() {
     const line = (kind, text) => console.log(kind + " " + text.replaceAll(/\s+/g, " "));
     line("passed", String(passed));
     line("failed", String(failed));
-    for (const { name, reason } of notRun) line("not-run", `${name}: ${reason}`);
-    for (const { name, reason } of skipped) line("skipped", `${name}: ${reason}`);
+    for (const { name, reason } of notRun) line("not-run", name + ": " + reason);
+    for (const { name, reason } of skipped) line("skipped", name + ": " + reason);
   ' "$1") || {
     failed=$((failed + 1))
     return

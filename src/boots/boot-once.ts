@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 import { z } from 'zod';
 
+import { ExitCode, VsbError, isErrorCode, type ErrorCode } from '../base/errors.js';
 import { errorDocumentSchema } from '../contract/error.js';
 import { bootEventSchema, type BootEvent } from '../contract/events.js';
 import type { InstancePaths } from '../state/paths.js';
@@ -32,7 +33,7 @@ export interface BootOnceOptions {
   readonly onEvent: (event: BootEvent) => void;
 }
 
-/** @throws the signal's reason, once nothing is left running */
+/** @throws VsbError what keeps every boot from beginning; the signal's reason; nothing is left running then */
 export async function bootOnce(about: BootOnceOptions): Promise<Boot> {
   const { number, options, paths, signal, onEvent } = about;
   const started = performance.now();
@@ -48,14 +49,17 @@ export async function bootOnce(about: BootOnceOptions): Promise<Boot> {
   up.stderr.on('data', (chunk: Buffer) => {
     complaints = (complaints + chunk.toString()).slice(-keptComplaints);
   });
-  let said = { code: 'E_INTERNAL', message: '`up` did not say why it failed' };
+  let said: { code: ErrorCode; message: string } = {
+    code: 'E_INTERNAL',
+    message: '`up` did not say why it failed',
+  };
   createInterface({ input: up.stdout }).on('line', (line) => {
     const parsed = lineSchema.safeParse(parseJson(line));
     if (!parsed.success) return;
     const event = parsed.data;
     if (event.type === 'error') {
       const { code, message } = event.error;
-      said = { code, message };
+      if (isErrorCode(code)) said = { code, message };
       return;
     }
     if (event.reason === 'passed') phases.push({ phase: event.phase, ms: event.elapsedMs });
@@ -66,6 +70,9 @@ export async function bootOnce(about: BootOnceOptions): Promise<Boot> {
     const ms = performance.now() - started;
     signal.throwIfAborted();
     if (code === 0) return { number, phases, ms };
+    // What is wrong with the command line or the host will be so at the next boot, too.
+    if (code === ExitCode.usage || code === ExitCode.host)
+      throw new VsbError(said.code, said.message);
     const evidence = join(options.evidence, `${options.l2}-${number}`);
     await keepEvidence(paths, evidence, complaints);
     return { number, phases, ms, failure: { ...said, evidence } };

@@ -61,7 +61,8 @@ async function series(options: BootsOptions, signal: AbortSignal, boots: Boot[])
     }
     return undefined;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!(error instanceof VsbError)) throw error;
+    process.stderr.write(`scripts/boots: ${error.message}\n`);
     return error;
   } finally {
     progress.stop();

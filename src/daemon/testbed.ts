@@ -233,7 +233,14 @@ export class Testbed {
       evidence: async () => {
         if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
         this.#log('a layer has failed: keeping where it stands');
-        return { evidence: await collectEvidence(running, running.request.keepFailed) };
+        try {
+          return { evidence: await collectEvidence(running, running.request.keepFailed, signal) };
+        } catch (error) {
+          signal.throwIfAborted();
+          // Why the layer failed is what counts, also on a full disk.
+          this.#log(`where it stands was not kept: ${messageOf(error)}`);
+          return {};
+        }
       },
       emit: (event) => {
         this.#phase = event.phase;

@@ -46,7 +46,11 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
   report({ type: 'accel', accel: accel.accel, why: accel.why });
   const images = await build(config.l2.kind, roots, report, signal);
   return await bootInstance(
-    { paths, roots, request: { config, accel, images, warm: options.warm, keepFailed: options.keepFailed } },
+    {
+      paths,
+      roots,
+      request: { config, accel, images, warm: options.warm, keepFailed: options.keepFailed },
+    },
     { signal, report },
   );
 }

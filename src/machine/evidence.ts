@@ -2,12 +2,13 @@
  * Where a machine stands that does not come up: its registers, what its devices have done, what L1 knows of its guests.
  * Collected by the daemon before it takes the machine down: QMP and L1's console take one client, and that is the daemon.
  */
-import { rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { messageOf } from '../base/errors.js';
 import { saveState } from './saved/transfer.js';
+import { shellQuote } from '../host/ssh.js';
 import { ensurePrivateDirectory } from '../state/paths.js';
 import { stopMachine } from './pause.js';
 import type { Running } from './running.js';
@@ -25,40 +26,43 @@ const keyQuietMs = 1000;
 const keyLimitMs = 15_000;
 
 /**
- * Writes what can be had to the instance's folder for it, in the place of what was there. Never throws: what cannot be had is
- * said there.
+ * Writes what can be had to the instance's folder for it, in the place of what was there. What cannot be had
+ * is said there.
  *
  * @param keepState whether to save the machine's state, too; it is stopped then, and stays so
  * @returns the folder
+ * @throws the signal's reason
  */
-export async function collectEvidence(running: Running, keepState: boolean): Promise<string> {
+export async function collectEvidence(
+  running: Running,
+  keepState: boolean,
+  signal: AbortSignal,
+): Promise<string> {
   const directory = running.paths.failedBootDir;
   await rm(directory, { recursive: true, force: true });
   await ensurePrivateDirectory(directory);
   const write = async (name: string, content: () => Promise<string>): Promise<void> => {
+    signal.throwIfAborted();
     const text = await content().catch((error: unknown) => `not available: ${messageOf(error)}`);
     await writeFile(join(directory, name), `${text}\n`, { mode: 0o600 });
   };
-  await write('registers.txt', async () => await sampleRegisters(running));
+  await write('registers.txt', async () => await sampleRegisters(running, signal));
   await write('qemu.txt', async () => await askMonitor(running, monitorQuestions));
   await write('blockstats.json', async () => json(await query(running, 'query-blockstats')));
   await write('l1-counters.json', async () => json(await countersOfL1(running)));
-  await write('xen-keys.txt', async () => await askXen(running));
+  await write('xen-keys.txt', async () => await askXen(running, signal));
   if (keepState) {
-    await write(
-      'state.txt',
-      async () => await keepWholeState(running, join(directory, 'state.zst')),
-    );
+    await write('state.txt', async () => await keepWholeState(running, directory, signal));
   }
   return directory;
 }
 
 const monitorQuestions = ['info status', 'info cpus', 'info pic', 'info irq', 'info lapic'];
 
-async function sampleRegisters(running: Running): Promise<string> {
+async function sampleRegisters(running: Running, signal: AbortSignal): Promise<string> {
   const parts: string[] = [];
   for (let sample = 1; sample <= samples; sample++) {
-    if (sample > 1) await delay(sampleEveryMs);
+    if (sample > 1) await delay(sampleEveryMs, undefined, { signal });
     parts.push(`# sample ${sample}, ${new Date().toISOString()}`);
     parts.push(await monitor(running, 'info registers -a'));
   }
@@ -97,7 +101,7 @@ async function countersOfL1({ link }: Running): Promise<unknown> {
 }
 
 /** What L1's Xen prints when its debug keys are typed on its console. */
-async function askXen(running: Running): Promise<string> {
+async function askXen(running: Running, signal: AbortSignal): Promise<string> {
   const { l1, l1Console } = running;
   if (l1Console === undefined) throw new Error("L1's console is not connected");
   const printed: string[] = [];
@@ -105,11 +109,11 @@ async function askXen(running: Running): Promise<string> {
   l1.on('line', onLine);
   try {
     l1Console.write(toXen);
-    await untilQuiet(() => printed.length);
+    await untilQuiet(() => printed.length, signal);
     for (const key of debugKeys) {
       printed.push(`# key ${key}`);
       l1Console.write(key);
-      await untilQuiet(() => printed.length);
+      await untilQuiet(() => printed.length, signal);
     }
   } finally {
     l1.off('line', onLine);
@@ -118,24 +122,30 @@ async function askXen(running: Running): Promise<string> {
 }
 
 /** Until nothing more has come for a while. */
-async function untilQuiet(count: () => number): Promise<void> {
+async function untilQuiet(count: () => number, signal: AbortSignal): Promise<void> {
   const end = performance.now() + keyLimitMs;
   let before: number;
   do {
     before = count();
-    await delay(keyQuietMs);
+    await delay(keyQuietMs, undefined, { signal });
   } while (count() > before && performance.now() < end);
 }
 
-/** A state that `-incoming` takes, for a debugger. It has keys and passwords in it, like any other. */
-async function keepWholeState(running: Running, file: string): Promise<string> {
+/** A state for a debugger, with what QEMU boots beside it. It has keys and passwords in it, like any other. */
+async function keepWholeState(
+  running: Running,
+  directory: string,
+  signal: AbortSignal,
+): Promise<string> {
   const { qmp, paths, plan } = running;
   if (qmp === undefined) throw new Error('QMP is not connected');
-  const signal = AbortSignal.timeout(stateLimitMs);
-  await stopMachine(running, signal);
-  await saveState({ qmp, socketPath: paths.stateSocket, file, signal });
-  const { program, arguments: words } = plan.qemu;
-  return `state.zst is for\n${[program, ...words, '-incoming', "'exec: zstd -d < state.zst'"].join(' ')}`;
+  const until = AbortSignal.any([signal, AbortSignal.timeout(stateLimitMs)]);
+  await cp(paths.bootDir, join(directory, 'boot'), { recursive: true });
+  await stopMachine(running, until);
+  const file = join(directory, 'state.zst');
+  await saveState({ qmp, socketPath: paths.stateSocket, file, signal: until });
+  const words = [plan.qemu.program, ...plan.qemu.arguments].map(shellQuote).join(' ');
+  return `# in the folder boot: the machine as it stood, paused; \`cont\` on QMP lets it go on\n${words} -incoming fd:3 3< <(zstd -dc ../state.zst)`;
 }
 
 function json(value: unknown): string {

@@ -68,6 +68,22 @@ describe('runPhases', () => {
     expect(events.at(-1)).toMatchObject({ phase: 'slow', reason: 'failed' });
   });
 
+  it('adds where the machine stands to the error of a layer, and to no other', async () => {
+    const failed = new AbortController().signal;
+    const run = async (signal: AbortSignal, work: Phase['run']): Promise<unknown> =>
+      await runPhases([phase('slow', work, 10)], {
+        ...{ signal, failed, emit: () => undefined, now: () => 0 },
+        evidence: () => Promise.resolve({ evidence: '/kept' }),
+      }).catch((error: unknown) => error);
+    const { signal } = new AbortController();
+    expect(await run(signal, never)).toMatchObject({
+      code: 'E_LAYER_TIMEOUT',
+      details: { evidence: '/kept', log: '/log/l1.log' },
+    });
+    const taken = new VsbError('E_PORT_TAKEN', 'port 1 is taken');
+    expect(await run(signal, () => Promise.reject(taken))).toBe(taken);
+  });
+
   it('fails at once when a layer has failed, and gives its reason', async () => {
     const { failed, run } = harness();
     const running = run([phase('slow', never)]);
