@@ -93,7 +93,8 @@ it('leaves what these sources would boot, and the downloads that they would take
     await file(join(path.slice(cacheDir.length + 1), 'manifest.json'));
   expect([...where.keys()]).toEqual(['l3', 'l1-disk']);
   expect(await prune()).toEqual([`leftover locks/l3-${stale}`, 'package pool/old_1_amd64.deb']);
-});
+  // Keys of all images, three times: some seconds of shell each on a busy machine.
+}, 120_000);
 
 /** As images/lib/image.sh makes it. */
 async function lockKey(name: string): Promise<string> {

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { identifyProcess } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import { openTestbed } from '../../src/instance/handle.js';
 import { writeResume } from '../../src/machine/resume.js';
 import type { Running } from '../../src/machine/running.js';
@@ -37,7 +38,10 @@ beforeEach(async () => {
   if (identity === undefined) throw new Error('it lives');
   await writeProcesses(paths, { qemu: identity });
   const request = {
-    ...{ config: parseConfig('{}', 'f'), accel: { accel: 'tcg', why: 'a test' } },
+    ...{
+      config: parseConfig('{}', 'f'),
+      accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
+    },
     images: { xen: directory, l1: directory, l2: directory },
   };
   await writeResume(
