@@ -51,7 +51,6 @@ static void start(enum vsb_irq_mode mode)
     l2[0] = (struct domain){ .domain_id = 1, .shim_vcpus = &cpus[0] };
     l2[1] = (struct domain){ .domain_id = 2, .shim_vcpus = &cpus[2] };
     vsb_irq_mode = mode;
-    vsb_halt_default = VSB_HALT_NEVER;
     vm = run(&cpus[0], 0x10000, 0xaa);
     line = irr = false;
     told = edges = 0;
@@ -60,15 +59,21 @@ static void start(enum vsb_irq_mode mode)
 
 static void out(unsigned int reg, uint8_t val)
 {
-    shim_out(&cpus[0], reg, val);
-    shim_current = &cpus[1];
+    unsigned long flags;
+
+    spin_lock_irqsave(&vm->lock, flags);
+    vsb_com1_write(vm, reg, val);
+    spin_unlock_irqrestore(&vm->lock, flags);
 }
 
 static uint8_t in(unsigned int reg)
 {
-    uint8_t val = shim_in(&cpus[0], reg);
+    unsigned long flags;
+    uint8_t val;
 
-    shim_current = &cpus[1];
+    spin_lock_irqsave(&vm->lock, flags);
+    val = vsb_com1_read(vm, reg);
+    spin_unlock_irqrestore(&vm->lock, flags);
 
     return val;
 }
@@ -91,14 +96,15 @@ static void type(unsigned int n)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
-/* L3 is about to be entered, or (@idle) halts; no HLT is captured. */
+/* svm.c before L3 is entered, and at a HLT that L2 gets. */
 static void opportunity(bool idle)
 {
-    if ( idle )
-        shim_hlt(&cpus[0]);
-    else
-        shim_opportunity(&cpus[0]);
-    shim_current = &cpus[1];
+    unsigned long flags;
+
+    spin_lock_irqsave(&vm->lock, flags);
+    vm->vcpus[0].idle = idle;
+    vsb_doorbell_settle(vm, idle);
+    spin_unlock_irqrestore(&vm->lock, flags);
 }
 
 /* irq-server.c */
@@ -118,18 +124,11 @@ static void serve(const uint8_t *uuid, bool level)
 /* True: the server was told of something. Else it waits. */
 static bool ask(void)
 {
-    struct cpu_user_regs regs = { .rax = VSB_ULTRACALL };
-    bool answered = false;
-    uint8_t uuid[16];
+    struct vsb_line news;
 
-    regs.eflags = X86_EFLAGS_IF;
-    shim_current = &cpus[1];
-    if ( !vsb_hypercall(&cpus[1], &regs, &answered) || !answered )
+    if ( !vsb_ultracall_wait(&cpus[1], &news) )
         return false;
-    CHECK(!regs.rax && regs.rdx < 2);
-    memcpy(uuid, &regs.rsi, 8);
-    memcpy(uuid + 8, &regs.rdi, 8);
-    serve(uuid, regs.rdx);
+    serve(news.uuid, news.level);
 
     return true;
 }
