@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 
 import { ExitCode, VsbError, isErrorCode, type ErrorCode } from '../base/errors.js';
+import { parseJson } from '../base/json.js';
 import { errorDocumentSchema } from '../contract/error.js';
 import { bootEventSchema, type BootEvent } from '../contract/events.js';
 import type { InstancePaths } from '../state/paths.js';
@@ -113,13 +114,5 @@ async function moveDirectory(from: string, to: string): Promise<void> {
     // Another file system, or there is none.
     await cp(from, to, { recursive: true }).catch(() => undefined);
     await rm(from, { recursive: true, force: true });
-  }
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }

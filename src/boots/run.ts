@@ -32,11 +32,10 @@ export async function runBoots(words: readonly string[]): Promise<number> {
   }
   const boots: Boot[] = [];
   const ended = await series(options, abort.signal, boots);
-  const about = options;
   process.stdout.write(
     options.json
-      ? `${JSON.stringify(seriesDocument(about, boots), undefined, 2)}\n`
-      : `${seriesLines(about, boots).join('\n')}\n`,
+      ? `${JSON.stringify(seriesDocument(options, boots), undefined, 2)}\n`
+      : `${seriesLines(options, boots).join('\n')}\n`,
   );
   if (ended !== undefined) return exitCodeOf(ended);
   return reached(boots) === options.count ? ExitCode.ok : 1;

@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 
 import { VsbError, messageOf } from '../base/errors.js';
+import { parseJson } from '../base/json.js';
 import { LineSplitter } from '../base/line-splitter.js';
 import {
   maximumLineBytes,
@@ -120,14 +121,6 @@ function dispatch(
 
 function isMethod(method: string): method is Method {
   return Object.hasOwn(parameterSchemas, method);
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function describeError(error: unknown): object {

@@ -7,6 +7,7 @@ import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { VsbError, messageOf } from '../base/errors.js';
+import { parseJson } from '../base/json.js';
 import { LineSplitter } from '../base/line-splitter.js';
 import {
   answerSchema,
@@ -208,14 +209,6 @@ export class QmpClient extends EventEmitter<Events> {
 function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new VsbError('E_INTERRUPTED', 'interrupted');
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 function deadlineError(what: string, timeoutMs: number): VsbError {

@@ -1,6 +1,5 @@
 /** Clearing an instance away while another command is at work on it. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { exists } from '../../src/base/files.js';
-import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/base/process-identity.js';
+import { isAlive, type ProcessIdentity } from '../../src/base/process-identity.js';
 import { withInstanceLock } from '../../src/instance/lock.js';
 import { clearBroken, stopInstance } from '../../src/instance/stop.js';
 import {
@@ -18,6 +17,7 @@ import {
   type InstancePaths,
 } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
+import { startLivingProcess } from '../rig/living-process.js';
 
 let directory: string;
 let paths: InstancePaths;
@@ -36,11 +36,8 @@ afterEach(async () => {
 
 /** A process that looks like this instance's QEMU, or like anything else. */
 async function living(...words: string[]): Promise<ProcessIdentity> {
-  const child = spawn('sh', ['-c', 'echo up; while :; do sleep 1; done', ...words]);
+  const { child, identity } = await startLivingProcess(words);
   children.push(child);
-  await once(child.stdout, 'data');
-  const identity = await identifyProcess(child.pid ?? 0);
-  if (identity === undefined) throw new Error('it lives');
   return identity;
 }
 

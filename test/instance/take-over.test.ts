@@ -1,13 +1,11 @@
 /** Commands and the library where the daemon is gone and QEMU lives. flock(1), which would start one, is a stand-in. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { identifyProcess } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import { openTestbed } from '../../src/instance/handle.js';
@@ -15,6 +13,7 @@ import { writeResume } from '../../src/machine/resume.js';
 import type { Running } from '../../src/machine/running.js';
 import { createInstanceDirectories, findRoots, instancePaths } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
+import { startLivingProcess } from '../rig/living-process.js';
 import { runCli } from '../rig/run-cli.js';
 
 let directory: string;
@@ -31,12 +30,9 @@ beforeEach(async () => {
   process.env['XDG_STATE_HOME'] = process.env['XDG_RUNTIME_DIR'] = directory;
   const paths = instancePaths('default', findRoots());
   await createInstanceDirectories(paths, findRoots());
-  const loop = 'echo up; while :; do sleep 1; done';
-  qemu = spawn('sh', ['-c', loop, `unix:${paths.qmpSocket}`]);
-  if (qemu.stdout !== null) await once(qemu.stdout, 'data');
-  const identity = await identifyProcess(qemu.pid ?? 0);
-  if (identity === undefined) throw new Error('it lives');
-  await writeProcesses(paths, { qemu: identity });
+  const living = await startLivingProcess([`unix:${paths.qmpSocket}`]);
+  qemu = living.child;
+  await writeProcesses(paths, { qemu: living.identity });
   const request = {
     ...{
       config: parseConfig('{}', 'f'),

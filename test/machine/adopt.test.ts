@@ -1,5 +1,5 @@
 /** A daemon that is gone leaves a living QEMU, played by servers on its sockets; a new one takes it over. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
@@ -27,6 +27,7 @@ import {
 import { readProcesses, vmUuid, writeProcesses } from '../../src/state/record.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 import { greeting } from '../rig/fake-qmp.js';
+import { startLivingProcess } from '../rig/living-process.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
 
 const dead: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: '1' };
@@ -78,12 +79,9 @@ afterEach(async () => {
 
 async function playQemu(): Promise<void> {
   const words = ['qemu-system-x86_64', `unix:${paths.qmpSocket},server=on,wait=off`];
-  qemu = spawn('sh', ['-c', 'echo up; while :; do sleep 1; done', ...words]);
-  if (qemu.stdout === null) throw new Error('its standard output is a pipe');
-  await once(qemu.stdout, 'data');
-  const identity = await identifyProcess(qemu.pid ?? 0);
-  if (identity === undefined) throw new Error('it lives');
-  await writeProcesses(paths, { daemon: dead, qemu: identity });
+  const living = await startLivingProcess(words);
+  qemu = living.child;
+  await writeProcesses(paths, { daemon: dead, qemu: living.identity });
   l1 = await FakeL1.start(paths.linkSocket);
   vm = l1.addVm({ uuid });
   for (const path of [paths.l1Socket, paths.l2Socket]) servers.push(createServer().listen(path));

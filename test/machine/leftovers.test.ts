@@ -17,6 +17,7 @@ import {
   type InstancePaths,
 } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
+import { startLivingProcess } from '../rig/living-process.js';
 
 let directory: string;
 let paths: InstancePaths;
@@ -39,11 +40,8 @@ afterEach(async () => {
 
 /** A process that looks like a QEMU with these words on its command line. */
 async function fakeQemu(...words: string[]): Promise<ProcessIdentity> {
-  const child = spawn('sh', ['-c', 'echo up; while :; do sleep 1; done', ...words]);
+  const { child, identity } = await startLivingProcess(words);
   children.push(child);
-  await once(child.stdout, 'data');
-  const identity = await identifyProcess(child.pid ?? 0);
-  if (identity === undefined) throw new Error('it lives');
   return identity;
 }
 const dead: ProcessIdentity = { pid: 2 ** 22 + 1, startTime: '1' };
@@ -92,10 +90,11 @@ describe('findLeftovers without a record', () => {
     await once(daemon.stdout, 'data');
     const program = join(directory, 'qemu-system-x86_64');
     await copyFile('/bin/sh', program);
-    const loop = 'echo up; while :; do sleep 1; done';
-    const qemu = spawn(program, ['-c', loop, `unix:${paths.qmpSocket},server=on`]);
+    const { child: qemu } = await startLivingProcess(
+      [`unix:${paths.qmpSocket},server=on`],
+      program,
+    );
     children.push(qemu);
-    await once(qemu.stdout, 'data');
     expect(await findLeftovers(paths)).toMatchObject({
       recorded: true,
       daemon: { pid: daemon.pid },
