@@ -16,20 +16,16 @@ static struct domain l2 = { .domain_id = 1 };
 static struct vcpu cpu[2];
 static struct vsb_vm *vm;
 
-static void enter(unsigned int index)
+static void enter(unsigned int index, uint8_t vector)
 {
     struct vsb_entry entry = { .vmcx = 0x1000 + index, .root = 0x2000 };
 
-    vsb_vm_identify(&cpu[index], &entry);
+    shim_enter(&cpu[index], &entry, vector);
 }
 
 static void write(unsigned int reg, uint8_t val)
 {
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    vsb_com1_write(vm, reg, val);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    shim_out(&cpu[0], reg, val);
 }
 
 static void start(void)
@@ -41,8 +37,7 @@ static void start(void)
     for ( i = 0; i < 2; i++ )
     {
         cpu[i] = (struct vcpu){ .domain = &l2 };
-        cpu[i].arch.hvm.nvcpu.nv_guestmode = true;
-        enter(i);
+        enter(i, 0);
     }
     vm = cpu[0].arch.hvm.nvcpu.nv_vsb.vm;
     vm->label_tries = VSB_LABEL_TRIES;
@@ -62,39 +57,33 @@ static void type(void)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
-/* As vsb_svm_ring() does for an idle vCPU. True: by injection. */
+/* An opportunity with an idle vCPU. True: by injection. */
 static bool raise(unsigned int index)
 {
-    unsigned long flags;
-    bool direct;
+    unsigned int before = shim_cpu.injected, presented = shim_cpu.presented;
+    unsigned int i, ier = 0;
 
-    spin_lock_irqsave(&vm->lock, flags);
-    if ( vsb_doorbell_next(vm, true) == VSB_RING_LOWER )
-        vsb_doorbell_done(vm, VSB_RING_LOWER);
-    tap_ok(vsb_doorbell_next(vm, true) == VSB_RING_RAISE, "an interrupt is due");
-    direct = vsb_direct_known(vm, index);
-    if ( direct )
-        vsb_direct_done(vm);
-    else
-        vsb_doorbell_done(vm, VSB_RING_RAISE);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    /* L2's line may have to be lowered for it. */
+    for ( i = 0; i < 2 && !ier && shim_cpu.injected == before; i++ )
+    {
+        vm->vcpus[index].idle = true;
+        ier = shim_opportunity(&cpu[index]) % SHIM_NO_EXIT;
+        enter(index, 0);
+    }
+    tap_ok(shim_cpu.injected + shim_cpu.presented > before + presented &&
+           vm->bell.raised, "an interrupt is due");
 
-    return direct;
+    return shim_cpu.injected > before;
 }
 
 /* L3's handler on vCPU @index, after L2 has injected @vector, or nobody (0). */
 static void handle(unsigned int index, uint8_t vector)
 {
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    if ( vector )
-        vm->vcpus[index].vector = vector;
-    do
-        vsb_direct_iir_read(vm, index);
-    while ( !(vsb_com1_read(vm, VSB_UART_IIR) & VSB_UART_IIR_NONE) &&
-            (vsb_com1_read(vm, VSB_UART_RBR), true) );
-    spin_unlock_irqrestore(&vm->lock, flags);
+    enter(index, vector);
+    shim_cpu.regs.eflags &= ~X86_EFLAGS_IF;
+    while ( !(shim_in(&cpu[index], VSB_UART_IIR) & VSB_UART_IIR_NONE) )
+        shim_in(&cpu[index], VSB_UART_RBR);
+    shim_cpu.regs.eflags |= X86_EFLAGS_IF;
 }
 
 static bool key(unsigned int index, uint8_t vector)
@@ -159,9 +148,7 @@ static void forgetting(void)
     tap_ok(!key(0, VECTOR) && !key(0, VECTOR) && key(0, 0),
            "a driver that begins: to be learned again");
 
-    spin_lock_irqsave(&vm->lock, flags);
-    vsb_direct_forget(vm);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    shim_fault(&cpu[0], 0xfec00010);
     tap_ok(!key(0, VECTOR + 1) && !key(0, VECTOR + 1) && key(0, 0) &&
            vm->direct.vector == VECTOR + 1, "so it is when the vector moves");
 

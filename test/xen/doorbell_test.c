@@ -31,6 +31,7 @@ struct machine
     /* L2's UART, and its edge triggered interrupt controller. */
     bool line, irr;
     unsigned int edges;
+    unsigned int wrote;     /* to its IER, by the last exit */
 
     /* L3 */
     enum handler handler;
@@ -42,32 +43,27 @@ struct machine
 
 static struct domain l2 = { .domain_id = 1 };
 static struct vcpu cpu;
+static const struct vsb_entry entry = { .vmcx = 0x1000, .root = 0x2000 };
 
 static void start(struct machine *m, enum handler handler)
 {
-    struct vsb_entry entry = { .vmcx = 0x1000, .root = 0x2000 };
-
     shim_reset();
+    vsb_irq_mode = VSB_IRQ_DOORBELL;
     cpu = (struct vcpu){ .domain = &l2 };
-    cpu.arch.hvm.nvcpu.nv_guestmode = true;
-    vsb_vm_identify(&cpu, &entry);
+    shim_enter(&cpu, &entry, 0);
     *m = (struct machine){
         .vm = cpu.arch.hvm.nvcpu.nv_vsb.vm, .handler = handler,
         .step = MICROSECS(50),
     };
     m->vm->label_tries = VSB_LABEL_TRIES;
+    m->vm->halt_policy = VSB_HALT_ALWAYS;
 }
 
 static uint8_t in(struct machine *m, unsigned int reg)
 {
-    unsigned long flags;
-    uint8_t val;
+    CHECK(m->vm);
 
-    spin_lock_irqsave(&m->vm->lock, flags);
-    val = vsb_com1_read(m->vm, reg);
-    spin_unlock_irqrestore(&m->vm->lock, flags);
-
-    return val;
+    return shim_in(&cpu, reg);
 }
 
 static void out(struct machine *m, unsigned int reg, uint8_t val)
@@ -116,30 +112,26 @@ static void print(struct machine *m, unsigned int n)
                          VSB_UART_IER_THRE);
 }
 
-/* L1 is about to enter L3: vsb_svm_ring(), and what L2 does then. */
-static enum vsb_ring opportunity(struct machine *m, bool idle)
+/* L1 is about to enter L3, and what L2 does then. False: nothing. */
+static bool opportunity(struct machine *m, bool idle)
 {
-    enum vsb_ring ring;
-    unsigned long flags;
+    unsigned int ier;
 
-    spin_lock_irqsave(&m->vm->lock, flags);
-    ring = vsb_doorbell_next(m->vm, idle);
-    if ( ring != VSB_RING_NOTHING )
-    {
-        m->vm->count.doorbell_exits++;
-        vsb_doorbell_done(m->vm, ring);
-    }
-    spin_unlock_irqrestore(&m->vm->lock, flags);
+    m->vm->vcpus[0].idle = idle;
+    ier = shim_opportunity(&cpu);
+    if ( ier == SHIM_NO_EXIT )
+        return false;
+    m->wrote = ier;
 
-    if ( ring == VSB_RING_RAISE && !m->line )
+    if ( ier == VSB_UART_IER_THRE && !m->line )
     {
         m->irr = true;
         m->edges++;
     }
-    if ( ring != VSB_RING_NOTHING )
-        m->line = ring == VSB_RING_RAISE;
+    m->line = ier == VSB_UART_IER_THRE;
+    shim_enter(&cpu, &entry, 0);
 
-    return ring;
+    return true;
 }
 
 static void transmit(struct machine *m)
@@ -237,15 +229,15 @@ static void step(struct machine *m, bool busy)
     }
     else if ( busy )
         opportunity(m, false);
-    else if ( opportunity(m, true) == VSB_RING_NOTHING && !m->irr )
+    else
     {
-        unsigned long flags;
+        uint64_t captured = m->vm->count.halts_captured;
 
-        /* hlt() of svm.c, with the policy "always". */
-        spin_lock_irqsave(&m->vm->lock, flags);
-        m->halted = m->vm->vcpus[0].halted = true;
-        vsb_doorbell_wake(m->vm);
-        spin_unlock_irqrestore(&m->vm->lock, flags);
+        shim_hlt(&cpu);
+        if ( m->vm->count.halts_captured > captured )
+            m->halted = true;
+        else
+            opportunity(m, true);
     }
 }
 
@@ -261,7 +253,7 @@ static void bursts(void)
 
     open_port(&m);
     type(&m, 60);
-    tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
+    tap_ok(opportunity(&m, false) && m.line,
            "input: at the first opportunity");
     for ( i = 0; i < 100; i++ )
         step(&m, false);
@@ -283,14 +275,14 @@ static void bursts(void)
     start(&m, LOOPS);
     open_port(&m);
     print(&m, 1);
-    for ( i = 0; i < 100 && opportunity(&m, false) == VSB_RING_NOTHING; i++ )
+    for ( i = 0; i < 100 && !opportunity(&m, false); i++ )
         shim_now += MICROSECS(20);
     tap_ok(i == 70, "an empty transmitter: after 1.39 ms while L3 is busy");
 
     start(&m, LOOPS);
     open_port(&m);
     print(&m, 1000);
-    tap_ok(opportunity(&m, true) == VSB_RING_RAISE, "at once when L3 is idle");
+    tap_ok(opportunity(&m, true) && m.line, "at once when L3 is idle");
     for ( i = 0; i < 300; i++ )
         step(&m, false);
     tap_ok(m.sent == 1000 && m.vm->count.rings == 1,
@@ -310,7 +302,7 @@ static void unanswered(void)
     for ( i = 0; shim_now - begin < SECONDS(120); i++ )
     {
         shim_now += MILLISECS(1);
-        if ( opportunity(&m, i & 1) != VSB_RING_RAISE )
+        if ( !opportunity(&m, i & 1) || !m.line )
             continue;
         if ( shim_now - last > longest )
             longest = shim_now - last;
@@ -454,7 +446,6 @@ static void schedule(enum handler handler, s_time_t slowest, bool losses,
         start(&m, handler);
         shim_seed(seed);
         m.step = slowest;
-        m.vm->halt_policy = VSB_HALT_ALWAYS;
         open_port(&m);
         begin = next_housekeeping = shim_now;
         typed = 0;
@@ -538,12 +529,13 @@ static void hooks(void)
     hook(&m, false);
     tap_ok(!m.vm->vcpus[0].halted && cpu.shim_unblocked,
            "unhooked: a captured HLT is woken");
-    tap_ok(opportunity(&m, false) == VSB_RING_HAND_OVER,
+    opportunity(&m, false);
+    tap_ok(m.wrote == (VSB_UART_IER_RDA | VSB_UART_IER_RLS),
            "unhooked: L2's UART gets L3's IER at once");
     tap_ok(m.vm->uart.ier == (VSB_UART_IER_RDA | VSB_UART_IER_RLS),
            "unhooked: it is that of the shadow UART");
     type(&m, 1);
-    tap_ok(opportunity(&m, true) == VSB_RING_NOTHING,
+    tap_ok(!opportunity(&m, true),
            "unhooked: L2 is left alone from then on");
 
     vsb_com1_follow(m.vm, VSB_UART_LCR, VSB_UART_LCR_DLAB);
@@ -554,7 +546,7 @@ static void hooks(void)
     tap_ok(m.vm->uart.ier == VSB_UART_IER_RDA && m.vm->out_end == 0,
            "unhooked: the shadow UART follows settings, and no character");
     hook(&m, true);
-    tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
+    tap_ok(opportunity(&m, false) && m.line,
            "hooked again: what was typed rings");
 
     /* L3 opens the port while it is L2's. */
@@ -566,14 +558,14 @@ static void hooks(void)
     opportunity(&m, true);
     hook(&m, true);
     type(&m, 1);
-    tap_ok(opportunity(&m, false) == VSB_RING_RAISE,
+    tap_ok(opportunity(&m, false) && m.line,
            "hooked after L3 opened the port: it is set up");
 
     start(&m, LOOPS);
     open_port(&m);
     hook(&m, false);
     hook(&m, true);
-    tap_ok(opportunity(&m, true) == VSB_RING_NOTHING,
+    tap_ok(!opportunity(&m, true),
            "hooked again before L3 ran: nothing is handed over");
 }
 

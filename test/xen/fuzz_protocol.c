@@ -136,78 +136,59 @@ static void run(uint8_t which, uint8_t how)
         .at_reset = how / 35 == 6,
     };
 
-    v->arch.hvm.nvcpu.nv_guestmode = true;
-    vsb_vm_identify(v, &entry);
+    shim_enter(v, &entry, how);
 }
 
-/* The user VM that the CPU runs accesses COM1, or halts. */
+/* The user VM that the CPU runs accesses COM1, halts, or is about to go on. */
 static void access(uint8_t which, uint8_t reg, uint8_t val)
 {
     struct vcpu *v = &cpus[which % CPUS];
-    struct vsb_vm *vm;
-    enum vsb_ring ring;
-    unsigned long flags;
-    unsigned int index;
+    uint32_t data = val;
 
-    vm = vsb_vm_lock_current(v, &flags);
-    if ( !vm )
+    if ( !v->arch.hvm.nvcpu.nv_guestmode )
         return;
-    index = v->arch.hvm.nvcpu.nv_vsb.index;
 
+    shim_cpu.regs.rip = shim_cpu.regs.rax = val;
+    shim_cpu.regs.eflags = val & 1 ? X86_EFLAGS_IF : 0;
+    shim_cpu.busy = val & 2;
+    shim_cpu.unreadable = val == 0xee;
     if ( reg < 128 )
-    {
-        if ( vm->hooked )
-            vsb_com1_write(vm, reg % 8, val);
-        else
-            vsb_com1_follow(vm, reg % 8, val);
-    }
+        shim_io(v, VSB_COM1 - 3 + reg % 14, 1 << (reg / 16 % 3), reg & 8, &data);
+    else if ( reg < 192 )
+        shim_io(v, VSB_COM1 + reg % 8, 1, reg & 8, &data);
+    else if ( reg < 208 )
+        shim_string(v, VSB_COM1 + reg % 8, 1, reg & 8, &data);
     else if ( reg < 224 )
-    {
-        if ( vm->hooked && reg % 8 == VSB_UART_IIR )
-        {
-            vm->vcpus[index].vector = val;
-            vsb_direct_iir_read(vm, index);
-        }
-        if ( vm->hooked )
-            vsb_com1_read(vm, reg % 8);
-    }
-    else if ( reg >= 248 )
-        vsb_direct_forget(vm);
-    else if ( !vsb_irq_by_doorbell() )
-        vsb_doorbell_settle(vm, reg & 1);
+        shim_opportunity(v);
+    else if ( reg < 240 )
+        shim_hlt(v);
+    else if ( reg < 248 )
+        shim_wrmsr(v, 0x808 + reg % 8, val & 4);
     else
-    {
-        ring = vsb_doorbell_next(vm, reg & 1);
-        if ( ring == VSB_RING_RAISE && (reg & 1) &&
-             vsb_direct_known(vm, index) )
-            vsb_direct_done(vm);
-        else if ( ring != VSB_RING_NOTHING )
-            vsb_doorbell_done(vm, ring);
-        else if ( vm->hooked && vsb_halt_wanted(vm) )
-            vm->vcpus[index].halted = true;
-    }
-    spin_unlock_irqrestore(&vm->lock, flags);
-
-    if ( reg == 0 )
-        vsb_vm_find_label(v, vm);
+        shim_fault(v, 0xfec00000 + val);
+    shim_cpu.busy = shim_cpu.unreadable = false;
 }
 
 /* A process of the L2 that the CPU belongs to calls. */
 static void ultracall(uint8_t which)
 {
     struct vcpu *v = &cpus[which % CPUS];
-    struct vsb_line line;
+    struct cpu_user_regs regs = { .rax = VSB_ULTRACALL };
+    bool answered = false;
 
+    regs.eflags = X86_EFLAGS_IF;
     shim_current = v;
-    if ( vsb_ultracall_wait(v, &line) )
+    if ( vsb_hypercall(v, &regs, &answered) )
         INVARIANT(vsb_irq_mode == VSB_IRQ_ULTRACALL);
+    else
+        INVARIANT(regs.rax == VSB_ULTRACALL && !answered);
 }
 
 /* @n bytes of output, more than a ring in a few calls. */
 static void flood(uint8_t which, unsigned int n)
 {
     while ( n-- )
-        access(which, VSB_UART_THR + 8, n);
+        access(which, 128, n);
 }
 
 static void send_frames(unsigned int n)

@@ -51,6 +51,7 @@ static void start(enum vsb_irq_mode mode)
     l2[0] = (struct domain){ .domain_id = 1, .shim_vcpus = &cpus[0] };
     l2[1] = (struct domain){ .domain_id = 2, .shim_vcpus = &cpus[2] };
     vsb_irq_mode = mode;
+    vsb_halt_default = VSB_HALT_NEVER;
     vm = run(&cpus[0], 0x10000, 0xaa);
     line = irr = false;
     told = edges = 0;
@@ -59,21 +60,15 @@ static void start(enum vsb_irq_mode mode)
 
 static void out(unsigned int reg, uint8_t val)
 {
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    vsb_com1_write(vm, reg, val);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    shim_out(&cpus[0], reg, val);
+    shim_current = &cpus[1];
 }
 
 static uint8_t in(unsigned int reg)
 {
-    unsigned long flags;
-    uint8_t val;
+    uint8_t val = shim_in(&cpus[0], reg);
 
-    spin_lock_irqsave(&vm->lock, flags);
-    val = vsb_com1_read(vm, reg);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    shim_current = &cpus[1];
 
     return val;
 }
@@ -96,15 +91,14 @@ static void type(unsigned int n)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
-/* svm.c before L3 is entered, and at a HLT that L2 gets. */
+/* L3 is about to be entered, or (@idle) halts; no HLT is captured. */
 static void opportunity(bool idle)
 {
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    vm->vcpus[0].idle = idle;
-    vsb_doorbell_settle(vm, idle);
-    spin_unlock_irqrestore(&vm->lock, flags);
+    if ( idle )
+        shim_hlt(&cpus[0]);
+    else
+        shim_opportunity(&cpus[0]);
+    shim_current = &cpus[1];
 }
 
 /* irq-server.c */
@@ -124,11 +118,18 @@ static void serve(const uint8_t *uuid, bool level)
 /* True: the server was told of something. Else it waits. */
 static bool ask(void)
 {
-    struct vsb_line news;
+    struct cpu_user_regs regs = { .rax = VSB_ULTRACALL };
+    bool answered = false;
+    uint8_t uuid[16];
 
-    if ( !vsb_ultracall_wait(&cpus[1], &news) )
+    regs.eflags = X86_EFLAGS_IF;
+    shim_current = &cpus[1];
+    if ( !vsb_hypercall(&cpus[1], &regs, &answered) || !answered )
         return false;
-    serve(news.uuid, news.level);
+    CHECK(!regs.rax && regs.rdx < 2);
+    memcpy(uuid, &regs.rsi, 8);
+    memcpy(uuid + 8, &regs.rdi, 8);
+    serve(uuid, regs.rdx);
 
     return true;
 }

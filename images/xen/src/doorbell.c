@@ -216,29 +216,99 @@ static bool all_idle(const struct vsb_vm *vm)
     return true;
 }
 
-bool vsb_doorbell_settle(struct vsb_vm *vm, bool idle)
+/*
+ * How L2, or L3 without it, hears of the line: one entry a path. raise() and
+ * lower() return true if it is done, and false if it takes an exit to L2. wake()
+ * is for when something changed while L3 may not be running.
+ */
+struct irq_path
 {
+    bool (*raise)(struct vsb_vm *vm);
+    bool (*lower)(struct vsb_vm *vm);
+    void (*wake)(struct vsb_vm *vm);
+};
+
+static bool cf_check by_exit(struct vsb_vm *vm)
+{
+    return false;
+}
+
+/* L2 has no line to lower where it was raised for L3 alone. */
+static bool cf_check direct_lower(struct vsb_vm *vm)
+{
+    if ( !vm->bell.direct )
+        return false;
+
+    vsb_doorbell_done(vm, VSB_RING_LOWER);
+
+    return true;
+}
+
+/* A captured HLT is woken if there is a reason; an L3 that runs comes by. */
+static void cf_check wake_l3(struct vsb_vm *vm)
+{
+    /* A line that only has to be lowered is not worth it. */
+    if ( (vm->bell.asserted || vm->bell.hand_over) &&
+         vsb_doorbell_next(vm, true) != VSB_RING_NOTHING )
+        wake(vm);
+}
+
+static bool cf_check server_raise(struct vsb_vm *vm)
+{
+    vsb_doorbell_done(vm, VSB_RING_RAISE);
+    vm->bell.line_due = true;
+
+    return true;
+}
+
+static bool cf_check server_lower(struct vsb_vm *vm)
+{
+    vsb_doorbell_done(vm, VSB_RING_LOWER);
+    vm->bell.line_due = true;
+
+    return true;
+}
+
+/* Nothing has to wait for L3, but what takes an exit all the same. */
+static void cf_check wake_server(struct vsb_vm *vm)
+{
+    bool told;
+
+    if ( vsb_doorbell_settle(vm, all_idle(vm), &told) != VSB_RING_NOTHING )
+        wake_l3(vm);
+}
+
+static const struct irq_path paths[] = {
+    [VSB_IRQ_DOORBELL] = { by_exit, by_exit, wake_l3 },
+    [VSB_IRQ_DIRECT] = { by_exit, direct_lower, wake_l3 },
+    [VSB_IRQ_ULTRACALL] = { server_raise, server_lower, wake_server },
+    [VSB_IRQ_NET] = { server_raise, server_lower, wake_server },
+};
+
+enum vsb_ring vsb_doorbell_settle(struct vsb_vm *vm, bool idle, bool *told)
+{
+    const struct irq_path *path = &paths[vsb_irq_mode];
     enum vsb_ring ring;
     unsigned int i;
-    bool changed = false;
+
+    *told = false;
 
     /* Lowered for the next edge, it is to be raised at once. */
     for ( i = 0; i < 2; i++ )
     {
         ring = vsb_doorbell_next(vm, idle);
-        if ( ring != VSB_RING_LOWER && ring != VSB_RING_RAISE )
+        if ( likely(ring == VSB_RING_NOTHING) || ring == VSB_RING_HAND_OVER ||
+             !(ring == VSB_RING_RAISE ? path->raise : path->lower)(vm) )
             break;
-        vsb_doorbell_done(vm, ring);
-        changed = true;
+        *told = vsb_irq_mode == VSB_IRQ_NET;
+        ring = VSB_RING_NOTHING;
     }
 
-    if ( changed )
-        vm->bell.line_due = true;
     /* If it could not be told before, as the VM had no name yet: now perhaps. */
-    if ( vm->bell.line_due && vsb_irq_mode == VSB_IRQ_ULTRACALL )
+    if ( unlikely(vm->bell.line_due) && vsb_irq_mode == VSB_IRQ_ULTRACALL )
         vsb_ultracall_wake(vm);
 
-    return changed;
+    return ring;
 }
 
 bool vsb_doorbell_tell_line(struct vsb_vm *vm)
@@ -251,17 +321,7 @@ bool vsb_doorbell_tell_line(struct vsb_vm *vm)
 
 void vsb_doorbell_wake(struct vsb_vm *vm)
 {
-    if ( !vsb_irq_by_doorbell() )
-    {
-        vsb_doorbell_settle(vm, all_idle(vm));
-        if ( !vm->bell.hand_over )
-            return;
-    }
-
-    /* A line that only has to be lowered is not worth it. */
-    if ( (vm->bell.asserted || vm->bell.hand_over) &&
-         vsb_doorbell_next(vm, true) != VSB_RING_NOTHING )
-        wake(vm);
+    paths[vsb_irq_mode].wake(vm);
 }
 
 void vsb_doorbell_hook(struct vsb_vm *vm, bool on)
@@ -269,7 +329,7 @@ void vsb_doorbell_hook(struct vsb_vm *vm, bool on)
     if ( vm->hooked == on )
         return;
 
-    /* The shadow UART has followed L3's settings meanwhile: see ioio(). */
+    /* The shadow UART has followed L3's settings meanwhile: see vsb_io_exit(). */
     vm->hooked = on;
     vsb_doorbell_reset(vm);
     vsb_direct_forget(vm);

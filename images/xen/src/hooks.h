@@ -33,42 +33,42 @@ struct vsb_vcpu
     struct vsb_vm *vm;      /* NULL: none, or not tracked */
     uint32_t generation;    /* of @vm when it was looked up */
     unsigned int index;     /* into vm->vcpus[] */
-    uint64_t vmcx;          /* VMCB12's address in L2 */
-    uint64_t root;          /* nested CR3 in L2 */
+    uint64_t vmcx;          /* address in L2 of its VMCB or VMCS for L3 */
+    uint64_t root;          /* of L2's nested page table for L3 */
     bool refused;           /* no room to track it: its COM1 is a dead port */
     bool waiting;           /* this vCPU of L2 waits in an ultracall */
+    bool halted;            /* L3 has not been entered since its HLT was captured */
 };
 
 /*
- * L3 exited by an IN or OUT. True: it was one to a shadow device and is done; go
- * back to L3. @settled, then: it has changed nothing for L2 or L3 but what it
- * read. Whatever could be pending for them was looked at before L3 was entered,
- * or has raised a softirq since.
+ * L3 exited by an IN or OUT, which is what the processor's @reason says. True: it
+ * was one to a shadow device and is done; go back to L3. @settled, then: it has
+ * changed nothing for L2 or L3 but what it read. Whatever could be pending for
+ * them was looked at before L3 was entered, or has raised a softirq since.
  */
-bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs, bool *settled);
+bool vsb_io_exit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason,
+                 bool *settled);
 
 /*
- * L3 exited with @exitcode. True: dealt with here, and L2 shall not hear of
- * it; go back to L3.
+ * L3 exited for @reason, the processor's number for it. True: dealt with here,
+ * and L2 shall not hear of it; go back to L3.
  */
-bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
-                    uint64_t exitcode);
+bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason);
 
-/* L2's VMRUN was emulated; @regs already are L3's. */
-void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs);
-
-/*
- * L3 is about to be entered. True: a nested #VMEXIT that L3 did not cause was
- * deferred; deliver it to L2 instead.
- */
-bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs);
+/* L2's VM entry was emulated; @regs already are L3's. */
+void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs);
 
 /*
- * L2 executed a VMMCALL of @len bytes. True: it was an ultracall, dealt with
- * here, and no hypercall.
+ * L3 is about to be entered. True: a nested exit that L3 did not cause was
+ * prepared; deliver it to L2 instead.
  */
-bool vsb_svm_vmmcall(struct vcpu *v, struct cpu_user_regs *regs,
-                     unsigned int len);
+bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs);
+
+/*
+ * L2 made a hypercall. True: it was an ultracall, dealt with here, and none to
+ * Xen. @answered, then: it is complete; else it is to be made again.
+ */
+bool vsb_hypercall(struct vcpu *v, struct cpu_user_regs *regs, bool *answered);
 
 /* Keep the hardware domain @d away from the link. Returns 0 or -errno. */
 int vsb_dom0_setup_permissions(struct domain *d);
@@ -82,29 +82,29 @@ struct vsb_vcpu
 {
 };
 
-static inline bool vsb_svm_access(struct vcpu *v, struct cpu_user_regs *regs,
-                                  bool *settled)
+static inline bool vsb_io_exit(struct vcpu *v, struct cpu_user_regs *regs,
+                               uint64_t reason, bool *settled)
 {
     return false;
 }
 
-static inline bool vsb_svm_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
-                                  uint64_t exitcode)
+static inline bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
+                              uint64_t reason)
 {
     return false;
 }
 
-static inline void vsb_svm_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
+static inline void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
 {
 }
 
-static inline bool vsb_svm_ring(struct vcpu *v, struct cpu_user_regs *regs)
+static inline bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
 {
     return false;
 }
 
-static inline bool vsb_svm_vmmcall(struct vcpu *v, struct cpu_user_regs *regs,
-                                   unsigned int len)
+static inline bool vsb_hypercall(struct vcpu *v, struct cpu_user_regs *regs,
+                                 bool *answered)
 {
     return false;
 }

@@ -42,8 +42,6 @@
 /* How often it is looked whether L0 has released this CPU, microseconds. */
 #define HOLD_POLL       20
 
-bool __read_mostly vsb_enabled;
-
 static unsigned int __read_mostly port;
 static unsigned int __read_mostly irq;
 
@@ -216,16 +214,15 @@ static void cf_check housekeeping_expired(void *unused)
     set_timer(&housekeeping, now + HOUSEKEEPING);
 }
 
-static int __init cf_check link_init(void)
+bool __init vsb_link_wanted(void)
+{
+    return port;
+}
+
+bool __init vsb_link_start(void)
 {
     int rc;
 
-    if ( !port )
-        return 0;
-
-    vsb_vm_init();
-    vsb_protocol_init();
-    vsb_svm_init();
     vsb_frame_decoder_init(&decoder);
     init_timer(&gather, gather_expired, NULL, 0);
     init_timer(&housekeeping, housekeeping_expired, NULL, 0);
@@ -242,7 +239,7 @@ static int __init cf_check link_init(void)
     if ( inb(port + UART_LSR) == 0xff )
     {
         printk(XENLOG_ERR "VSBypass: no UART at %#x, no shadow devices\n", port);
-        return 0;
+        return false;
     }
 
     action.handler = link_interrupt;
@@ -251,17 +248,15 @@ static int __init cf_check link_init(void)
     if ( rc )
     {
         printk(XENLOG_ERR "VSBypass: cannot use IRQ %u: %d\n", irq, rc);
-        return 0;
+        return false;
     }
 
-    vsb_enabled = true;
     outb(UART_IER_ERDAI, port + UART_IER);
     set_timer(&housekeeping, NOW() + HOUSEKEEPING);
     printk(XENLOG_INFO "VSBypass: link to L0 at port %#x, IRQ %u\n", port, irq);
 
-    return 0;
+    return true;
 }
-__initcall(link_init);
 
 int __init vsb_dom0_setup_permissions(struct domain *d)
 {

@@ -3,10 +3,11 @@
  * VSBypass: which user VM is it?
  *
  * A user VM is known by its nested page table's root (nested CR3), which all
- * its vCPUs share, and by its VMCB12s, one for each vCPU at an address that is
- * stable while the vCPU exists. Neither is enough: KVM replaces the root now
- * and then, and pages of both kinds are used again after a VM died. So VMCB12s
- * that ever shared a root form a group, and the group is the user VM:
+ * its vCPUs share, and by its VMCB12s (with VMX, VMCS12s), one for each vCPU at
+ * an address that is stable while the vCPU exists. Neither is enough: KVM
+ * replaces the root now and then, and pages of both kinds are used again after a
+ * VM died. So VMCB12s that ever shared a root form a group, and the group is the
+ * user VM:
  *
  *  known VMCB12, known root       it; of two user VMs: see find_vm()
  *  known VMCB12, new root         it, with one more root

@@ -2,7 +2,9 @@
 /*
  * VSBypass: what its parts share. One file a subject:
  *
- *   svm.c        the glue to nested SVM; VMX's would stand beside it
+ *   init.c       what is started, and which processor it is
+ *   exits.c      exits and entries of L3
+ *   svm.c        nested SVM, as exits.c needs it; VMX's stands beside it
  *   vm.c         which user VM is it: identification, slots, labels
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
@@ -100,10 +102,10 @@ struct vsb_vm_counters
     uint64_t directs_unanswered;
 };
 
-/* One vCPU of a user VM: its VMCB12. */
+/* One vCPU of a user VM. */
 struct vsb_l3_vcpu
 {
-    uint64_t vmcx;          /* address in L2 */
+    uint64_t vmcx;          /* address in L2 of its VMCB or VMCS */
     struct vcpu *v;         /* L2's vCPU that ran it last */
     bool halted;            /* its HLT is captured: @v is blocked */
     bool idle;              /* since its last HLT: it has nothing to do */
@@ -223,6 +225,8 @@ struct vsb_entry
     uint64_t vmcx;
     uint64_t root;          /* 0: L2 does not use nested paging for it */
     bool at_reset;          /* about to execute the reset vector */
+    bool injects;           /* L2 gives it an external interrupt: @vector */
+    uint8_t vector;
 };
 
 /* Find or make the user VM that @v is about to run; updates v's cache. */
@@ -251,10 +255,76 @@ bool vsb_vm_forget(unsigned int slot, uint16_t generation);
 void vsb_vm_housekeeping(s_time_t now);
 void vsb_vm_init(void);
 
-/* svm.c */
+/* exits.c: hooks.h, with what of the processor they need. */
 
-/* Once, where there is a link. */
-void vsb_svm_init(void);
+enum vsb_exit_kind
+{
+    VSB_EXIT_OTHER,
+    VSB_EXIT_IO,
+    VSB_EXIT_HLT,
+    VSB_EXIT_WRMSR,
+    VSB_EXIT_MEMORY,        /* nested page fault, EPT violation */
+};
+
+struct vsb_exit
+{
+    enum vsb_exit_kind kind;
+    union
+    {
+        /* VSB_EXIT_IO */
+        struct
+        {
+            uint16_t port;
+            uint8_t size;   /* in bytes */
+            bool in, string;
+        };
+        paddr_t gpa;        /* VSB_EXIT_MEMORY: in L3 */
+    };
+};
+
+/* One of SVM, one of VMX. Of L3's state it is the current vCPU's. */
+struct vsb_arch
+{
+    /* Once, where there is a link. */
+    void (*init)(void);
+    /* What an exit with this number is. */
+    void (*decode)(const struct vcpu *v, uint64_t reason,
+                   struct vsb_exit *exit);
+    /*
+     * The instruction that exited is done: go behind it. False: it cannot be
+     * read any more, and L3 has got an exception for it.
+     */
+    bool (*complete)(struct vcpu *v, struct cpu_user_regs *regs,
+                     enum vsb_exit_kind kind);
+    /* L2 enters L3. */
+    void (*entry)(struct vcpu *v, const struct cpu_user_regs *regs,
+                  struct vsb_entry *entry);
+    /* Can L3's context be replaced by an exit that it did not make? */
+    bool (*can_present)(const struct vcpu *v, const struct cpu_user_regs *regs);
+    /*
+     * Such an exit: OUT of AL to IER, after which L2 has L3 go on at the current
+     * RIP.
+     */
+    void (*present)(struct vcpu *v, const struct cpu_user_regs *regs);
+    /* Would L3 take an interrupt with this vector now? */
+    bool (*can_inject)(const struct vcpu *v, const struct cpu_user_regs *regs,
+                       uint8_t vector);
+    void (*inject)(struct vcpu *v, uint8_t vector);
+    /* Has L2 an interrupt for L3, or a wish to come by, that would end a HLT? */
+    bool (*ends_halt)(const struct vcpu *v);
+    /*
+     * L3's HLT is captured: what would end it and needs L3 to run has to be done
+     * otherwise, until L3 is about to run again. NULL: there is no such thing.
+     */
+    void (*halted)(struct vcpu *v);
+    void (*resumed)(struct vcpu *v);
+};
+
+/* Set before alternative_call() is patched: see init.c. */
+extern struct vsb_arch vsb_arch;
+
+/* svm.c */
+extern const struct vsb_arch vsb_svm;
 
 /* com1.c: with vm->lock held. */
 
@@ -303,14 +373,11 @@ void vsb_doorbell_done(struct vsb_vm *vm, enum vsb_ring ring);
 /* Nothing is to be done, or told, while L3 runs on. */
 bool vsb_doorbell_settled(const struct vsb_vm *vm);
 /*
- * With an interrupt server: what an opportunity would do is done at once, and
- * is due to be told. True: something was.
+ * An opportunity: what needs no exit to L2 is done at once, what does is
+ * returned. @told: L0 has to hear of something (vsb_link_kick()).
  */
-bool vsb_doorbell_settle(struct vsb_vm *vm, bool idle);
-/*
- * Something changed while L3 may not be running: settle, or wake a captured HLT
- * if the doorbell has to be rung; an L3 that runs is made to come by.
- */
+enum vsb_ring vsb_doorbell_settle(struct vsb_vm *vm, bool idle, bool *told);
+/* Something changed while L3 may not be running: see to it that it is done. */
 void vsb_doorbell_wake(struct vsb_vm *vm);
 /* The server has yet to hear of this VM's line, and can be told whose it is. */
 static inline bool vsb_doorbell_line_due(const struct vsb_vm *vm)
@@ -380,6 +447,10 @@ void vsb_ultracall_wake(const struct vsb_vm *vm);
 
 /* link.c */
 
+/* Whether there is to be a link. */
+bool vsb_link_wanted(void);
+/* Returns whether there is one. */
+bool vsb_link_start(void);
 /* The VM has output, an answer or a record to send. No lock held. */
 void vsb_link_kick(struct vsb_vm *vm, bool urgent);
 

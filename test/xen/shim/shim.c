@@ -6,7 +6,9 @@
 #include <xen/random.h>
 #include <xen/version.h>
 
+#include <asm/hvm/emulate.h>
 #include <asm/hvm/hvm.h>
+#include <asm/hvm/io.h>
 #include <asm/hvm/nestedhvm.h>
 #include <asm/hvm/support.h>
 
@@ -19,6 +21,7 @@ unsigned int shim_kicks, shim_reads;
 uint8_t shim_memory[SHIM_MEMORY];
 void (*shim_on_read)(paddr_t address, unsigned int len);
 struct vcpu *shim_current;
+struct shim_processor shim_cpu;
 void (*shim_on_block)(void);
 
 static spinlock_t link_lock = { .rank = SHIM_RANK_LINK };
@@ -71,6 +74,7 @@ void vcpu_block(void)
 {
     CHECK(!held_count && !irqs_off);
     shim_current->shim_blocked = true;
+    shim_current->pause_flags |= 1ul << _VPF_blocked;
     if ( shim_on_block )
         shim_on_block();
 }
@@ -79,6 +83,7 @@ void vcpu_unblock(struct vcpu *v)
 {
     v->shim_unblocked++;
     v->shim_blocked = false;
+    v->pause_flags &= ~(1ul << _VPF_blocked);
 }
 
 void vcpu_kick(struct vcpu *v)
@@ -138,6 +143,262 @@ enum hvm_translation_result hvm_copy_from_guest_phys(void *buf, paddr_t paddr,
     return HVMTRANS_okay;
 }
 
+int hvm_guest_x86_mode(struct vcpu *v)
+{
+    CHECK(v);
+
+    return shim_cpu.mode;
+}
+
+unsigned int hvm_get_cpl(struct vcpu *v)
+{
+    CHECK(v);
+
+    return shim_cpu.cpl;
+}
+
+void hvm_inject_hw_exception(unsigned int vector, int errcode)
+{
+    CHECK(vector == X86_EXC_GP && !errcode);
+    shim_cpu.exceptions++;
+}
+
+struct hvm_io_handler *hvm_next_io_handler(struct domain *d)
+{
+    CHECK(d->arch.hvm.io_handler_count < NR_IO_HANDLERS);
+
+    return &d->arch.hvm.io_handler[d->arch.hvm.io_handler_count++];
+}
+
+bool x86_insn_is_portio(void)
+{
+    return true;
+}
+
+/* The exit under way, and its operand. */
+static struct vsb_exit exit_now;
+static uint32_t operand;
+
+/* The first handler that accepts it, as in Xen. */
+bool hvm_emulate_one_insn(hvm_emulate_validate_t *validate, const char *descr)
+{
+    struct domain *d = shim_current->domain;
+    ioreq_t p = { .addr = exit_now.port, .size = exit_now.size };
+    unsigned int i;
+
+    CHECK(validate() && descr && exit_now.string && !held_count && !irqs_off);
+    for ( i = 0; i < d->arch.hvm.io_handler_count; i++ )
+    {
+        const struct hvm_io_handler *handler = &d->arch.hvm.io_handler[i];
+        uint64_t data = operand;
+        int rc;
+
+        CHECK(handler->type == IOREQ_TYPE_PIO);
+        if ( !handler->ops->accept(handler, &p) )
+            continue;
+
+        rc = exit_now.in ? handler->ops->read(handler, p.addr, p.size, &data)
+                         : handler->ops->write(handler, p.addr, p.size, data);
+        CHECK(rc == X86EMUL_OKAY);
+        operand = data;
+
+        return true;
+    }
+
+    return false;
+}
+
+static void decode(const struct vcpu *v, uint64_t reason, struct vsb_exit *exit)
+{
+    CHECK(v == shim_current && reason == (uint64_t)exit_now.kind);
+    *exit = exit_now;
+}
+
+static bool complete(struct vcpu *v, struct cpu_user_regs *regs,
+                     enum vsb_exit_kind kind)
+{
+    CHECK(v == shim_current && kind == exit_now.kind && !held_count);
+    if ( shim_cpu.unreadable )
+        return false;
+    regs->rip++;
+    shim_cpu.completed++;
+
+    return true;
+}
+
+static struct vsb_entry entry_now;
+
+static void entry(struct vcpu *v, const struct cpu_user_regs *regs,
+                  struct vsb_entry *entry)
+{
+    CHECK(v == shim_current && regs == &shim_cpu.regs);
+    *entry = entry_now;
+}
+
+static bool can_present(const struct vcpu *v, const struct cpu_user_regs *regs)
+{
+    CHECK(v == shim_current);
+
+    return !shim_cpu.busy && !(regs->eflags & X86_EFLAGS_TF);
+}
+
+static void present(struct vcpu *v, const struct cpu_user_regs *regs)
+{
+    CHECK(v == shim_current && regs == &shim_cpu.regs && !held_count);
+    shim_cpu.presented++;
+}
+
+static bool can_inject(const struct vcpu *v, const struct cpu_user_regs *regs,
+                       uint8_t vector)
+{
+    CHECK(v == shim_current && vector);
+
+    return !shim_cpu.busy && (regs->eflags & X86_EFLAGS_IF);
+}
+
+static void inject(struct vcpu *v, uint8_t vector)
+{
+    CHECK(v == shim_current);
+    shim_cpu.injected++;
+    shim_cpu.vector = vector;
+}
+
+static bool ends_halt(const struct vcpu *v)
+{
+    CHECK(v == shim_current);
+
+    return shim_cpu.ends_halt;
+}
+
+static void halted(struct vcpu *v)
+{
+    CHECK(v == shim_current);
+    shim_cpu.halted++;
+}
+
+static void resumed(struct vcpu *v)
+{
+    CHECK(v == shim_current);
+    shim_cpu.resumed++;
+}
+
+static const struct vsb_arch shim_arch = {
+    .decode = decode,
+    .complete = complete,
+    .entry = entry,
+    .can_present = can_present,
+    .present = present,
+    .can_inject = can_inject,
+    .inject = inject,
+    .ends_halt = ends_halt,
+    .halted = halted,
+    .resumed = resumed,
+};
+
+static bool io(struct vcpu *v, const struct vsb_exit *exit, uint32_t *val)
+{
+    struct cpu_user_regs *regs = &shim_cpu.regs;
+    bool settled = false, ours;
+
+    shim_current = v;
+    exit_now = *exit;
+    operand = *val;
+    if ( !exit->string )
+        regs->rax = *val;
+    ours = vsb_io_exit(v, regs, VSB_EXIT_IO, &settled) ||
+           vsb_vmexit(v, regs, VSB_EXIT_IO);
+    CHECK(ours || !settled);
+    *val = exit->string ? operand : regs->eax;
+
+    return ours;
+}
+
+bool shim_io(struct vcpu *v, unsigned int port, unsigned int size, bool in,
+             uint32_t *val)
+{
+    struct vsb_exit exit = {
+        .kind = VSB_EXIT_IO, .port = port, .size = size, .in = in,
+    };
+
+    return io(v, &exit, val);
+}
+
+bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
+                 uint32_t *val)
+{
+    struct vsb_exit exit = {
+        .kind = VSB_EXIT_IO, .port = port, .size = size, .in = in,
+        .string = true,
+    };
+
+    return io(v, &exit, val);
+}
+
+uint8_t shim_in(struct vcpu *v, unsigned int reg)
+{
+    uint32_t val = 0;
+
+    CHECK(shim_io(v, VSB_COM1 + reg, 1, true, &val));
+
+    return val;
+}
+
+void shim_out(struct vcpu *v, unsigned int reg, uint8_t byte)
+{
+    uint32_t val = byte;
+
+    CHECK(shim_io(v, VSB_COM1 + reg, 1, false, &val));
+}
+
+static bool other_exit(struct vcpu *v, struct vsb_exit exit)
+{
+    shim_current = v;
+    exit_now = exit;
+
+    return vsb_vmexit(v, &shim_cpu.regs, exit.kind);
+}
+
+bool shim_hlt(struct vcpu *v)
+{
+    shim_cpu.regs.eflags |= X86_EFLAGS_IF;
+
+    return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_HLT });
+}
+
+bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+    shim_cpu.regs.rcx = msr;
+    shim_cpu.regs.rax = (uint32_t)val;
+    shim_cpu.regs.rdx = val >> 32;
+
+    return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_WRMSR });
+}
+
+bool shim_fault(struct vcpu *v, paddr_t gpa)
+{
+    return other_exit(v, (struct vsb_exit){
+                             .kind = VSB_EXIT_MEMORY, .gpa = gpa });
+}
+
+void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector)
+{
+    shim_current = v;
+    entry_now = *entry;
+    entry_now.injects = vector;
+    entry_now.vector = vector;
+    v->arch.hvm.nvcpu.nv_guestmode = true;
+    vsb_vmentry(v, &shim_cpu.regs);
+}
+
+unsigned int shim_opportunity(struct vcpu *v)
+{
+    shim_current = v;
+    if ( !vsb_opportunity(v, &shim_cpu.regs) )
+        return SHIM_NO_EXIT;
+
+    return (uint8_t)shim_cpu.regs.rax;
+}
+
 /* link.c takes its lock in this call. */
 void vsb_link_kick(struct vsb_vm *vm, bool urgent)
 {
@@ -188,6 +449,9 @@ void shim_reset(void)
     shim_on_read = NULL;
     shim_on_block = NULL;
     shim_kicks = shim_reads = 0;
+    shim_cpu = (struct shim_processor){ .mode = 8, .cpl = 3 };
+    shim_cpu.regs.eflags = X86_EFLAGS_IF;
+    vsb_arch = shim_arch;
     /* Not 0: some times are 0 for "never". */
     shim_now = SECONDS(100);
     vsb_vm_init();

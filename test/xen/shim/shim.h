@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * As much of Xen as the sources need, so that they are compiled for the host as
- * they are, and what a test controls of it. debug.c, link.c and svm.c are left
- * out: the test stands in their place.
+ * they are, and what a test controls of it. debug.c, init.c and link.c are left
+ * out: the test stands in their place. So does shim_arch in that of svm.c.
  */
 
 #ifndef SHIM_H
@@ -38,6 +38,46 @@ extern unsigned int shim_kicks;
 extern uint8_t shim_memory[SHIM_MEMORY];
 extern unsigned int shim_reads;
 extern void (*shim_on_read)(paddr_t address, unsigned int len);
+
+/* The processor, as exits.c sees it. */
+struct shim_processor
+{
+    struct cpu_user_regs regs;  /* L3's; L2's in a hypercall */
+    bool busy;              /* nothing can be presented or injected */
+    bool ends_halt;         /* L2 has something for a halted L3 */
+    bool unreadable;        /* the instruction that exited is gone */
+    unsigned int completed; /* instructions */
+    unsigned int presented; /* exits; AL is what L2 sees written to IER */
+    unsigned int injected;  /* interrupts, the last with this vector */
+    uint8_t vector;
+    unsigned int exceptions;
+    unsigned int halted, resumed; /* calls of these operations */
+    unsigned int mode, cpl; /* of L2 */
+};
+extern struct shim_processor shim_cpu;
+
+/*
+ * L3's IN (@val becomes what it reads) or OUT, of which nothing is done if it is
+ * L2's. True: it was not.
+ */
+bool shim_io(struct vcpu *v, unsigned int port, unsigned int size, bool in,
+             uint32_t *val);
+/* INS or OUTS of one element. The same. */
+bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
+                 uint32_t *val);
+/* L3's access to a register of COM1. It has to be shadowed. */
+uint8_t shim_in(struct vcpu *v, unsigned int reg);
+void shim_out(struct vcpu *v, unsigned int reg, uint8_t val);
+/* L3's HLT, its interrupts enabled. False: L2 gets it. */
+bool shim_hlt(struct vcpu *v);
+/* L3 writes to an MSR, or to memory that L2 does not map. False: L2 gets it. */
+bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val);
+bool shim_fault(struct vcpu *v, paddr_t gpa);
+/* L2 enters L3; with this interrupt if it is not 0. */
+void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector);
+/* L3 is about to be entered. What L2 sees written to IER, or that there is none. */
+#define SHIM_NO_EXIT 0x100u
+unsigned int shim_opportunity(struct vcpu *v);
 
 /* What link.c does with its lock held. */
 unsigned int shim_next(uint8_t *payload);

@@ -9,12 +9,16 @@
 
 #include <xen/types.h>
 
-#define __init
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(x)   (sizeof(x) / sizeof((x)[0]))
 #define smp_mb()        __sync_synchronize()
+#define smp_wmb()       __sync_synchronize()
 #define BUILD_BUG_ON(c) ({ _Static_assert(!(c), "!(" #c ")"); })
+
+/* Xen patches these to direct calls. */
+#define alternative_call(func, args...)     (func)(args)
+#define alternative_vcall(func, args...)    (func)(args)
 
 /* Both sides must have the same type, as in Xen. */
 #define min(x, y)                           \

@@ -10,15 +10,51 @@
 
 struct vcpu;
 
+/* The general registers that the sources name; each in its widths. */
+#define SHIM_REG(n) union { uint64_t r##n; uint32_t e##n; }
+struct cpu_user_regs
+{
+    SHIM_REG(ax);
+    SHIM_REG(cx);
+    SHIM_REG(dx);
+    SHIM_REG(si);
+    SHIM_REG(di);
+    SHIM_REG(ip);
+    SHIM_REG(flags);
+};
+#undef SHIM_REG
+
+#define X86_EFLAGS_TF   0x100u
+#define X86_EFLAGS_IF   0x200u
+
+#define NR_IO_HANDLERS  4
+
+struct hvm_io_ops;
+
+struct hvm_io_handler
+{
+    const struct hvm_io_ops *ops;
+    uint8_t type;
+};
+
 struct domain
 {
     uint16_t domain_id;
+    struct
+    {
+        struct
+        {
+            struct hvm_io_handler io_handler[NR_IO_HANDLERS];
+            unsigned int io_handler_count;
+        } hvm;
+    } arch;
     struct vcpu *shim_vcpus;    /* the first one */
 };
 
 struct nestedvcpu
 {
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
+    bool nv_vmexit_pending;
     struct vsb_vcpu nv_vsb;
 };
 
@@ -36,13 +72,18 @@ struct vcpu
     unsigned int shim_unblocked; /* calls of vcpu_unblock() */
     unsigned int shim_kicked;    /* calls of vcpu_kick() */
     bool shim_blocked;
+    unsigned long pause_flags;   /* _VPF_blocked: as shim_blocked */
 };
+
+#define _VPF_blocked 0
+#define test_bit(nr, addr) (*(addr) >> (nr) & 1)
 
 #define for_each_vcpu(d, v) \
     for ( (v) = (d)->shim_vcpus; (v); (v) = (v)->next_in_list )
 
 /* Xen's blocks the current vCPU; the test says which one that is. */
 extern struct vcpu *shim_current;
+#define current shim_current
 /* Called by vcpu_block() before it returns, if set. */
 extern void (*shim_on_block)(void);
 void vcpu_block(void);

@@ -10,6 +10,12 @@
 
 typedef uint64_t paddr_t;
 
+/* Xen's marks that mean nothing here. */
+#define cf_check
+#define __init
+#define __ro_after_init
+
+#define PAGE_SHIFT 12
 #define PAGE_SIZE 4096ul
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 

@@ -11,6 +11,10 @@ struct npfec
     unsigned int read_access:1;
 };
 
+/* Of L2, which calls. */
+int hvm_guest_x86_mode(struct vcpu *v);
+unsigned int hvm_get_cpl(struct vcpu *v);
+
 int nhvm_hap_walk_L1_p2m(struct vcpu *v, paddr_t l2_gpa, paddr_t *l1_gpa,
                          unsigned int *page_order, uint8_t *p2m_access,
                          struct npfec npfec);

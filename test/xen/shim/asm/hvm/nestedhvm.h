@@ -9,6 +9,7 @@
 
 #define vcpu_nestedhvm(v)           ((v)->arch.hvm.nvcpu)
 #define nestedhvm_vcpu_in_guestmode(v) (vcpu_nestedhvm(v).nv_guestmode)
+#define nestedhvm_enabled(d)        ((void)(d), true)
 #define nestedhvm_paging_mode_hap(v) ((void)(v), true)
 
 #endif /* SHIM_ASM_HVM_NESTEDHVM_H */

@@ -10,6 +10,10 @@ enum hvm_translation_result
     HVMTRANS_bad_gfn_to_mfn,
 };
 
+#define X86_EXC_GP 13
+
+void hvm_inject_hw_exception(unsigned int vector, int errcode);
+
 enum hvm_translation_result hvm_copy_from_guest_phys(void *buf, paddr_t paddr,
                                                      unsigned int size);
 

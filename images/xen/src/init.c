@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* VSBypass: what is started, if the command line names a link. */
+
+#include "vsb.h"
+
+#include <xen/init.h>
+
+#include <asm/cpufeature.h>
+
+bool __read_mostly vsb_enabled;
+
+/* Before the calls through vsb_arch are patched to direct ones. */
+static int __init cf_check choose_arch(void)
+{
+    if ( cpu_has_svm )
+        vsb_arch = vsb_svm;
+
+    return 0;
+}
+presmp_initcall(choose_arch);
+
+static int __init cf_check begin(void)
+{
+    if ( !vsb_link_wanted() )
+        return 0;
+
+    if ( !vsb_arch.decode )
+    {
+        printk(XENLOG_ERR
+               "VSBypass: no shadow devices on this kind of processor\n");
+        return 0;
+    }
+
+    vsb_vm_init();
+    vsb_protocol_init();
+    alternative_vcall(vsb_arch.init);
+    vsb_enabled = vsb_link_start();
+
+    return 0;
+}
+__initcall(begin);
