@@ -82,6 +82,7 @@ const exitCodes = {
 
   // A layer did not come up, or went away.
   E_LAYER_FAILED: ExitCode.layer,
+  E_LAYER_HUNG: ExitCode.layer,
   E_LAYER_TIMEOUT: ExitCode.layer,
   E_QEMU_EXITED: ExitCode.layer,
   E_QMP: ExitCode.layer,

@@ -25,6 +25,9 @@ export class Progress {
   }
 
   take(event: BootEvent): void {
+    if (event.reason === 'stretched' && this.#phase !== undefined) {
+      this.#phase.limitMs = event.limitMs;
+    }
     if (event.reason !== 'started') return;
     this.#phase = { name: event.phase, started: performance.now(), limitMs: event.limitMs };
   }

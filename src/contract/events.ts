@@ -26,6 +26,8 @@ export const bootEventSchema = z.discriminatedUnion('reason', [
     /** Since the boot began. */
     totalMs: z.number(),
   }),
+  /** The limit was over while the machine made progress: it is `limitMs` now. */
+  z.object({ ...phaseFields, reason: z.literal('stretched') }),
   z.object({ ...phaseFields, reason: z.literal('failed'), elapsedMs: z.number() }),
 ]);
 

@@ -19,6 +19,7 @@ import { runPhases, type Phase } from '../machine/phases.js';
 import { planTestbed, type TestbedPlan } from '../machine/plan.js';
 import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
 import { resumePhases } from '../machine/resume-phases.js';
+import { signsOfLife } from '../machine/signs-of-life.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
 import { chooseState, secretsOf } from '../machine/saved/choose.js';
@@ -230,6 +231,7 @@ export class Testbed {
       signal,
       failed: running.failed.signal,
       now: () => performance.now(),
+      signs: async () => await signsOfLife(running),
       evidence: async () => {
         if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
         this.#log('a layer has failed: keeping where it stands');

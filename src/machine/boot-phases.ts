@@ -9,8 +9,9 @@ import { connectQmp } from './connect-qmp.js';
 import { consoleRunning, loginShown } from './console-waits.js';
 import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
+import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
-import { limitOf, managed, type LimitName, type Running } from './running.js';
+import { limitOf, managed, usualDom0Ms, type LimitName, type Running } from './running.js';
 
 /** In the order in which they are gone through. */
 export function bootPhases(running: Running): Phase[] {
@@ -22,7 +23,7 @@ export function bootPhases(running: Running): Phase[] {
     async (signal: AbortSignal): Promise<void> =>
       config.console.mode === 'shadow'
         ? await loginShown(running.hub, name, signal)
-        : await loginLogged(managed(running).l2, name, signal, limit('login'));
+        : await loginLogged(managed(running).l2, name, signal, longestOf(limit('login')));
   const firstXenLine = l1.expect((line) => line.includes('Xen'));
   const dom0Ready = l1.expect((line) => line.includes('vsbypass-l1: ready'));
   const l2Ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
@@ -53,7 +54,7 @@ export function bootPhases(running: Running): Phase[] {
       hint: 'Is the hypervisor built from images/xen? `vsbypass logs xen` shows its messages.',
       log: l1,
       run: async (signal) => {
-        await connectLink(running, signal, limit('link'));
+        await connectLink(running, signal, longestOf(limit('link')));
         await openGateway(running, config.console.port);
       },
     },
@@ -62,6 +63,7 @@ export function bootPhases(running: Running): Phase[] {
       layer: 'L1',
       awaited: 'dom0 to say `vsbypass-l1: ready` (L2 is created by then)',
       limitMs: limit('l1-dom0'),
+      usualMs: usualDom0Ms,
       hint: '`vsbypass logs l1` shows how far dom0 came.',
       log: l1,
       run: async (signal) => void (await dom0Ready(signal)),

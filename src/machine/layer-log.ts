@@ -25,6 +25,7 @@ export class LayerLog extends EventEmitter<Events> {
   readonly #last: string[] = [];
   readonly #searches: Search[] = [];
   readonly #lines = new BoundedLines();
+  #bytes = 0;
 
   constructor(file: RotatingLog) {
     super();
@@ -34,6 +35,11 @@ export class LayerLog extends EventEmitter<Events> {
 
   get path(): string {
     return this.#file.path;
+  }
+
+  /** How much it has said. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** The newest lines, at most 20, the unfinished one last. */
@@ -48,6 +54,7 @@ export class LayerLog extends EventEmitter<Events> {
   }
 
   push(chunk: Buffer): void {
+    this.#bytes += chunk.length;
     // Consoles speak ASCII here; markers do for certain. Other bytes go to the log as they are.
     const lines = this.#lines.push(chunk.toString('latin1'));
     this.#file.write(lines);

@@ -1,6 +1,7 @@
 /** Runs the named phases of a boot one after the other, each with its limit, and says why one failed. */
 import { ExitCode, VsbError, messageOf } from '../base/errors.js';
 import type { BootEvent } from '../contract/events.js';
+import { PhaseLimit, slowestPace, type Ending } from './phase-limit.js';
 
 export interface Phase {
   readonly name: string;
@@ -8,6 +9,8 @@ export interface Phase {
   /** What is waited for: "waiting for ..." and "... did not come". */
   readonly awaited: string;
   readonly limitMs: number;
+  /** What it takes on the machine for which the limits were chosen: a phase that has it tells how fast this one is. */
+  readonly usualMs?: number;
   readonly hint: string;
   /** The layer's log: its path, and its last lines when asked. */
   readonly log?: { readonly path: string; lastLines(): readonly string[] };
@@ -20,6 +23,8 @@ export interface PhaseOptions {
   /** Aborted with a VsbError as soon as the testbed cannot come up any more, whatever phase it is. */
   readonly failed: AbortSignal;
   emit(event: BootEvent): void;
+  /** What changes as the machine goes on; undefined where nothing is known of it yet. */
+  signs?(): Promise<string | undefined>;
   /** Asked when a layer has failed, before anything is taken down: what is added to the details of the error. */
   evidence?(): Promise<Record<string, unknown>>;
   /** Milliseconds, monotonic. */
@@ -27,35 +32,47 @@ export interface PhaseOptions {
 }
 
 /**
- * @throws VsbError E_LAYER_TIMEOUT or E_LAYER_FAILED (exit 4) with layer, phase, what was waited for,
+ * The limits follow the machine: by how long a phase took of which that is known (Phase.usualMs), and by its progress.
+ *
+ * @throws VsbError E_LAYER_TIMEOUT, E_LAYER_HUNG or E_LAYER_FAILED (exit 4) with layer, phase, what was waited for,
  *   the layer's last lines, a hint and the log's path; the reason of `signal` when it aborts
  */
 export async function runPhases(phases: readonly Phase[], options: PhaseOptions): Promise<void> {
   const bootStart = options.now();
+  let pace = 1;
   for (const phase of phases) {
-    const { name, layer, awaited, limitMs } = phase;
+    const { name, layer, awaited } = phase;
+    const limitMs = Math.round(phase.limitMs * pace);
     const about = { type: 'phase', phase: name, layer, awaited, limitMs } as const;
     const start = options.now();
     options.emit({ ...about, reason: 'started' });
-    const deadline = AbortSignal.timeout(limitMs);
+    const limit = new PhaseLimit({
+      ...{ limitMs, pace },
+      signs: async () => await options.signs?.(),
+      stretched: (stretchedMs) =>
+        options.emit({ ...about, limitMs: stretchedMs, reason: 'stretched' }),
+    });
+    const signals = [options.signal, options.failed, limit.signal];
     try {
-      await untilAborted(phase.run(AbortSignal.any([options.signal, options.failed, deadline])), [
-        options.signal,
-        options.failed,
-        deadline,
-      ]);
+      await untilAborted(phase.run(AbortSignal.any(signals)), signals);
     } catch (error) {
       options.signal.throwIfAborted();
       options.emit({ ...about, reason: 'failed', elapsedMs: options.now() - start });
-      const timedOut = deadline.aborted && !options.failed.aborted;
-      const failure = phaseError(phase, error, timedOut, options.failed);
+      const ending = options.failed.aborted ? undefined : limit.ending;
+      const failure = phaseError(phase, error, ending, options.failed);
       if (failure.exitCode !== ExitCode.layer) throw failure;
       throw withDetails(failure, (await options.evidence?.()) ?? {});
+    } finally {
+      limit.stop();
+    }
+    const elapsedMs = options.now() - start;
+    if (phase.usualMs !== undefined) {
+      pace = Math.min(slowestPace, Math.max(pace, elapsedMs / phase.usualMs));
     }
     options.emit({
       ...about,
       reason: 'passed',
-      elapsedMs: options.now() - start,
+      elapsedMs,
       totalMs: options.now() - bootStart,
     });
   }
@@ -78,31 +95,37 @@ async function untilAborted(work: Promise<void>, signals: readonly AbortSignal[]
 function phaseError(
   phase: Phase,
   error: unknown,
-  timedOut: boolean,
+  ending: Ending | undefined,
   failed: AbortSignal,
 ): VsbError {
   const cause: unknown = failed.aborted ? failed.reason : error;
   // What the host or the configuration lacks (a port that is taken) is no fault of the layer.
-  if (cause instanceof VsbError && cause.exitCode !== ExitCode.layer && !timedOut) return cause;
-  const why = timedOut ? `it did not come within ${phase.limitMs / 1000} s` : messageOf(cause);
+  if (cause instanceof VsbError && cause.exitCode !== ExitCode.layer && !ending) return cause;
   const known = cause instanceof VsbError ? cause : undefined;
-  return new VsbError(
-    timedOut ? 'E_LAYER_TIMEOUT' : 'E_LAYER_FAILED',
-    `${phase.layer} failed in phase ${phase.name}, waiting for ${phase.awaited}: ${why}`,
-    {
-      layer: phase.layer,
-      hint: (timedOut ? undefined : known?.hint) ?? phase.hint,
-      cause,
-      details: {
-        phase: phase.name,
-        awaited: phase.awaited,
-        limitMs: phase.limitMs,
-        ...(phase.log === undefined
-          ? {}
-          : { log: phase.log.path, lastLines: phase.log.lastLines() }),
-      },
+  const { layer, name, awaited } = phase;
+  const [code, what] =
+    ending === undefined
+      ? (['E_LAYER_FAILED', messageOf(cause)] as const)
+      : ([codes[ending.kind], describe(ending)] as const);
+  return new VsbError(code, `${layer} failed in phase ${name}, waiting for ${awaited}: ${what}`, {
+    layer,
+    hint: (ending ? undefined : known?.hint) ?? phase.hint,
+    cause,
+    details: {
+      phase: name,
+      awaited,
+      limitMs: ending?.kind === 'late' ? ending.limitMs : phase.limitMs,
+      ...(phase.log === undefined ? {} : { log: phase.log.path, lastLines: phase.log.lastLines() }),
     },
-  );
+  });
+}
+
+const codes = { late: 'E_LAYER_TIMEOUT', hung: 'E_LAYER_HUNG' } as const;
+
+function describe(ending: Ending): string {
+  return ending.kind === 'late'
+    ? `it did not come within ${ending.limitMs / 1000} s`
+    : `the machine hangs: for ${(ending.quietMs / 1000).toFixed(0)} s no console has said anything, no disk was read or written, and no user VM has run`;
 }
 
 function withDetails(error: VsbError, more: Record<string, unknown>): VsbError {

@@ -11,6 +11,7 @@ import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
 import { attachLink } from './connect-link.js';
 import { managementOf, openQmp, startGuest } from './connect-qmp.js';
 import { openGateway } from './open-gateway.js';
+import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
 import { limitOf, type Running } from './running.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
@@ -57,7 +58,7 @@ export function resumePhases(running: Running, name: string): Phase[] {
       hint: '`vsbypass up --cold` does without the saved state.',
       log: l1,
       run: async (signal) => {
-        const timeoutMs = limitOf(config, 'link');
+        const timeoutMs = longestOf(limitOf(config, 'link'));
         link = await Link.connect(paths.linkSocket, { signal, timeoutMs });
         running.link = link;
       },

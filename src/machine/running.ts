@@ -36,6 +36,9 @@ export const limitsMs = {
   save: 120_000,
 } as const;
 
+/** What L1's dom0 takes to come up on that machine, milliseconds: a fixed piece of work, and long enough to measure with. */
+export const usualDom0Ms = 8000;
+
 /** Where L2's operator has `vm`. */
 export const operatorPath = 'PATH=/usr/lib/vsbypass:$PATH';
 

@@ -78,6 +78,8 @@ function describePhase(event: BootEvent, verbose: boolean): string | undefined {
         : undefined;
     case 'passed':
       return `${event.phase}: ready after ${seconds(event.elapsedMs)} (${seconds(event.totalMs)} in all)`;
+    case 'stretched':
+      return `${event.phase}: makes progress, and gets ${seconds(event.limitMs)}`;
     case 'failed':
       return `${event.phase}: failed after ${seconds(event.elapsedMs)}`;
   }

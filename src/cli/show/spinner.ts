@@ -8,6 +8,8 @@ import { describeEvent, seconds, type Reporter, type ReporterOptions } from './r
 
 const refreshMs = 250;
 
+const limitText = (limitMs: number): string => ` of ${(limitMs / 1000).toFixed(0)} s`;
+
 export function createSpinnerReporter(options: ReporterOptions): Reporter {
   // ora colours through the same chalk; NO_COLOR is not its concern.
   if (!wantsColor(options.stream, options.env)) chalk.level = 0;
@@ -25,7 +27,7 @@ export function createSpinnerReporter(options: ReporterOptions): Reporter {
   const begin = (text: string, limitMs?: number): void => {
     started = performance.now();
     what = text;
-    limit = limitMs === undefined ? '' : ` of ${(limitMs / 1000).toFixed(0)} s`;
+    limit = limitMs === undefined ? '' : limitText(limitMs);
     spinner.start(text);
   };
   return {
@@ -45,6 +47,8 @@ export function createSpinnerReporter(options: ReporterOptions): Reporter {
         }
       } else if (event.reason === 'progress') {
         what = line;
+      } else if (event.reason === 'stretched') {
+        limit = limitText(event.limitMs);
       } else if (event.reason === 'passed') {
         spinner.succeed(line);
       } else {

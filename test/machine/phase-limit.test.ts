@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { PhaseLimit, type LimitOptions } from '../../src/machine/phase-limit.js';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** A limit of 100 s, and what was told of it. */
+function watch(signs: LimitOptions['signs'], pace = 1): { limit: PhaseLimit; told: number[] } {
+  const told: number[] = [];
+  const limit = new PhaseLimit({
+    ...{ limitMs: 100_000, pace, signs },
+    stretched: (limitMs) => told.push(limitMs),
+  });
+  return { limit, told };
+}
+/** Changes whenever it is asked. */
+const busy = (): LimitOptions['signs'] => {
+  let count = 0;
+  return () => Promise.resolve(String(count++));
+};
+const seconds = async (count: number): Promise<void> =>
+  void (await vi.advanceTimersByTimeAsync(count * 1000));
+
+describe('PhaseLimit', () => {
+  it('ends a phase of which nothing is known at its limit', async () => {
+    const { limit, told } = watch(() => Promise.resolve(undefined));
+    await seconds(99);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(2);
+    expect(limit.signal.aborted).toBe(true);
+    expect(limit.ending).toEqual({ kind: 'late', limitMs: 100_000 });
+    expect(told).toEqual([]);
+  });
+
+  it('gives a machine that makes progress more, and says so, and ends it at four times the limit', async () => {
+    const { limit, told } = watch(busy());
+    await seconds(399);
+    expect(limit.signal.aborted).toBe(false);
+    expect(told).toEqual([200_000, 300_000, 400_000]);
+    await seconds(2);
+    expect(limit.ending).toEqual({ kind: 'late', limitMs: 400_000 });
+  });
+
+  it('ends one on which nothing changes after a minute, long before its limit', async () => {
+    const { limit } = watch(() => Promise.resolve('the same'));
+    await seconds(58);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(6);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('counts the minute from the last change', async () => {
+    let sign = 'boots';
+    const { limit } = watch(() => Promise.resolve(sign));
+    await seconds(50);
+    sign = 'boots on';
+    await seconds(50);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(14);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('takes no answer for no change', async () => {
+    let answers = 0;
+    const { limit } = watch(() => Promise.resolve(answers++ % 2 === 0 ? 'the same' : undefined));
+    await seconds(64);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('gives a slower machine more time to show something', async () => {
+    const { limit } = watch(() => Promise.resolve('the same'), 3);
+    await seconds(170);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(14);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('ends nothing, and asks nothing, once the phase has ended', async () => {
+    const signs = vi.fn(busy());
+    const { limit } = watch(signs);
+    await seconds(10);
+    limit.stop();
+    const asked = signs.mock.calls.length;
+    await seconds(1000);
+    expect(limit.signal.aborted).toBe(false);
+    expect(signs.mock.calls.length).toBe(asked);
+  });
+});
