@@ -5,6 +5,7 @@ import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { patientMs } from './limits.js';
 
 const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
 
@@ -63,7 +64,7 @@ export class CommandLine {
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.stdin.on('error', () => undefined);
     if (options.input !== undefined) child.stdin.end(options.input);
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), patientMs(options.timeoutMs ?? 60_000));
     const text = (parts: Buffer[]): string => Buffer.concat(parts).toString('utf8');
     const finished = once(child, 'close').then(([code]): Finished => {
       clearTimeout(timer);
@@ -77,7 +78,7 @@ export class CommandLine {
       until: async (wanted, timeoutMs = 300_000) =>
         await new Promise<void>((resolve, reject) => {
           const fail = (why: string): void => reject(new Error(`${why} "${wanted}":\n${output()}`));
-          const late = setTimeout(() => fail('waited too long for'), timeoutMs);
+          const late = setTimeout(() => fail('waited too long for'), patientMs(timeoutMs));
           const look = (): void => {
             if (!output().includes(wanted)) return;
             clearTimeout(late);

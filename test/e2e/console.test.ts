@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callDaemon } from '../../src/instance/client.js';
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
+import { patientSeconds } from './limits.js';
 
 const sha256 = (content: string | Buffer): string =>
   createHash('sha256').update(content).digest('hex');
@@ -23,7 +24,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       timeoutMs: 1_800_000,
     });
     for (const vm of status.vms) await logIn(cli, vm.name, vm.password ?? '');
-  }, 2_000_000);
+  });
 
   afterAll(async () => {
     await cli.dispose();
@@ -192,7 +193,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
     it('reboots inside and keeps its console', async () => {
       await cli.must(
         [
-          ...['console', 'vm2', '--timeout', '180', '--send', 'reboot\\r'],
+          ...['console', 'vm2', '--timeout', patientSeconds(180), '--send', 'reboot\\r'],
           ...['--expect', 'Linux version', '--expect', 'login: $'],
         ],
         { timeoutMs: 400_000 },

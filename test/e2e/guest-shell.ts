@@ -1,5 +1,6 @@
 /** A person at the secure console: logs in, types commands, reads what comes back. Through the real command line only. */
 import type { CommandLine } from './command-line.js';
+import { patientSeconds } from './limits.js';
 
 let turn = 0;
 
@@ -9,7 +10,7 @@ export async function logIn(cli: CommandLine, vm: string, password: string): Pro
     [
       'console',
       vm,
-      ...['--timeout', '240'],
+      ...['--timeout', patientSeconds(240)],
       ...['--expect', `${vm} login: $`, '--send', 'root\\r'],
       ...['--expect', 'Password: ', '--send-env', 'GUEST_PASSWORD', '--send', '\\r'],
       ...['--expect', '# '],
@@ -41,7 +42,7 @@ export async function shell(
     [
       'console',
       vm,
-      ...['--timeout', String(seconds)],
+      ...['--timeout', patientSeconds(seconds)],
       ...['--send', `${typed.replaceAll('\\', '\\\\')}\\r`],
       ...['--expect', `BEGIN-${id}\\r\\n`],
       ...(options.inputFile === undefined ? [] : ['--send-file', options.inputFile]),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
+import { patientMs } from './limits.js';
 
 interface Irq {
   readonly mode: string;
@@ -24,7 +25,7 @@ beforeAll(async () => {
   expect(status.irq).toMatchObject({ mode: 'ultracall', active: 'ultracall' });
   password = status.vms[0]?.password ?? '';
   await logIn(cli, 'vm1', password);
-}, 2_000_000);
+});
 
 afterAll(async () => {
   await cli.dispose();
@@ -81,7 +82,7 @@ describe('the server in L2', () => {
     ).finished;
     expect(ended.code, ended.stderr).toBe(0);
     await expect
-      .poll(irq, { timeout: 90_000, interval: 1000 })
+      .poll(irq, { timeout: patientMs(90_000), interval: 1000 })
       .toEqual({ mode: 'net', active: 'net', restarts: 1 });
   });
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { CommandLine, type Status } from './command-line.js';
+import { patientMs } from './limits.js';
 
 let cli: CommandLine;
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
   cli = await CommandLine.create();
   // Whatever must be built is built here, so that the limits below are those of a boot.
   await cli.must(['build'], { timeoutMs: 1_800_000 });
-}, 2_000_000);
+});
 
 afterAll(async () => {
   await cli.dispose();
@@ -25,7 +26,7 @@ const statusOf = async (): Promise<Status> => await cli.json<Status>(['status'])
 
 /** Waits for processes to be gone that nobody has to wait for. */
 async function nothingRuns(): Promise<void> {
-  await expect.poll(async () => await cli.processes(), { timeout: 30_000 }).toEqual([]);
+  await expect.poll(async () => await cli.processes(), { timeout: patientMs(30_000) }).toEqual([]);
 }
 
 describe('an interrupted up', () => {
@@ -90,7 +91,9 @@ describe('a running instance', () => {
 
     const { processes } = await statusOf();
     process.kill(processes.qemu ?? 0, 'SIGKILL');
-    await expect.poll(async () => (await statusOf()).state, { timeout: 20_000 }).toBe('broken');
+    await expect
+      .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
+      .toBe('broken');
     expect((await statusOf()).reason).toContain('SIGKILL');
     const console = await cli.run(['console', 'vm1', '--expect', 'x', '--timeout', '5']);
     expect(console.code).toBe(2);
@@ -101,12 +104,14 @@ describe('a running instance', () => {
 
     const again = await statusOf();
     process.kill(again.processes.daemon ?? 0, 'SIGKILL');
-    await expect.poll(async () => (await statusOf()).state, { timeout: 20_000 }).toBe('broken');
+    await expect
+      .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
+      .toBe('broken');
     expect((await statusOf()).reason).toContain(`QEMU (pid ${again.processes.qemu}) still runs`);
 
     await cli.must(['down']);
     await nothingRuns();
     expect((await statusOf()).state).toBe('stopped');
     await cli.must(['down']);
-  }, 1_800_000);
+  });
 });

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { CommandLine, type Status } from './command-line.js';
+import { patientSeconds } from './limits.js';
 
 const images = fileURLToPath(new URL('../../images/build', import.meta.url));
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'vsbypass');
@@ -46,7 +47,7 @@ beforeAll(async () => {
   const config = join(cli.directory, 'vsbypass.json');
   await writeFile(config, JSON.stringify({ vms: [vm] }));
   await cli.must(['up', '--config', config, '--cold', '--no-save'], { timeoutMs: 1_800_000 });
-}, 2_700_000);
+});
 
 afterAll(async () => {
   await cli.dispose();
@@ -55,12 +56,12 @@ afterAll(async () => {
 it('shows the boot loader, the kernel and the login', async () => {
   await cli.must(
     [
-      ...['console', 'own', '--replay', 'lines', '--timeout', '120'],
+      ...['console', 'own', '--replay', 'lines', '--timeout', patientSeconds(120)],
       ...['--expect', 'a kernel of its own', '--expect', 'Linux version', '--expect', 'login: $'],
     ],
     { timeoutMs: 300_000 },
   );
-}, 300_000);
+});
 
 it('has it all from the secure console', async () => {
   const [vm] = (await cli.json<Status>(['status'])).vms;

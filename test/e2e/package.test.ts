@@ -27,7 +27,7 @@ beforeAll(async () => {
   const install = ['install', '--no-audit', '--no-fund', '--prefer-offline'];
   await run('npm', [...install, join(directory, packed?.filename ?? '')], { cwd: project });
   await cp(join(root, 'examples/login.mjs'), join(project, 'login.mjs'));
-}, 300_000);
+});
 
 afterAll(async () => {
   await run('npx', ['--no-install', 'vsbypass', 'down', '--all'], {
@@ -49,7 +49,7 @@ it('runs the command line from an empty folder', async () => {
   const { stdout } = await run('npx', up, { cwd, env, timeout: 600_000 });
   expect(JSON.parse(stdout)).toMatchObject({ state: 'running', vms: [{ name: 'vm1' }] });
   await run('npx', ['--no-install', 'vsbypass', 'down'], { cwd, env });
-}, 700_000);
+});
 
 it('knows what itself and its images are made of', async () => {
   const cwd = join(directory, 'project');
@@ -68,4 +68,4 @@ it('runs the example of the library', async () => {
   const { operatorBytes, shadowBytes } = JSON.parse(stdout) as Record<string, number>;
   expect(operatorBytes).toBe(0);
   expect(shadowBytes).toBeGreaterThan(1000);
-}, 700_000);
+});

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SelfTestReport, VerifyReport } from '../../src/contract/evidence.js';
 import { CommandLine, type Status } from './command-line.js';
 import { shell } from './guest-shell.js';
+import { patientMs, patientSeconds } from './limits.js';
 
 const verifyLimitMs = 400_000;
 
@@ -18,7 +19,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
   async function logInNow(): Promise<void> {
     await cli.must(
       [
-        ...['console', 'vm1', '--replay', 'none', '--timeout', '30'],
+        ...['console', 'vm1', '--replay', 'none', '--timeout', patientSeconds(30)],
         ...['--send', '\\r', '--expect', 'vm1 login: $', '--send', 'root\\r'],
         ...['--expect', 'Password: ', '--send-env', 'GUEST_PASSWORD', '--send', '\\r'],
         ...['--expect', '# '],
@@ -33,7 +34,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       timeoutMs: 1_800_000,
     });
     password = status.vms[0]?.password ?? '';
-  }, 2_000_000);
+  });
 
   afterAll(async () => {
     await cli.dispose();
@@ -63,7 +64,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       expect(['write 0x3f9 0x2', 'write 0x3f9 0x0']).toEqual(expect.arrayContaining(constants));
       expect(shadow?.injection).toMatchObject({ reached: 0, consoleAnswers: true });
       expect(await hooked()).toBe(true);
-    }, 500_000);
+    });
 
     it('finds a string in each channel in which it was planted', async () => {
       const report = await cli.json<SelfTestReport>(['verify', 'vm1', '--self-test'], {
@@ -71,7 +72,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       });
       expect(report.missed).toEqual([]);
       expect(report.passed).toBe(true);
-    }, 500_000);
+    });
 
     it('puts everything back when it is interrupted', async () => {
       const running = cli.start(['verify'], { timeoutMs: verifyLimitMs });
@@ -81,7 +82,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       expect(await hooked()).toBe(true);
       await logInNow();
       expect(await shell(cli, 'vm1', 'hostname')).toBe('vm1\n');
-    }, 500_000);
+    });
 
     it('does not know a VM of another name', async () => {
       expect((await cli.run(['verify', 'nobody'])).code).toBe(2);
@@ -93,7 +94,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       expect(await cli.json(['vm', 'hook', 'off', 'vm1'])).toMatchObject({ hooked: false });
       expect(await hooked()).toBe(false);
       const { code, stdout, stderr } = await cli.run([
-        ...['console', 'vm1', '--replay', 'none', '--timeout', '30'],
+        ...['console', 'vm1', '--replay', 'none', '--timeout', patientSeconds(30)],
         ...['--send', '\\r', '--expect', '# '],
         ...['--send', 'echo by-the-operat""or\\r', '--expect', 'by-the-operator\\r\\n'],
       ]);
@@ -114,8 +115,8 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
       await cli.must(['vm', 'hook', 'off', 'vm1']);
       await cli.must(['vm', 'stop', 'vm1'], { timeoutMs: 120_000 });
       await cli.must(['vm', 'start', 'vm1'], { timeoutMs: 180_000 });
-      await expect.poll(hooked, { timeout: 20_000 }).toBe(false);
-      const login = ['--timeout', '120', '--expect', 'login: $'];
+      await expect.poll(hooked, { timeout: patientMs(20_000) }).toBe(false);
+      const login = ['--timeout', patientSeconds(120), '--expect', 'login: $'];
       await cli.must(['console', 'vm1', ...login], { timeoutMs: 150_000 });
     });
 
@@ -128,7 +129,6 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
         expect({ verdict, reasons }).toEqual({ verdict: 'protected', reasons: [] });
         expect(await hooked()).toBe(false);
       },
-      500_000,
     );
   });
 });
