@@ -8,6 +8,7 @@ import { l2VmPaths } from '../layers/l2-paths.js';
 import type { VmRecord } from '../link/index.js';
 import { consoleRunning, hookReported, spoken } from '../machine/console-waits.js';
 import { limitOf, runAsOperator, vmConfigOf, type Running } from '../machine/running.js';
+import { startInL2 } from '../machine/start-in-l2.js';
 
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
 const stopLimitMs = 90_000;
@@ -50,16 +51,6 @@ export async function startVm(running: Running, name: string, signal: AbortSigna
   } finally {
     seen.abort();
     listener?.close();
-  }
-}
-
-async function startInL2(running: Running, name: string, signal: AbortSignal): Promise<void> {
-  const result = await runAsOperator(running, `vm start ${shellQuote(name)}`, { signal });
-  if (result.code !== 0) {
-    throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
-      layer: 'L2',
-      hint: '`vsbypass vm list` shows what runs.',
-    });
   }
 }
 

@@ -15,6 +15,7 @@ import { l3Overlay } from '../layers/l3.js';
 import type { InstancePaths } from '../state/paths.js';
 import type { Secrets } from '../state/secrets.js';
 import { bootFiles, type TestbedPlan } from './plan.js';
+import { startedInTurn } from './start-in-l2.js';
 
 export interface AssembleInputs {
   readonly paths: InstancePaths;
@@ -33,8 +34,11 @@ export interface AssembleInputs {
 export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   const { paths, secrets, plan, images, signal } = inputs;
   const authorizedKey = secrets.management.publicLine;
+  const inTurn = startedInTurn(inputs.config);
   const vms = await Promise.all(
-    inputs.config.vms.map(async (vm) => await defineVm(vm, plan, secrets, signal)),
+    inputs.config.vms
+      .map((vm) => ({ ...vm, autostart: vm.autostart && !inTurn.has(vm.name) }))
+      .map(async (vm) => await defineVm(vm, plan, secrets, signal)),
   );
   const overlay = packCpio(
     l1Overlay(

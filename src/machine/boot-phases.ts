@@ -11,6 +11,7 @@ import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
+import { startInL2, startedInTurn } from './start-in-l2.js';
 import { limitOf, managed, usualDom0Ms, type LimitName, type Running } from './running.js';
 
 /** In the order in which they are gone through. */
@@ -125,7 +126,12 @@ function vmPhases(
     limitMs: limit('vm'),
     hint: '`vsbypass logs l2` shows whether L2 could start it.',
     log: running.l2,
-    run: async (signal) => void (await consoleRunning(running.hub, vm.name, signal)),
+    run: async (signal) => {
+      if (startedInTurn(running.request.config).has(vm.name)) {
+        await startInL2(running, vm.name, signal);
+      }
+      await consoleRunning(running.hub, vm.name, signal);
+    },
   };
   // Whether another kernel or a disk ends in a login is not for us to know.
   if (vm.kernel !== undefined || vm.disk !== undefined) return [appeared];
