@@ -7,7 +7,7 @@ shopt -s inherit_errexit
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 [[ $# -eq 1 ]] || { echo 'usage: images.test.sh CACHE' >&2; exit 2; }
-for program in cpio mksquashfs unsquashfs readelf strings dpkg-parsechangelog node; do
+for program in cpio mksquashfs unsquashfs readelf nm strings dpkg-parsechangelog node; do
   command -v "$program" >/dev/null || { echo "skipped: no $program on this host"; exit 77; }
 done
 
@@ -155,6 +155,11 @@ has_the_date_of_its_source() {
 }
 check 'xen: no path, host or user of the build in it' has_no_name_of_the_build "$1"
 check 'xen: no date but that of its source' has_the_date_of_its_source "$1"
+# What dom0 could look into the hypervisor with, or put another one in its place.
+has_nothing_for_dom0() {
+  ! nm "${directory[xen]}/xen-syms" | grep -E ' (do_kexec_op|livepatch_op|__trace_var|do_xenoprof_op|gdbsx_guest_mem_io)$'
+}
+check 'xen: no kexec, live patches, trace buffer, profiler, debugger' has_nothing_for_dom0
 check 'xen: the manifest describes the files' manifest_is_true "${directory[xen]}"
 
 # What is not in the cache is told of, and not fetched.
