@@ -6,8 +6,8 @@ import { runAsOperator, type Running } from './running.js';
 
 /**
  * User VMs that do not start with L2 but when the one before them is up. Where L2 is Xen, a user VM whose firmware or boot
- * loader waits for a disk polls for it, and takes the CPU from the dom0 that reads the disk: two at once have been seen to take four times as
- * long as one after the other. Xen's own `xendomains` spaces them out, too.
+ * loader waits for a disk polls for it, and takes the CPU from the dom0 that reads the disk: two at once needed 425 s to the
+ * second login, one after the other 240 s, on a busy machine. Xen's own `xendomains` spaces them out, too.
  */
 export function startedInTurn(config: Config): ReadonlySet<string> {
   if (config.l2.kind !== 'xen') return new Set();
