@@ -43,11 +43,9 @@ export const neededUnderKvm = ['svm', 'npt'] as const;
  * Features of SVM, and of what a VMCB keeps, that the stack was not shown to work with: a processor that has them shows L1
  * one without. QEMU's names; which of them it knows depends on its version. A name leaves this list when the stack was
  * tested with it.
- * - vgif: Xen 4.17 turns it on in the VMCB of the nested guest, whose interrupts then stop: L3 hangs in its firmware
- * - nrip-save: Xen does not pass the next RIP of an event that L2 injects on
- * - lbrv: L3's write to DEBUGCTL opens L1's branch records to L2
- * - tsc-scale: offered to L2, and never applied to L3
- * - avic, x2avic, vnmi: their bits of VMCB12 would be taken over as they are
+ * - vgif: L3 hung in its firmware before patch 0013; it has been seen to work under TCG only
+ * - nrip-save, lbrv, avic, x2avic, vnmi: patches 0015, 0016 and 0018 mend what was read, and no processor was at hand to see it
+ * - tsc-scale: L1 offers L2 none of it
  * - shstk, ibt: Xen 4.17 does not switch the state of control-flow enforcement between L2 and L3
  * - the rest has no known fault
  */
