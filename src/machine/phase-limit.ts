@@ -4,6 +4,8 @@
  */
 /** How often it is looked whether the machine makes progress. */
 const lookEveryMs = 2000;
+/** Who has not answered by then does not answer. */
+const answerLimitMs = 10_000;
 /** A machine on which nothing at all has changed for so long has hung. The slowest step seen took a third of it. */
 const quietLimitMs = 60_000;
 /** A machine that makes progress gets so many times the limit at most: progress may be a loop. */
@@ -74,8 +76,7 @@ export class PhaseLimit {
 
   async #look(): Promise<void> {
     const { pace, limitMs, signs, stretched } = this.#options;
-    // Whoever does not answer shows no progress.
-    const seen = await signs().catch(() => undefined);
+    const seen = await answerOf(signs);
     if (this.#stopped) return;
     const now = performance.now();
     if (seen !== undefined && seen !== this.#signs) {
@@ -102,5 +103,20 @@ export class PhaseLimit {
   #end(ending: Ending): void {
     this.#ending = ending;
     this.#ended.abort(new Error('the time of the phase is over'));
+  }
+}
+
+/** Whoever does not answer shows no progress. */
+async function answerOf(signs: LimitOptions['signs']): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), answerLimitMs);
+  });
+  try {
+    return await Promise.race([signs(), late]);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
   }
 }

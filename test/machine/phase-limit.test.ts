@@ -68,6 +68,15 @@ describe('PhaseLimit', () => {
     expect(limit.ending).toMatchObject({ kind: 'hung' });
   });
 
+  it('does not wait for who never answers', async () => {
+    let asked = 0;
+    const { limit } = watch(() =>
+      asked++ === 0 ? Promise.resolve('the same') : new Promise(() => undefined),
+    );
+    await seconds(80);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
   it('gives a slower machine more time to show something', async () => {
     const { limit } = watch(() => Promise.resolve('the same'), 3);
     await seconds(170);
