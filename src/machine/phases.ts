@@ -59,7 +59,7 @@ export async function runPhases(phases: readonly Phase[], options: PhaseOptions)
       options.signal.throwIfAborted();
       options.emit({ ...about, reason: 'failed', elapsedMs: options.now() - start });
       const ending = options.failed.aborted ? undefined : limit.ending;
-      const failure = phaseError(phase, error, ending, options.failed);
+      const failure = phaseError({ ...phase, limitMs }, error, ending, options.failed);
       if (failure.exitCode !== ExitCode.layer) throw failure;
       throw withDetails(failure, (await options.evidence?.()) ?? {});
     } finally {
