@@ -19,7 +19,7 @@ import { runPhases, type Phase } from '../machine/phases.js';
 import { planTestbed, type TestbedPlan } from '../machine/plan.js';
 import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
 import { resumePhases } from '../machine/resume-phases.js';
-import { signsOfLife } from '../machine/signs-of-life.js';
+import { SignsOfLife } from '../machine/signs-of-life.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
 import { chooseState, secretsOf } from '../machine/saved/choose.js';
@@ -227,11 +227,12 @@ export class Testbed {
     signal: AbortSignal,
     emit: (event: DaemonEvent) => void,
   ): Promise<void> {
+    const life = new SignsOfLife();
     await runPhases(phases, {
       signal,
       failed: running.failed.signal,
       now: () => performance.now(),
-      signs: async () => await signsOfLife(running),
+      signs: async () => await life.look(running),
       evidence: async () => {
         if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
         this.#log('a layer has failed: keeping where it stands');

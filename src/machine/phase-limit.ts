@@ -2,6 +2,8 @@
  * How long a phase of the boot may take. A machine that makes progress is given more time than the phase's limit, one
  * that stands still less: both are seen from outside, by what changes.
  */
+import type { Signs } from './signs-of-life.js';
+
 /** How often it is looked whether the machine makes progress. */
 const lookEveryMs = 2000;
 /** Who has not answered by then does not answer. */
@@ -27,8 +29,8 @@ export interface LimitOptions {
   readonly limitMs: number;
   /** How many times slower than usual this machine is, 1 or more. */
   readonly pace: number;
-  /** Anything that changes as the machine goes on; undefined where nothing is known of it yet. */
-  readonly signs: () => Promise<string | undefined>;
+  /** What shows that the machine goes on; undefined where nothing is known of it yet. */
+  readonly signs: () => Promise<Signs | undefined>;
   /** The machine makes progress at its limit, and gets more. */
   readonly stretched: (limitMs: number) => void;
 }
@@ -42,9 +44,10 @@ export class PhaseLimit {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #ending: Ending | undefined;
-  /** What was seen last, and when it was not that. */
-  #signs: string | undefined;
+  #seen: Signs | undefined;
+  /** When that was not what was seen before. */
   #changed = this.#start;
+  #worked = this.#start;
 
   constructor(options: LimitOptions) {
     this.#options = options;
@@ -79,18 +82,21 @@ export class PhaseLimit {
     const seen = await answerOf(signs);
     if (this.#stopped) return;
     const now = performance.now();
-    if (seen !== undefined && seen !== this.#signs) {
-      this.#signs = seen;
-      this.#changed = now;
+    if (seen !== undefined) {
+      if (seen.any !== this.#seen?.any) this.#changed = now;
+      if (seen.work !== this.#seen?.work) this.#worked = now;
+      this.#seen = seen;
     }
-    const known = this.#signs !== undefined;
+    const known = this.#seen !== undefined;
+    const patienceMs = quietLimitMs * pace;
     const quietMs = now - this.#changed;
-    if (known && quietMs >= quietLimitMs * pace) {
+    if (known && quietMs >= patienceMs) {
       this.#end({ kind: 'hung', quietMs });
       return;
     }
     if (now >= this.#limit) {
-      if (!known || this.#limit >= this.#last) {
+      const works = known && now - this.#worked < Math.min(patienceMs, limitMs);
+      if (!works || this.#limit >= this.#last) {
         this.#end({ kind: 'late', limitMs: this.#limit - this.#start });
         return;
       }
@@ -107,7 +113,7 @@ export class PhaseLimit {
 }
 
 /** Whoever does not answer shows no progress. */
-async function answerOf(signs: LimitOptions['signs']): Promise<string | undefined> {
+async function answerOf(signs: LimitOptions['signs']): Promise<Signs | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), answerLimitMs);

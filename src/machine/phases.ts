@@ -2,6 +2,7 @@
 import { ExitCode, VsbError, messageOf } from '../base/errors.js';
 import type { BootEvent } from '../contract/events.js';
 import { PhaseLimit, slowestPace, type Ending } from './phase-limit.js';
+import type { Signs } from './signs-of-life.js';
 
 export interface Phase {
   readonly name: string;
@@ -23,8 +24,8 @@ export interface PhaseOptions {
   /** Aborted with a VsbError as soon as the testbed cannot come up any more, whatever phase it is. */
   readonly failed: AbortSignal;
   emit(event: BootEvent): void;
-  /** What changes as the machine goes on; undefined where nothing is known of it yet. */
-  signs?(): Promise<string | undefined>;
+  /** What shows that the machine goes on; undefined where nothing is known of it yet. */
+  signs?(): Promise<Signs | undefined>;
   /** Asked when a layer has failed, before anything is taken down: what is added to the details of the error. */
   evidence?(): Promise<Record<string, unknown>>;
   /** Milliseconds, monotonic. */

@@ -14,10 +14,17 @@ function watch(signs: LimitOptions['signs'], pace = 1): { limit: PhaseLimit; tol
   });
   return { limit, told };
 }
+const signs = (any: string, work = any): ReturnType<LimitOptions['signs']> =>
+  Promise.resolve({ any, work });
 /** Changes whenever it is asked. */
 const busy = (): LimitOptions['signs'] => {
   let count = 0;
-  return () => Promise.resolve(String(count++));
+  return () => signs(String(count++));
+};
+/** Does nothing but wait. */
+const idle = (): LimitOptions['signs'] => {
+  let count = 0;
+  return () => signs(String(count++), 'waits');
 };
 const seconds = async (count: number): Promise<void> =>
   void (await vi.advanceTimersByTimeAsync(count * 1000));
@@ -42,8 +49,17 @@ describe('PhaseLimit', () => {
     expect(limit.ending).toEqual({ kind: 'late', limitMs: 400_000 });
   });
 
+  it('ends one that only waits at its limit: that is no progress, and no hang', async () => {
+    const { limit, told } = watch(idle());
+    await seconds(99);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(2);
+    expect(limit.ending).toEqual({ kind: 'late', limitMs: 100_000 });
+    expect(told).toEqual([]);
+  });
+
   it('ends one on which nothing changes after a minute, long before its limit', async () => {
-    const { limit } = watch(() => Promise.resolve('the same'));
+    const { limit } = watch(() => signs('the same'));
     await seconds(58);
     expect(limit.signal.aborted).toBe(false);
     await seconds(6);
@@ -52,7 +68,7 @@ describe('PhaseLimit', () => {
 
   it('counts the minute from the last change', async () => {
     let sign = 'boots';
-    const { limit } = watch(() => Promise.resolve(sign));
+    const { limit } = watch(() => signs(sign));
     await seconds(50);
     sign = 'boots on';
     await seconds(50);
@@ -63,7 +79,9 @@ describe('PhaseLimit', () => {
 
   it('takes no answer for no change', async () => {
     let answers = 0;
-    const { limit } = watch(() => Promise.resolve(answers++ % 2 === 0 ? 'the same' : undefined));
+    const { limit } = watch(() =>
+      answers++ % 2 === 0 ? signs('the same') : Promise.resolve(undefined),
+    );
     await seconds(64);
     expect(limit.ending).toMatchObject({ kind: 'hung' });
   });
@@ -71,14 +89,14 @@ describe('PhaseLimit', () => {
   it('does not wait for who never answers', async () => {
     let asked = 0;
     const { limit } = watch(() =>
-      asked++ === 0 ? Promise.resolve('the same') : new Promise(() => undefined),
+      asked++ === 0 ? signs('the same') : new Promise(() => undefined),
     );
     await seconds(80);
     expect(limit.ending).toMatchObject({ kind: 'hung' });
   });
 
   it('gives a slower machine more time to show something', async () => {
-    const { limit } = watch(() => Promise.resolve('the same'), 3);
+    const { limit } = watch(() => signs('the same'), 3);
     await seconds(170);
     expect(limit.signal.aborted).toBe(false);
     await seconds(14);
@@ -86,13 +104,13 @@ describe('PhaseLimit', () => {
   });
 
   it('ends nothing, and asks nothing, once the phase has ended', async () => {
-    const signs = vi.fn(busy());
-    const { limit } = watch(signs);
+    const asked = vi.fn(busy());
+    const { limit } = watch(asked);
     await seconds(10);
     limit.stop();
-    const asked = signs.mock.calls.length;
+    const before = asked.mock.calls.length;
     await seconds(1000);
     expect(limit.signal.aborted).toBe(false);
-    expect(signs.mock.calls.length).toBe(asked);
+    expect(asked.mock.calls.length).toBe(before);
   });
 });
