@@ -12,9 +12,7 @@ import { patientMs } from './limits.js';
 let cli: CommandLine;
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
-  // Whatever must be built is built here, so that the limits below are those of a boot.
-  await cli.must(['build'], { timeoutMs: 1_800_000 });
+  cli = await CommandLine.createWithImages();
 });
 
 afterAll(async () => {

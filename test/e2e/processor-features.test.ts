@@ -10,8 +10,7 @@ import { logIn, shell } from './guest-shell.js';
 let cli: CommandLine;
 
 beforeAll(async () => {
-  cli = await CommandLine.create();
-  await cli.must(['build'], { timeoutMs: 1_800_000 });
+  cli = await CommandLine.createWithImages();
 });
 
 afterAll(async () => {

@@ -46,17 +46,6 @@ static void start(void)
     write(VSB_UART_IER, VSB_UART_IER_RDA);
 }
 
-/* L0 sends a character. */
-static void type(void)
-{
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    vsb_com1_input(vm, (const uint8_t *)"x", 1);
-    vsb_doorbell_wake(vm);
-    spin_unlock_irqrestore(&vm->lock, flags);
-}
-
 /* An opportunity with an idle vCPU. True: by injection. */
 static bool raise(unsigned int index)
 {
@@ -90,7 +79,7 @@ static bool key(unsigned int index, uint8_t vector)
 {
     bool direct;
 
-    type();
+    shim_type(vm);
     direct = raise(index);
     handle(index, direct ? 0 : vector);
 
@@ -111,7 +100,7 @@ static void learning(void)
     tap_ok(key(0, 0) && vm->direct.vector == VECTOR, "then the vector is known");
     tap_ok(key(0, 0) && vm->count.directs == 2 && !vm->count.directs_unanswered,
            "and is used from then on");
-    type();
+    shim_type(vm);
     tap_ok(!raise(1), "not for another vCPU");
 
     start();
@@ -172,7 +161,7 @@ static bool lose(void)
 {
     bool direct;
 
-    type();
+    shim_type(vm);
     direct = raise(0);
     shim_now += SECONDS(60);
 
@@ -209,7 +198,7 @@ static void waking(void)
 
     learn();
     vm->vcpus[0].halted = vm->vcpus[1].halted = true;
-    type();
+    shim_type(vm);
     tap_ok(!vm->vcpus[0].halted && vm->vcpus[1].halted,
            "of two that are halted it wakes the one that was learned");
 
@@ -217,14 +206,14 @@ static void waking(void)
     key(1, VECTOR);
     key(1, VECTOR);
     vm->vcpus[0].halted = vm->vcpus[1].halted = true;
-    type();
+    shim_type(vm);
     tap_ok(vm->vcpus[0].halted && !vm->vcpus[1].halted, "whichever that is");
 
     raise(1);
     handle(1, 0);
     vm->vcpus[0].halted = true;
     vm->vcpus[1].halted = false;
-    type();
+    shim_type(vm);
     tap_ok(!vm->vcpus[0].halted, "another if that one runs");
     spin_lock_irqsave(&vm->lock, flags);
     tap_ok(!vsb_direct_known(vm, 0), "which needs the doorbell");
@@ -237,7 +226,7 @@ static void dying(void)
     learn();
     vm->vcpus[0].halted = true;
     cpu[0].arch.hvm.nvcpu.nv_guestmode = false;
-    type();
+    shim_type(vm);
     tap_ok(vm->bell.asserted && vm->vcpus[0].halted, "L2 is at work");
 
     vsb_domain_relinquish(&l2);

@@ -41,16 +41,6 @@ static void hook(bool on)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
-static void type(void)
-{
-    unsigned long flags;
-
-    spin_lock_irqsave(&vm->lock, flags);
-    vsb_com1_input(vm, (const uint8_t *)"x", 1);
-    vsb_doorbell_wake(vm);
-    spin_unlock_irqrestore(&vm->lock, flags);
-}
-
 static uint32_t read(unsigned int port, unsigned int size)
 {
     uint32_t val = 0x12345678;
@@ -178,7 +168,7 @@ static void halts(void)
     tap_ok(shim_cpu.halted == 1, "what needs L3 to run is done otherwise");
     tap_ok(shim_opportunity(&cpu) == SHIM_NO_EXIT && !shim_cpu.resumed,
            "until it does: not on the way to the block");
-    type();
+    shim_type(vm);
     tap_ok(!cpu.shim_blocked &&
            shim_opportunity(&cpu) == VSB_UART_IER_THRE && shim_cpu.resumed == 1,
            "input wakes it, and rings");
@@ -213,7 +203,7 @@ static void halts(void)
 static void rings(void)
 {
     start();
-    type();
+    shim_type(vm);
     shim_cpu.busy = true;
     tap_ok(shim_opportunity(&cpu) == SHIM_NO_EXIT && !vm->bell.raised,
            "an event on its way: not now");
@@ -231,7 +221,7 @@ static void rings(void)
     tap_ok(shim_cpu.regs.rax == 0x1122334455667788, "L3 has its RAX back");
 
     start();
-    type();
+    shim_type(vm);
     shim_cpu.regs.rip = 0x7000;
     shim_opportunity(&cpu);
     shim_cpu.regs.rip = 0xfff0;
@@ -254,7 +244,7 @@ static void direct(void)
             shim_opportunity(&cpu);
             shim_enter(&cpu, &entry, 0);
         }
-        type();
+        shim_type(vm);
         shim_opportunity(&cpu);
         handle(i < 2 ? VECTOR : 0);
     }

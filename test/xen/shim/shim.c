@@ -350,6 +350,16 @@ void shim_out(struct vcpu *v, unsigned int reg, uint8_t byte)
     CHECK(shim_io(v, VSB_COM1 + reg, 1, false, &val));
 }
 
+void shim_type(struct vsb_vm *vm)
+{
+    unsigned long flags;
+
+    spin_lock_irqsave(&vm->lock, flags);
+    vsb_com1_input(vm, (const uint8_t *)"x", 1);
+    vsb_doorbell_wake(vm);
+    spin_unlock_irqrestore(&vm->lock, flags);
+}
+
 static bool other_exit(struct vcpu *v, struct vsb_exit exit)
 {
     shim_current = v;

@@ -68,6 +68,8 @@ bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
 /* L3's access to a register of COM1. It has to be shadowed. */
 uint8_t shim_in(struct vcpu *v, unsigned int reg);
 void shim_out(struct vcpu *v, unsigned int reg, uint8_t val);
+/* L0 sends a character. */
+void shim_type(struct vsb_vm *vm);
 /* L3's HLT, its interrupts enabled. False: L2 gets it. */
 bool shim_hlt(struct vcpu *v);
 /* L3 writes to an MSR, or to memory that L2 does not map. False: L2 gets it. */
