@@ -1,37 +1,32 @@
 /**
- * The running testbed of one instance: QEMU, its QMP connection, the link, the hub of consoles, the
- * SSH gateway. Boots it in phases, notices when QEMU dies, takes everything down in order.
+ * The testbed of one instance, from `up` to `down`: which state it is in, and what ends with what. How it comes
+ * up, what belongs to it and how it is described have files of their own.
  */
 import { rm } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import type { ProcessIdentity } from '../base/process-identity.js';
-import { ConsoleHub } from '../console/hub/hub.js';
 import type { InstanceState, InstanceStatus } from '../contract/control.js';
-import type { DaemonEvent, WarmEvent } from '../contract/events.js';
+import type { DaemonEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
-import { AdoptedQemu } from '../machine/adopted-qemu.js';
-import { assembleBootFiles } from '../machine/assemble.js';
-import { bootPhases } from '../machine/boot-phases.js';
-import { collectEvidence } from '../machine/evidence.js';
-import { freshLog, keptLog, type LayerLog } from '../machine/layer-log.js';
-import { runPhases, type Phase } from '../machine/phases.js';
-import { planTestbed, type TestbedPlan } from '../machine/plan.js';
-import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
-import { resumePhases } from '../machine/resume-phases.js';
+import { describeExit, endQemu } from '../machine/qemu-process.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
-import { chooseState, secretsOf } from '../machine/saved/choose.js';
-import { keepState } from '../machine/saved/keep.js';
-import { deleteSnapshot, warmName, type Access } from '../machine/saved/store.js';
-import { incomingArguments } from '../machine/saved/transfer.js';
-import { SignsOfLife } from '../machine/signs-of-life.js';
-import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../state/paths.js';
-import { writeProcesses, writeRecord } from '../state/record.js';
-import { ensureSecrets } from '../state/secrets.js';
-import { describeRunning, describeVms } from './describe.js';
+import type { InstancePaths } from '../state/paths.js';
+import { writeProcesses } from '../state/record.js';
+import { bringUp } from './bring-up.js';
+import { describeTestbed } from './describe.js';
+import {
+  asRunning,
+  closeLogs,
+  launch,
+  release,
+  removeQemuSockets,
+  takeOver,
+  type Launched,
+} from './launch.js';
 import { Monitor } from './monitor.js';
-import { PanicWatch } from './panic.js';
+import { onTrouble } from './panic.js';
 import { probeLayers } from './probe.js';
 
 /** Where it is in its life. How well it runs is found out by asking its layers. */
@@ -105,9 +100,16 @@ export class Testbed {
     emit: (event: DaemonEvent) => void,
   ): Promise<void> {
     try {
-      const running =
-        (await this.#resume(request, signal, emit)) ??
-        (await this.#bootCold(request, signal, emit));
+      const running = await bringUp({
+        ...{ paths: this.#paths, request, signal, log: this.#log, emit },
+        start: async (resumed) =>
+          await this.#hold(await launch(this.#paths, request, signal, resumed)),
+        startOver: async () => {
+          await this.#tearDown();
+          this.#state = 'starting';
+        },
+        onPhase: (name) => (this.#phase = name),
+      });
       await this.#isUp(running, new Date().toISOString());
     } catch (error) {
       this.#log(`boot failed: ${messageOf(error)}`);
@@ -121,35 +123,23 @@ export class Testbed {
    *
    * @throws VsbError what does not answer
    */
-  async adopt({ qemu, resume }: Adoptable): Promise<void> {
-    const paths = this.#paths;
-    const { request, hooks, wanted, since } = resume;
+  async adopt(adoptable: Adoptable): Promise<void> {
+    const { hooks, wanted, since } = adoptable.resume;
     this.#state = 'starting';
-    const { config, accel } = request;
-    const plan = planTestbed(paths, config, accel);
-    const secrets = await ensureSecrets(
-      paths,
-      config.vms.map((vm) => vm.name),
-    );
-    const handle = new AdoptedQemu(qemu);
-    const running = await this.#hold({
-      ...{ request, plan, secrets, qemu: handle },
-      l0: keptLog(paths.qemuLog),
-      l1: keptLog(paths.l1Log),
-      l2: keptLog(paths.l2Log),
-    });
+    const launched = await takeOver(this.#paths, adoptable);
+    const running = await this.#hold(launched);
     for (const [vm, on] of Object.entries(hooks)) running.hooks.set(vm, on);
     running.wanted.clear();
     for (const vm of wanted) running.wanted.add(vm);
     try {
-      await connectAdopted(running, resume);
+      await connectAdopted(running, adoptable.resume);
       await this.#isUp(running, since);
-      this.#log(`took over QEMU ${qemu.pid}`);
+      this.#log(`took over QEMU ${adoptable.qemu.pid}`);
     } catch (error) {
       this.#running = undefined;
-      handle.release();
+      launched.qemu.release();
       running.failed.abort(new VsbError('E_TERMINATED', 'QEMU could not be taken over'));
-      await this.#release(running);
+      await release(running);
       running.qmp?.close();
       closeLogs(running);
       this.#state = 'stopped';
@@ -174,85 +164,6 @@ export class Testbed {
     await this.keepResume().catch((error: unknown) => this.#log(messageOf(error)));
   }
 
-  async #bootCold(
-    request: UpRequest,
-    signal: AbortSignal,
-    emit: (event: DaemonEvent) => void,
-  ): Promise<Running> {
-    const running = await this.#start(request, signal);
-    await this.#runPhases(running, bootPhases(running), signal, emit);
-    if (request.warm.keep) {
-      const told = await keptState(running, signal);
-      this.#log(`saved state: ${told.why}`);
-      emit(told);
-    }
-    return running;
-  }
-
-  /** Undefined where there is no saved state, or it does not work: then a cold boot follows. */
-  async #resume(
-    request: UpRequest,
-    signal: AbortSignal,
-    emit: (event: DaemonEvent) => void,
-  ): Promise<Running | undefined> {
-    const paths = this.#paths;
-    const plan = planTestbed(paths, request.config, request.accel);
-    const choice = await chooseState(paths, request, plan);
-    const tell = (reason: 'dropped' | 'not-used', why: string): void => {
-      this.#log(`saved state ${reason}: ${why}`);
-      emit({ type: 'warm', reason, why });
-    };
-    if (choice.name === undefined) {
-      if (choice.why !== undefined) tell(choice.dropped ? 'dropped' : 'not-used', choice.why);
-      return undefined;
-    }
-    try {
-      const running = await this.#start(request, signal, choice.access);
-      await this.#runPhases(running, resumePhases(running, choice.name), signal, emit);
-      return running;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (request.warm.must) throw error;
-      await this.#tearDown();
-      await deleteSnapshot(paths, choice.name);
-      tell('dropped', messageOf(error));
-      this.#state = 'starting';
-      return undefined;
-    }
-  }
-
-  async #runPhases(
-    running: Running,
-    phases: readonly Phase[],
-    signal: AbortSignal,
-    emit: (event: DaemonEvent) => void,
-  ): Promise<void> {
-    const life = new SignsOfLife();
-    await runPhases(phases, {
-      signal,
-      failed: running.failed.signal,
-      now: () => performance.now(),
-      signs: async () => await life.look(running),
-      evidence: async () => {
-        if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
-        this.#log('a layer has failed: keeping where it stands');
-        try {
-          return { evidence: await collectEvidence(running, running.request.keepFailed, signal) };
-        } catch (error) {
-          signal.throwIfAborted();
-          // Why the layer failed is what counts, also on a full disk.
-          this.#log(`where it stands was not kept: ${messageOf(error)}`);
-          return {};
-        }
-      },
-      emit: (event) => {
-        this.#phase = event.phase;
-        this.#log(`phase ${event.phase} ${event.reason}`);
-        emit(event);
-      },
-    });
-  }
-
   async #tearDown(): Promise<void> {
     if (this.#state !== 'stopped') this.#state = 'stopping';
     this.#stopMonitor();
@@ -260,13 +171,13 @@ export class Testbed {
     if (running !== undefined) {
       this.#running = undefined;
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
-      await this.#release(running);
+      await release(running);
       await endQemu(running.qemu, running.qmp);
       closeLogs(running);
     }
     try {
       await removeResume(this.#paths);
-      for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
+      await removeQemuSockets(this.#paths);
       // Holds dom0's host key and the password hashes.
       await rm(this.#paths.bootDir, { recursive: true, force: true });
       await writeProcesses(this.#paths, { daemon: this.#self });
@@ -295,32 +206,12 @@ export class Testbed {
   /** What is known without asking anybody. */
   status(): InstanceStatus {
     const running = this.#running;
-    const about = running ?? this.#last;
-    const monitor = this.#monitor;
-    const { state, reason } =
-      this.#state === 'running' && monitor !== undefined
-        ? monitor.verdict
-        : { state: this.#state, reason: this.#reason };
-    const jump = monitor?.clockJump;
-    return {
-      schemaVersion: 1,
-      name: this.#paths.name,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-      ...(monitor === undefined || monitor.layers.length === 0
-        ? {}
-        : { layers: [...monitor.layers] }),
-      ...(jump === undefined ? {} : { clockJump: jump }),
-      ...(this.#state === 'starting' && this.#phase !== undefined ? { phase: this.#phase } : {}),
-      ...(this.#since === undefined ? {} : { since: this.#since }),
-      ...(about === undefined ? {} : { accel: about.request.accel }),
-      processes: {
-        daemon: this.#self.pid,
-        ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
-      },
-      ...(running === undefined ? {} : describeRunning(running)),
-      vms: about === undefined ? [] : describeVms(about.plan, running?.hub),
-    };
+    return describeTestbed({
+      ...{ name: this.#paths.name, daemonPid: this.#self.pid, since: this.#since },
+      ...{ state: this.#state, reason: this.#reason, monitor: this.#monitor },
+      phase: this.#state === 'starting' ? this.#phase : undefined,
+      ...{ running, about: running ?? this.#last },
+    });
   }
 
   /**
@@ -337,84 +228,26 @@ export class Testbed {
     );
   }
 
-  /** Lays out the files and starts QEMU; from here on `down` has something to end. */
-  async #start(request: UpRequest, signal: AbortSignal, resumed?: Access): Promise<Running> {
-    const paths = this.#paths;
-    const { config, accel, images } = request;
-    const plan = planTestbed(paths, config, accel);
-    const own = await ensureSecrets(
-      paths,
-      config.vms.map((vm) => vm.name),
-    );
-    const secrets = resumed === undefined ? own : secretsOf(resumed, own);
-    await writeRecord(paths, {
-      schemaVersion: 1,
-      name: paths.name,
-      createdAt: new Date().toISOString(),
-      accel: { accel: accel.accel, why: accel.why },
-      config,
-    });
-    await ensurePrivateDirectory(paths.bootDir);
-    await assembleBootFiles({ paths, config, plan, secrets, images, signal });
-    for (const socket of qemuSockets(paths)) await rm(socket, { force: true });
-    signal.throwIfAborted();
-    const l0 = freshLog(paths.qemuLog);
-    const l1 = freshLog(paths.l1Log);
-    const l2 = freshLog(paths.l2Log);
-    let qemu: QemuProcess;
-    try {
-      qemu = await QemuProcess.start(
-        resumed === undefined ? plan.qemu : withIncoming(plan.qemu, paths),
-        l0,
-      );
-    } catch (error) {
-      for (const log of [l0, l1, l2]) log.close();
-      throw error;
-    }
-    return await this.#hold({ request, plan, secrets, qemu, l0, l1, l2 });
-  }
-
-  /** QEMU runs: what belongs to it from now on. */
-  async #hold(parts: HeldParts): Promise<Running> {
-    const paths = this.#paths;
-    const { request, plan, qemu, l1, l2 } = parts;
-    const { config } = request;
-    const names = new Map(plan.vms.map((vm) => [vm.uuid, vm.name]));
-    const running: Running = {
-      ...parts,
-      paths,
-      hooks: new Map(),
-      wanted: new Set(config.vms.filter((vm) => vm.autostart).map((vm) => vm.name)),
-      failed: new AbortController(),
-      log: this.#log,
-      hub: new ConsoleHub({
-        historyBytes: config.console.historyBytes,
-        nameOf: ({ uuid }) => (uuid === undefined ? undefined : names.get(uuid)),
-      }),
-    };
+  /** QEMU runs: from here on `down` has something to end. */
+  async #hold(launched: Launched): Promise<Running> {
+    const running = asRunning(launched, this.#paths, this.#log);
+    const { request, plan, qemu, l1, l2 } = running;
     this.#running = running;
     this.#last = { request, plan };
-    await writeProcesses(paths, { daemon: this.#self, qemu: qemu.identity });
+    await writeProcesses(this.#paths, { daemon: this.#self, qemu: qemu.identity });
     void qemu.exited.then(async () => await this.#onQemuExit(running));
-    this.#watch(running, 'L1', l1);
-    this.#watch(running, 'L2', l2);
+    for (const [layer, log] of [['L1', l1] as const, ['L2', l2] as const]) {
+      onTrouble(log, ({ crashed, message }) => {
+        if (this.#running !== running) return;
+        if (this.#state === 'starting') {
+          const says = `${layer} says: ${message}`;
+          running.failed.abort(new VsbError('E_LAYER_FAILED', says, { layer }));
+        } else if (this.#state === 'running' && crashed) {
+          this.#break(`${layer}: ${message}`);
+        }
+      });
+    }
     return running;
-  }
-
-  /** Notices a layer that says that it cannot come up, or that it has crashed. */
-  #watch(running: Running, layer: 'L1' | 'L2', log: LayerLog): void {
-    const panics = new PanicWatch();
-    log.on('line', (line) => {
-      if (this.#running !== running) return;
-      const panic = panics.take(line);
-      const complaint = /^vsbypass-l[12]: error: (.*)/.exec(line)?.[1];
-      if (this.#state === 'starting' && (panic ?? complaint) !== undefined) {
-        const message = `${layer} says: ${panic ?? complaint}`;
-        running.failed.abort(new VsbError('E_LAYER_FAILED', message, { layer }));
-      } else if (this.#state === 'running' && panic !== undefined) {
-        this.#break(`${layer}: ${panic}`);
-      }
-    });
   }
 
   /** The first reason is the one that counts: others follow from it. */
@@ -440,20 +273,12 @@ export class Testbed {
     if (this.#state !== 'running' && this.#state !== 'broken') return;
     this.#break(reason);
     this.#running = undefined;
-    await this.#release(running);
+    await release(running);
     closeLogs(running);
     await removeResume(this.#paths).catch(() => undefined);
     await writeProcesses(this.#paths, { daemon: this.#self }).catch((error: unknown) =>
       this.#log(messageOf(error)),
     );
-  }
-
-  /** Ends the daemon's own ends: gateway (which tells its sessions), consoles, link, QMP. */
-  async #release(running: Running): Promise<void> {
-    running.hub.close();
-    running.interrupts?.close();
-    await running.gateway?.close();
-    running.link?.close();
   }
 }
 
@@ -465,35 +290,4 @@ function busyError(name: string, state: TestbedState): VsbError {
     : new VsbError('E_BUSY', `instance '${name}' is ${state}, started by another command`, {
         hint: 'Wait for it, or `vsbypass down`.',
       });
-}
-
-/** What a testbed has as soon as its QEMU runs. */
-type HeldParts = Pick<Running, 'request' | 'plan' | 'secrets' | 'l0' | 'l1' | 'l2'> & {
-  readonly qemu: QemuHandle;
-};
-/** Keeps the state that the next `up` begins with. That it cannot be kept is no reason to fail. */
-async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent> {
-  try {
-    const { bytes, seconds } = await keepState(running, warmName, signal);
-    const size = Math.round(bytes / 1_048_576);
-    const why = `${size} MiB in ${seconds.toFixed(1)} s; the next \`up\` begins with it`;
-    return { type: 'warm', reason: 'kept', why };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof VsbError)) throw error;
-    return { type: 'warm', reason: 'not-kept', why: error.message };
-  }
-}
-
-function withIncoming(qemu: TestbedPlan['qemu'], paths: InstancePaths): TestbedPlan['qemu'] {
-  const incoming = incomingArguments(paths.stateSocket);
-  return { ...qemu, arguments: [...qemu.arguments, ...incoming] };
-}
-
-function closeLogs({ l0, l1, l2 }: Running): void {
-  for (const log of [l0, l1, l2]) log.close();
-}
-
-function qemuSockets(paths: InstancePaths): string[] {
-  return socketPathsOf(paths).filter((path) => path !== paths.controlSocket);
 }
