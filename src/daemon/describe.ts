@@ -14,22 +14,23 @@ export interface Known {
   readonly name: string;
   readonly daemonPid: number;
   readonly state: InstanceState;
-  readonly reason: string | undefined;
-  /** The phase of a boot under way. */
-  readonly phase: string | undefined;
-  readonly since: string | undefined;
   /** While its QEMU lives. */
   readonly running: Running | undefined;
   /** Of the QEMU that lives, or of the last one. */
   readonly about: Pick<Running, 'request' | 'plan'> | undefined;
+  /** The phase of a boot under way. */
+  readonly phase?: string | undefined;
+  /** When the boot was complete. */
+  readonly since?: string;
   /** While it is up. */
-  readonly monitor: Monitor | undefined;
+  readonly monitor?: Monitor;
+  /** Why it is broken. */
+  readonly reason?: string;
 }
 
 export function describeTestbed(known: Known): InstanceStatus {
   const { running, about, monitor } = known;
-  const { state, reason } =
-    known.state === 'running' && monitor !== undefined ? monitor.verdict : known;
+  const { state, reason } = monitor?.verdict ?? known;
   const layers = monitor?.layers ?? [];
   const jump = monitor?.clockJump;
   return {

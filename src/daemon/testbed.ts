@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import type { ProcessIdentity } from '../base/process-identity.js';
-import type { InstanceState, InstanceStatus } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/control.js';
 import type { DaemonEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
 import { describeExit, endQemu } from '../machine/qemu-process.js';
@@ -16,6 +16,16 @@ import type { InstancePaths } from '../state/paths.js';
 import { writeProcesses } from '../state/record.js';
 import { bringUp } from './bring-up.js';
 import { describeTestbed } from './describe.js';
+import {
+  aboutOf,
+  busyError,
+  runningOf,
+  type Broken,
+  type Life,
+  type Starting,
+  type TestbedState,
+  type Up,
+} from './life.js';
 import {
   asRunning,
   closeLogs,
@@ -29,22 +39,11 @@ import { Monitor } from './monitor.js';
 import { onTrouble } from './panic.js';
 import { probeLayers } from './probe.js';
 
-/** Where it is in its life. How well it runs is found out by asking its layers. */
-export type TestbedState = Exclude<InstanceState, 'absent' | 'degraded'>;
-
 export class Testbed {
   readonly #paths: InstancePaths;
   readonly #self: ProcessIdentity;
   readonly #log: (text: string) => void;
-  #state: TestbedState = 'stopped';
-  #reason: string | undefined;
-  #phase: string | undefined;
-  #since: string | undefined;
-  #running: Running | undefined;
-  /** While it is up. */
-  #monitor: Monitor | undefined;
-  /** What is still known of a testbed that broke. */
-  #last: Pick<Running, 'request' | 'plan'> | undefined;
+  #life: Life = { state: 'stopped' };
   #booting: { readonly abort: AbortController; readonly done: Promise<void> } | undefined;
   #ending: Promise<void> | undefined;
 
@@ -55,7 +54,7 @@ export class Testbed {
   }
 
   get state(): TestbedState {
-    return this.#state;
+    return this.#life.state;
   }
 
   /**
@@ -68,8 +67,8 @@ export class Testbed {
     signal: AbortSignal,
     emit: (event: DaemonEvent) => void,
   ): Promise<InstanceStatus> {
-    if (this.#state !== 'stopped') throw busyError(this.#paths.name, this.#state);
-    this.#state = 'starting';
+    const { state } = this.#life;
+    if (state !== 'stopped') throw busyError(this.#paths.name, state);
     const abort = new AbortController();
     const done = this.#boot(request, AbortSignal.any([signal, abort.signal]), emit);
     this.#booting = { abort, done };
@@ -99,16 +98,17 @@ export class Testbed {
     signal: AbortSignal,
     emit: (event: DaemonEvent) => void,
   ): Promise<void> {
+    let life = this.#starting();
     try {
       const running = await bringUp({
         ...{ paths: this.#paths, request, signal, log: this.#log, emit },
         start: async (resumed) =>
-          await this.#hold(await launch(this.#paths, request, signal, resumed)),
+          await this.#hold(life, await launch(this.#paths, request, signal, resumed)),
         startOver: async () => {
           await this.#tearDown();
-          this.#state = 'starting';
+          life = this.#starting();
         },
-        onPhase: (name) => (this.#phase = name),
+        onPhase: (phase) => (life.phase = phase),
       });
       await this.#isUp(running, new Date().toISOString());
     } catch (error) {
@@ -125,9 +125,9 @@ export class Testbed {
    */
   async adopt(adoptable: Adoptable): Promise<void> {
     const { hooks, wanted, since } = adoptable.resume;
-    this.#state = 'starting';
+    const life = this.#starting();
     const launched = await takeOver(this.#paths, adoptable);
-    const running = await this.#hold(launched);
+    const running = await this.#hold(life, launched);
     for (const [vm, on] of Object.entries(hooks)) running.hooks.set(vm, on);
     running.wanted.clear();
     for (const vm of wanted) running.wanted.add(vm);
@@ -136,40 +136,43 @@ export class Testbed {
       await this.#isUp(running, since);
       this.#log(`took over QEMU ${adoptable.qemu.pid}`);
     } catch (error) {
-      this.#running = undefined;
+      this.#life = { state: 'stopping', about: aboutOf(life) };
       launched.qemu.release();
       running.failed.abort(new VsbError('E_TERMINATED', 'QEMU could not be taken over'));
       await release(running);
       running.qmp?.close();
       closeLogs(running);
-      this.#state = 'stopped';
+      this.#life = { state: 'stopped' };
       throw error;
     }
   }
 
+  #starting(): Starting {
+    const life: Starting = { state: 'starting' };
+    this.#life = life;
+    return life;
+  }
+
   /** What is to outlive this daemon has changed. */
   async keepResume(): Promise<void> {
-    const running = this.#running;
-    if (running !== undefined && this.#since !== undefined) await writeResume(running, this.#since);
+    if (this.#life.state === 'running') await writeResume(this.#life.running, this.#life.since);
   }
 
   async #isUp(running: Running, since: string): Promise<void> {
-    this.#state = 'running';
-    this.#phase = undefined;
-    this.#since = since;
-    this.#monitor = new Monitor({
+    const monitor = new Monitor({
       probe: async () => await probeLayers(running),
       log: this.#log,
     });
+    this.#life = { state: 'running', running, since, monitor };
     await this.keepResume().catch((error: unknown) => this.#log(messageOf(error)));
   }
 
   async #tearDown(): Promise<void> {
-    if (this.#state !== 'stopped') this.#state = 'stopping';
-    this.#stopMonitor();
-    const running = this.#running;
+    const before = this.#life;
+    const running = runningOf(before);
+    if (before.state === 'running') before.monitor.stop();
+    if (before.state !== 'stopped') this.#life = { state: 'stopping', about: aboutOf(before) };
     if (running !== undefined) {
-      this.#running = undefined;
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
       await release(running);
       await endQemu(running.qemu, running.qmp);
@@ -185,32 +188,24 @@ export class Testbed {
       // QEMU has ended; a full disk must not keep the rest from ending too.
       this.#log(`taking down: ${messageOf(error)}`);
     }
-    this.#last = undefined;
-    this.#reason = undefined;
-    this.#phase = undefined;
-    this.#since = undefined;
-    this.#state = 'stopped';
-  }
-
-  #stopMonitor(): void {
-    this.#monitor?.stop();
-    this.#monitor = undefined;
+    this.#life = { state: 'stopped' };
   }
 
   /** The status, after its layers have been asked. */
   async freshStatus(): Promise<InstanceStatus> {
-    await this.#monitor?.refresh();
+    if (this.#life.state === 'running') await this.#life.monitor.refresh();
     return this.status();
   }
 
   /** What is known without asking anybody. */
   status(): InstanceStatus {
-    const running = this.#running;
+    const life = this.#life;
     return describeTestbed({
-      ...{ name: this.#paths.name, daemonPid: this.#self.pid, since: this.#since },
-      ...{ state: this.#state, reason: this.#reason, monitor: this.#monitor },
-      phase: this.#state === 'starting' ? this.#phase : undefined,
-      ...{ running, about: running ?? this.#last },
+      ...{ name: this.#paths.name, daemonPid: this.#self.pid, state: life.state },
+      ...{ running: runningOf(life), about: aboutOf(life) },
+      ...(life.state === 'starting' ? { phase: life.phase } : {}),
+      ...(life.state === 'running' ? { since: life.since, monitor: life.monitor } : {}),
+      ...(life.state === 'broken' ? { since: life.since, reason: life.reason } : {}),
     });
   }
 
@@ -220,48 +215,54 @@ export class Testbed {
    * @throws VsbError E_INSTANCE_NOT_RUNNING
    */
   mustRun(): Running {
-    if (this.#state === 'running' && this.#running !== undefined) return this.#running;
+    const life = this.#life;
+    if (life.state === 'running') return life.running;
+    const reason = life.state === 'broken' ? `: ${life.reason}` : '';
     throw new VsbError(
       'E_INSTANCE_NOT_RUNNING',
-      `instance '${this.#paths.name}' is ${this.#state}${this.#reason === undefined ? '' : `: ${this.#reason}`}`,
+      `instance '${this.#paths.name}' is ${life.state}${reason}`,
       { hint: '`vsbypass up` starts it.' },
     );
   }
 
   /** QEMU runs: from here on `down` has something to end. */
-  async #hold(launched: Launched): Promise<Running> {
+  async #hold(life: Starting, launched: Launched): Promise<Running> {
     const running = asRunning(launched, this.#paths, this.#log);
-    const { request, plan, qemu, l1, l2 } = running;
-    this.#running = running;
-    this.#last = { request, plan };
+    const { qemu, l1, l2 } = running;
+    life.running = running;
     await writeProcesses(this.#paths, { daemon: this.#self, qemu: qemu.identity });
     void qemu.exited.then(async () => await this.#onQemuExit(running));
     for (const [layer, log] of [['L1', l1] as const, ['L2', l2] as const]) {
       onTrouble(log, ({ crashed, message }) => {
-        if (this.#running !== running) return;
-        if (this.#state === 'starting') {
+        const now = this.#life;
+        if (runningOf(now) !== running) return;
+        if (now.state === 'starting') {
           const says = `${layer} says: ${message}`;
           running.failed.abort(new VsbError('E_LAYER_FAILED', says, { layer }));
-        } else if (this.#state === 'running' && crashed) {
-          this.#break(`${layer}: ${message}`);
+        } else if (now.state === 'running' && crashed) {
+          this.#break(now, `${layer}: ${message}`, running);
         }
       });
     }
     return running;
   }
 
-  /** The first reason is the one that counts: others follow from it. */
-  #break(reason: string): void {
+  /** @param running its QEMU, if that still lives */
+  #break(life: Up | Broken, reason: string, running?: Running): void {
     this.#log(`broken: ${reason}`);
-    this.#stopMonitor();
-    if (this.#state === 'running') this.#reason = reason;
-    else this.#reason = `${this.#reason ?? ''}; ${reason}`;
-    this.#state = 'broken';
+    if (life.state === 'running') life.monitor.stop();
+    this.#life = {
+      ...{ state: 'broken', since: life.since, running },
+      // The first reason is the one that counts: others follow from it.
+      reason: life.state === 'running' ? reason : `${life.reason}; ${reason}`,
+      about: aboutOf(life),
+    };
   }
 
   /** QEMU ended although nobody asked it to. */
   async #onQemuExit(running: Running): Promise<void> {
-    if (this.#running !== running || running.qemu.exit === undefined) return;
+    const life = this.#life;
+    if (runningOf(life) !== running || running.qemu.exit === undefined) return;
     const reason = `QEMU ${describeExit(running.qemu.exit)}`;
     running.failed.abort(
       new VsbError('E_QEMU_EXITED', reason, {
@@ -270,9 +271,8 @@ export class Testbed {
       }),
     );
     // While booting, the failed phase takes everything down.
-    if (this.#state !== 'running' && this.#state !== 'broken') return;
-    this.#break(reason);
-    this.#running = undefined;
+    if (life.state !== 'running' && life.state !== 'broken') return;
+    this.#break(life, reason);
     await release(running);
     closeLogs(running);
     await removeResume(this.#paths).catch(() => undefined);
@@ -280,14 +280,4 @@ export class Testbed {
       this.#log(messageOf(error)),
     );
   }
-}
-
-function busyError(name: string, state: TestbedState): VsbError {
-  return state === 'running' || state === 'broken'
-    ? new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already`, {
-        hint: '`vsbypass down` ends it; `--name` makes another one beside it.',
-      })
-    : new VsbError('E_BUSY', `instance '${name}' is ${state}, started by another command`, {
-        hint: 'Wait for it, or `vsbypass down`.',
-      });
 }
