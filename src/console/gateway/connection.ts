@@ -263,6 +263,7 @@ export class GatewayConnection {
     const attachment = new Attachment({
       ...{ channel, socket: this.#socket, session, who, grant, pacer, idleMs },
       sanitizer: request.sanitize ? new Sanitizer() : undefined,
+      outlivesInput: as === 'watch',
     });
     try {
       this.#host.attached(attachment);
