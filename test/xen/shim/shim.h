@@ -55,6 +55,8 @@ struct shim_processor
     unsigned int mode, cpl; /* of L2 */
 };
 extern struct shim_processor shim_cpu;
+/* Called before a string instruction is emulated, if set. */
+extern void (*shim_on_emulate)(void);
 
 /*
  * L3's IN (@val becomes what it reads) or OUT, of which nothing is done if it is
