@@ -357,6 +357,12 @@ bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
     return io(v, &exit, val);
 }
 
+void shim_instruction(const struct vsb_exit *exit, uint32_t val)
+{
+    exit_now = *exit;
+    operand = val;
+}
+
 uint8_t shim_in(struct vcpu *v, unsigned int reg)
 {
     uint32_t val = 0;
