@@ -1,5 +1,6 @@
 /** Registers with known values in L1's dom0 and in a guest of L2: neither L2 nor that guest may ever see another's. */
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -12,7 +13,7 @@ interface Management {
   readonly keyPath: string;
 }
 
-const build = fileURLToPath(new URL('../../images/programs/canary/build', import.meta.url));
+const source = fileURLToPath(new URL('canary.c', import.meta.url));
 const program = '/run/canary';
 let cli: CommandLine;
 let management: Management;
@@ -22,11 +23,13 @@ beforeAll(async () => {
   await cli.must(['up', '--l2', 'kvm'], { timeoutMs: 1_800_000 });
   ({ management } = await cli.json<{ management: Management }>(['status']));
 
-  const { code, stdout, stderr } = await cli.startProgram(build, ['--cache', cli.directory], {
+  const binary = join(cli.directory, 'canary');
+  const options = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static'];
+  const { code, stderr } = await cli.startProgram('gcc', [...options, '-o', binary, source], {
     input: '',
   }).finished;
   expect(code, stderr).toBe(0);
-  const content = await readFile(stdout.trim());
+  const content = await readFile(binary);
   for (const layer of ['l1', 'l2'] as const) {
     const copied = await run(layer, `cat > ${program} && chmod 700 ${program}`, content);
     expect(copied.code, copied.stderr).toBe(0);
