@@ -116,6 +116,13 @@ static void short_way(void)
     tap_ok(settled, "else a character changes nothing that is looked at");
 }
 
+/* The slot is another user VM's, one whose COM1 is left to L2. */
+static void give_away(void)
+{
+    vm->generation++;
+    vm->hooked = false;
+}
+
 static void strings(void)
 {
     struct vcpu others[NR_IO_HANDLERS];
@@ -152,6 +159,17 @@ static void strings(void)
     }
     tap_ok(shim_string(&others[0], VSB_COM1, 1, false, &val) &&
            shim_cpu.exceptions == 1, "no room for a handler: #GP");
+}
+
+static void given_away(void)
+{
+    uint32_t val = 0;
+
+    start();
+    shim_on_emulate = give_away;
+    tap_ok(shim_string(&cpu, VSB_COM1, 1, true, &val) && val == 0xffffffff &&
+           !shim_cpu.exceptions,
+           "the slot given away meanwhile: a dead port, not L2's device model");
 }
 
 static void halts(void)
@@ -335,6 +353,7 @@ int main(void)
     ports();
     short_way();
     strings();
+    given_away();
     halts();
     first_key();
     rings();

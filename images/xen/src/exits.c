@@ -57,15 +57,13 @@ static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
 
 /*
  * INS and OUTS are emulated by Xen's instruction emulator, which ends up in
- * the handlers of the domain: in this one first, while L3 runs.
+ * the handlers of the domain: in this one first. Whose port it is was decided by
+ * string_exit(), once: the user VM may have become another since.
  */
 static bool cf_check string_accept(const struct hvm_io_handler *handler,
                                    const ioreq_t *p)
 {
-    const struct vsb_vm *vm = vcpu_nestedhvm(current).nv_vsb.vm;
-
-    return nestedhvm_vcpu_in_guestmode(current) && is_com1(p->addr, p->size) &&
-           (!vm || vm->hooked);
+    return vcpu_nestedhvm(current).nv_vsb.string && is_com1(p->addr, p->size);
 }
 
 static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
@@ -144,6 +142,7 @@ static bool have_string_handler(struct domain *d)
 /* INS or OUTS: see above. */
 static bool string_exit(struct vcpu *v)
 {
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
     unsigned long flags;
     struct vsb_vm *vm = vsb_vm_lock_current(v, &flags);
     bool hooked = true;
@@ -159,9 +158,11 @@ static bool string_exit(struct vcpu *v)
     else
         vsb_count.accesses_refused++;
 
-    if ( !vm || !have_string_handler(v->domain) ||
+    cache->string = vm && have_string_handler(v->domain);
+    if ( !cache->string ||
          !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
         hvm_inject_hw_exception(X86_EXC_GP, 0);
+    cache->string = false;
 
     return true;
 }

@@ -38,6 +38,7 @@ struct vsb_vcpu
     bool refused;           /* no room to track it: its COM1 is a dead port */
     bool waiting;           /* this vCPU of L2 waits in an ultracall */
     bool halted;            /* L3 has not been entered since its HLT was captured */
+    bool string;            /* its INS or OUTS at a shadow device is being emulated */
 };
 
 /*

@@ -35,12 +35,29 @@ static DEFINE_SPINLOCK(vsb_vms_lock);
 /* The label is written by L3's firmware, so it may appear late. */
 #define LABEL_PERIOD    MILLISECS(500)
 
+/*
+ * An L2 can make a new user VM of each VMRUN, and each is a record for L0, a reset
+ * of a UART, and a slot that another L2's may lose. So many of one domain at once,
+ * then one in each period. What is refused has a dead port and asks again with its
+ * next VMRUN.
+ */
+#define NEW_AT_ONCE     VSB_MAX_VMS
+#define NEW_PERIOD      MILLISECS(250)
+#define NEW_DOMAINS     8u
+
+static struct
+{
+    uint16_t domid;
+    s_time_t even;          /* when the domain's account is even again */
+} accounts[NEW_DOMAINS];
+
 void __init vsb_vm_init(void)
 {
     unsigned int i;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
         spin_lock_init(&vsb_vms[i].lock);
+    memset(accounts, 0, sizeof(accounts));
 }
 
 static bool live(const struct vsb_vm *vm)
@@ -146,12 +163,42 @@ static void restart_streams(struct vsb_vm *vm, uint32_t start)
     vm->ack_due = vm->record_due = true;
 }
 
+/* Called with vsb_vms_lock held. */
+static bool may_be_new(uint16_t domid, s_time_t now)
+{
+    unsigned int i, mine = 0;
+
+    for ( i = 0; i < NEW_DOMAINS; i++ )
+    {
+        if ( accounts[i].domid == domid )
+        {
+            mine = i;
+            break;
+        }
+        if ( accounts[i].even < accounts[mine].even )
+            mine = i;
+    }
+    if ( accounts[mine].domid != domid || accounts[mine].even < now )
+        accounts[mine].even = now;
+    accounts[mine].domid = domid;
+
+    if ( accounts[mine].even - now > (NEW_AT_ONCE - 1) * NEW_PERIOD )
+        return false;
+    accounts[mine].even += NEW_PERIOD;
+
+    return true;
+}
+
 static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
 {
-    struct vsb_vm *vm = take_slot(now);
+    struct vsb_vm *vm = NULL;
     unsigned long flags;
 
     vsb_count.vms_seen++;
+
+    /* Without a link there is nobody to talk to, and L2 shall not do it either. */
+    if ( vsb_link_up && may_be_new(domid, now) )
+        vm = take_slot(now);
 
     if ( !vm )
     {

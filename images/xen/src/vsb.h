@@ -216,6 +216,8 @@ struct vsb_counters
 extern struct vsb_vm vsb_vms[VSB_MAX_VMS];
 extern struct vsb_counters vsb_count;
 extern bool vsb_enabled;
+/* Else all of L3's COM1 is a dead port. */
+extern bool vsb_link_up;
 extern enum vsb_halt_policy vsb_halt_default;
 extern enum vsb_irq_mode vsb_irq_mode;
 

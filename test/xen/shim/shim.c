@@ -14,7 +14,8 @@
 
 #define HELD_MAX 4
 
-bool vsb_enabled = true;
+bool vsb_enabled __attribute__((weak)) = true;
+bool vsb_link_up __attribute__((weak)) = true;
 
 s_time_t shim_now;
 unsigned int shim_kicks, shim_reads;
@@ -23,6 +24,7 @@ void (*shim_on_read)(paddr_t address, unsigned int len);
 struct vcpu *shim_current;
 struct shim_processor shim_cpu;
 void (*shim_on_block)(void);
+void (*shim_on_emulate)(void);
 
 static spinlock_t link_lock = { .rank = SHIM_RANK_LINK };
 static spinlock_t *held[HELD_MAX];
@@ -44,6 +46,20 @@ void spin_lock(spinlock_t *lock)
     CHECK(held_count < HELD_MAX);
     lock->held = true;
     held[held_count++] = lock;
+}
+
+bool spin_is_locked(const spinlock_t *lock)
+{
+    return lock->held;
+}
+
+bool spin_trylock(spinlock_t *lock)
+{
+    if ( lock->held )
+        return false;
+    spin_lock(lock);
+
+    return true;
 }
 
 void spin_unlock(spinlock_t *lock)
@@ -187,6 +203,8 @@ bool hvm_emulate_one_insn(hvm_emulate_validate_t *validate, const char *descr)
     unsigned int i;
 
     CHECK(validate() && descr && exit_now.string && !held_count && !irqs_off);
+    if ( shim_on_emulate )
+        shim_on_emulate();
     for ( i = 0; i < d->arch.hvm.io_handler_count; i++ )
     {
         const struct hvm_io_handler *handler = &d->arch.hvm.io_handler[i];
@@ -282,7 +300,12 @@ static void resumed(struct vcpu *v)
     shim_cpu.resumed++;
 }
 
+static void init(void)
+{
+}
+
 static const struct vsb_arch shim_arch = {
+    .init = init,
     .decode = decode,
     .complete = complete,
     .entry = entry,
@@ -332,6 +355,12 @@ bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
     };
 
     return io(v, &exit, val);
+}
+
+void shim_instruction(const struct vsb_exit *exit, uint32_t val)
+{
+    exit_now = *exit;
+    operand = val;
 }
 
 uint8_t shim_in(struct vcpu *v, unsigned int reg)
@@ -409,8 +438,8 @@ unsigned int shim_opportunity(struct vcpu *v)
     return (uint8_t)shim_cpu.regs.rax;
 }
 
-/* link.c takes its lock in this call. */
-void vsb_link_kick(struct vsb_vm *vm, bool urgent)
+/* link.c, where it is there, takes its lock in this call. */
+__attribute__((weak)) void vsb_link_kick(struct vsb_vm *vm, bool urgent)
 {
     CHECK(!held_count);
     CHECK(vm >= vsb_vms && vm < vsb_vms + VSB_MAX_VMS);
@@ -457,7 +486,7 @@ void shim_reset(void)
     vsb_halt_default = VSB_HALT_ADAPTIVE;
     vsb_irq_mode = VSB_IRQ_DOORBELL;
     shim_on_read = NULL;
-    shim_on_block = NULL;
+    shim_on_block = shim_on_emulate = NULL;
     shim_kicks = shim_reads = 0;
     shim_cpu = (struct shim_processor){ .mode = 8, .cpl = 3 };
     shim_cpu.regs.eflags = X86_EFLAGS_IF;

@@ -55,6 +55,8 @@ struct shim_processor
     unsigned int mode, cpl; /* of L2 */
 };
 extern struct shim_processor shim_cpu;
+/* Called before a string instruction is emulated, if set. */
+extern void (*shim_on_emulate)(void);
 
 /*
  * L3's IN (@val becomes what it reads) or OUT, of which nothing is done if it is
@@ -65,6 +67,8 @@ bool shim_io(struct vcpu *v, unsigned int port, unsigned int size, bool in,
 /* INS or OUTS of one element. The same. */
 bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
                  uint32_t *val);
+/* What the emulator is going to find at the exit that a test delivers itself. */
+void shim_instruction(const struct vsb_exit *exit, uint32_t operand);
 /* L3's access to a register of COM1. It has to be shadowed. */
 uint8_t shim_in(struct vcpu *v, unsigned int reg);
 void shim_out(struct vcpu *v, unsigned int reg, uint8_t val);

@@ -51,10 +51,19 @@ struct domain
     struct vcpu *shim_vcpus;    /* the first one */
 };
 
+struct vmcb_struct;
+
 struct nestedvcpu
 {
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
     bool nv_vmexit_pending;
+    void *nv_n2vmcx;
+    uint64_t nv_vvmcxaddr;
+    struct
+    {
+        uint64_t ns_vmcb_hostcr3;
+        uint32_t ns_general1_intercepts;
+    } nsvm;
     struct vsb_vcpu nv_vsb;
 };
 
@@ -66,8 +75,20 @@ struct vcpu
         struct
         {
             struct nestedvcpu nvcpu;
+            uint64_t guest_cr[5];
+            struct
+            {
+                struct vmcb_struct *vmcb;
+            } svm;
         } hvm;
     } arch;
+    struct
+    {
+        struct
+        {
+            enum { STATE_IOREQ_NONE, STATE_IOREQ_READY } state;
+        } req;
+    } io;
     struct vcpu *next_in_list;
     unsigned int shim_unblocked; /* calls of vcpu_unblock() */
     unsigned int shim_kicked;    /* calls of vcpu_kick() */

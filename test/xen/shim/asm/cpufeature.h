@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef SHIM_ASM_CPUFEATURE_H
+#define SHIM_ASM_CPUFEATURE_H
+
+#include <xen/types.h>
+
+#define cpu_has_svm true
+
+#endif /* SHIM_ASM_CPUFEATURE_H */
