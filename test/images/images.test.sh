@@ -39,7 +39,7 @@ same_names_have_one_entry() { [[ -z $(LC_ALL=C sort "$1" | uniq -d) ]]; }
 # Every module of the load order is there, and everything it depends on stands before it (or is built in).
 modules_are_closed() {
   local root=$1 path dependency seen=' '
-  while read -r path; do
+  while read -r path _; do
     [[ -e $root$path ]] || return 1
     for dependency in $(tr '\0' '\n' <"$root$path" | sed -nE 's/^depends=(.*)$/\1/p' | head -n 1 | tr ',' ' '); do
       [[ $seen == *" ${dependency//-/_} "* ]] || { echo "$path: $dependency is missing before it"; return 1; }

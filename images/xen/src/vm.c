@@ -694,6 +694,11 @@ void vsb_domain_relinquish(struct domain *d)
 {
     unsigned int i;
     unsigned long flags;
+    struct vcpu *v;
+
+    for_each_vcpu ( d, v )
+        if ( vcpu_nestedhvm(v).nv_vsb.timer.function )
+            kill_timer(&vcpu_nestedhvm(v).nv_vsb.timer);
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
     for ( i = 0; i < VSB_MAX_VMS; i++ )
