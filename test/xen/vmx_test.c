@@ -22,6 +22,11 @@ static struct vsb_vcpu *cache(void)
     return &vcpu_nestedhvm(&cpu).nv_vsb;
 }
 
+static uint32_t *controls(void)
+{
+    return vcpu_2_nvmx(&cpu).controls;
+}
+
 static void start(void)
 {
     memset(shim_vmcs, 0, sizeof(shim_vmcs));
@@ -143,10 +148,10 @@ static void presents(void)
     tap_ok(!vsb_opportunity(&cpu, &shim_cpu.regs),
            "nor while an access is emulated");
     cpu.io.req.state = STATE_IOREQ_NONE;
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] = 0;
+    controls()[NVMX_CPU] = 0;
     tap_ok(!vsb_opportunity(&cpu, &shim_cpu.regs),
            "nor to an L2 that takes no exits for I/O");
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] = CPU_BASED_ACTIVATE_IO_BITMAP;
+    controls()[NVMX_CPU] = CPU_BASED_ACTIVATE_IO_BITMAP;
     shim_cpu.regs.rip = 0;
     tap_ok(!vsb_opportunity(&cpu, &shim_cpu.regs),
            "nor where there is nothing before RIP");
@@ -183,15 +188,16 @@ static void injects(void)
     shim_vapic[0x80] = 0x30;
     tap_ok(!can_inject(), "one of the vector's class is");
     shim_vapic[0x80] = 0;
-    shim_vmcs[CPU_BASED_VM_EXEC_CONTROL] &= ~CPU_BASED_TPR_SHADOW;
+    controls()[NVMX_CPU] &= ~CPU_BASED_TPR_SHADOW;
     tap_ok(!can_inject(), "one that only L2 knows may be");
-    shim_vmcs[CPU_BASED_VM_EXEC_CONTROL] |= CPU_BASED_TPR_SHADOW;
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] |= CPU_BASED_VIRTUAL_INTR_PENDING;
+    controls()[NVMX_CPU] |= CPU_BASED_TPR_SHADOW;
+    controls()[NVMX_CPU] |= CPU_BASED_VIRTUAL_INTR_PENDING;
     tap_ok(!can_inject() && vsb_vmx.ends_halt(&cpu),
            "an interrupt of L2's is, and ends a HLT");
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] = CPU_BASED_VIRTUAL_NMI_PENDING;
+    controls()[NVMX_CPU] ^= CPU_BASED_VIRTUAL_INTR_PENDING |
+                            CPU_BASED_VIRTUAL_NMI_PENDING;
     tap_ok(!can_inject() && vsb_vmx.ends_halt(&cpu), "so does an NMI");
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] = 0;
+    controls()[NVMX_CPU] &= ~CPU_BASED_VIRTUAL_NMI_PENDING;
     shim_vmcs[VM_ENTRY_INTR_INFO] = 0x80000b0e;
     tap_ok(!can_inject(), "an exception is");
     shim_vmcs[VM_ENTRY_INTR_INFO] = 0;
@@ -256,13 +262,13 @@ static void timers(void)
     tap_ok(shim_vmcs[GUEST_PREEMPTION_TIMER] == 7,
            "and what it then sets it to stays");
 
-    shim_vmcs[PIN_BASED_VM_EXEC_CONTROL] = 0;
+    controls()[NVMX_PIN] = 0;
     tap_ok(shim_hlt(&cpu) && !timer->shim_active, "L3 has none: nor has Xen");
     vcpu_unblock(&cpu);
     shim_opportunity(&cpu);
     tap_ok(shim_vmcs[GUEST_PREEMPTION_TIMER] == 7, "nor does it set one");
 
-    shim_vmcs[PIN_BASED_VM_EXEC_CONTROL] = PIN_BASED_PREEMPT_TIMER;
+    controls()[NVMX_PIN] = PIN_BASED_PREEMPT_TIMER;
     shim_hlt(&cpu);
     vsb_domain_relinquish(&l2);
     tap_ok(timer->shim_killed && !timer->shim_active,

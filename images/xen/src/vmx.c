@@ -130,12 +130,18 @@ static bool calm(const struct vcpu *v)
            v->io.req.state == STATE_IOREQ_NONE;
 }
 
+/* L2's own, as of its last VM entry; what L3 runs with has some of Xen's as well. */
+static uint32_t controls(const struct vcpu *v)
+{
+    return vcpu_2_nvmx(v).controls[NVMX_CPU];
+}
+
 /* L2 has to take an I/O exit, and L3's code to go on to the left of RIP. */
 static bool cf_check can_present(const struct vcpu *v,
                                  const struct cpu_user_regs *regs)
 {
     return calm(v) && !(regs->eflags & X86_EFLAGS_TF) && regs->rip &&
-           (get_vvmcs(v, CPU_BASED_VM_EXEC_CONTROL) &
+           (controls(v) &
             (CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_ACTIVATE_IO_BITMAP));
 }
 
@@ -157,12 +163,12 @@ static void cf_check present(struct vcpu *v, const struct cpu_user_regs *regs)
 }
 
 /* L3's task priority; the highest there is if only L2 knows it. */
-static uint8_t tpr(void)
+static uint8_t tpr(const struct vcpu *v)
 {
     const uint8_t *page;
     uint8_t val;
 
-    if ( !(read_field(CPU_BASED_VM_EXEC_CONTROL) & CPU_BASED_TPR_SHADOW) )
+    if ( !(controls(v) & CPU_BASED_TPR_SHADOW) )
         return 0xff;
 
     page = map_domain_page(maddr_to_mfn(read_field(VIRTUAL_APIC_PAGE_ADDR)));
@@ -175,7 +181,7 @@ static uint8_t tpr(void)
 /* L2 waits for L3 to be able to take an event. */
 static bool cf_check ends_halt(const struct vcpu *v)
 {
-    return get_vvmcs(v, CPU_BASED_VM_EXEC_CONTROL) &
+    return controls(v) &
            (CPU_BASED_VIRTUAL_INTR_PENDING | CPU_BASED_VIRTUAL_NMI_PENDING);
 }
 
@@ -184,7 +190,7 @@ static bool cf_check can_inject(const struct vcpu *v,
                                 uint8_t vector)
 {
     return calm(v) && (regs->eflags & X86_EFLAGS_IF) && !ends_halt(v) &&
-           vector >> 4 > tpr() >> 4;
+           vector >> 4 > tpr(v) >> 4;
 }
 
 static void cf_check inject(struct vcpu *v, uint8_t vector)
@@ -206,12 +212,17 @@ static void cf_check timer_expired(void *data)
     vcpu_unblock(data);
 }
 
+static bool has_timer(const struct vcpu *v)
+{
+    return vcpu_2_nvmx(v).controls[NVMX_PIN] & PIN_BASED_PREEMPT_TIMER;
+}
+
 static void cf_check halted(struct vcpu *v)
 {
     struct timer *timer = &vcpu_nestedhvm(v).nv_vsb.timer;
     uint64_t ticks;
 
-    if ( !(read_field(PIN_BASED_VM_EXEC_CONTROL) & PIN_BASED_PREEMPT_TIMER) )
+    if ( !has_timer(v) )
         return;
 
     if ( !timer->function )
@@ -230,7 +241,7 @@ static void cf_check resumed(struct vcpu *v)
     s_time_t left;
     uint64_t ticks = 0;
 
-    if ( !(read_field(PIN_BASED_VM_EXEC_CONTROL) & PIN_BASED_PREEMPT_TIMER) )
+    if ( !has_timer(v) )
         return;
 
     left = timer->expires - NOW();

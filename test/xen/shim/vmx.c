@@ -12,7 +12,7 @@
 #include <asm/time.h>
 
 #define VAPIC_ADDRESS   0x5000ul
-#define IO_EXITS        CPU_BASED_UNCOND_IO_EXITING
+#define CONTROLS        (CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_TPR_SHADOW)
 
 uint64_t shim_vmcs[SHIM_VMCS_FIELDS];
 uint64_t shim_vvmcs[SHIM_VMCS_FIELDS];
@@ -114,8 +114,8 @@ static uint64_t exit_reason(struct vcpu *v, const struct vsb_exit *exit)
 {
     shim_vmcs[EXIT_QUALIFICATION] = 0;
     shim_vmcs[VM_EXIT_INSTRUCTION_LEN] = 0;
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] =
-        IO_EXITS | (shim_cpu.ends_halt ? CPU_BASED_VIRTUAL_INTR_PENDING : 0);
+    vcpu_2_nvmx(v).controls[NVMX_CPU] =
+        CONTROLS | (shim_cpu.ends_halt ? CPU_BASED_VIRTUAL_INTR_PENDING : 0);
 
     switch ( exit->kind )
     {
@@ -160,9 +160,8 @@ static void enter(struct vcpu *v, const struct vsb_entry *entry)
 {
     vcpu_nestedhvm(v).nv_vvmcxaddr = entry->vmcx;
     shim_vvmcs[EPT_POINTER] = entry->root | 0x1e;
-    shim_vvmcs[CPU_BASED_VM_EXEC_CONTROL] = IO_EXITS;
-    shim_vmcs[CPU_BASED_VM_EXEC_CONTROL] = IO_EXITS | CPU_BASED_TPR_SHADOW;
-    shim_vmcs[PIN_BASED_VM_EXEC_CONTROL] = PIN_BASED_PREEMPT_TIMER;
+    vcpu_2_nvmx(v).controls[NVMX_CPU] = CONTROLS;
+    vcpu_2_nvmx(v).controls[NVMX_PIN] = PIN_BASED_PREEMPT_TIMER;
     shim_vmcs[VIRTUAL_APIC_PAGE_ADDR] = VAPIC_ADDRESS;
     shim_vmcs[GUEST_CS_BASE] = entry->at_reset ? 0xffff0000 : 0;
     v->arch.hvm.guest_cr[0] = entry->at_reset ? 0 : X86_CR0_PE;

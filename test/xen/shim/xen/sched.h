@@ -53,8 +53,19 @@ struct domain
     struct vcpu *shim_vcpus;    /* the first one */
 };
 
+/* L2's controls for L3. */
+#define NVMX_PIN 0
+#define NVMX_CPU 1
+
 struct nestedvcpu
 {
+    struct
+    {
+        struct
+        {
+            uint32_t controls[2];
+        } nvmx;
+    } u;
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
     bool nv_vmexit_pending;
     paddr_t nv_vvmcxaddr;

@@ -9,8 +9,6 @@ enum vmcs_field
     VIRTUAL_APIC_PAGE_ADDR      = 0x2012,
     EPT_POINTER                 = 0x201a,
     GUEST_PHYSICAL_ADDRESS      = 0x2400,
-    PIN_BASED_VM_EXEC_CONTROL   = 0x4000,
-    CPU_BASED_VM_EXEC_CONTROL   = 0x4002,
     VM_ENTRY_INTR_INFO          = 0x4016,
     VM_EXIT_REASON              = 0x4402,
     VM_EXIT_INTR_INFO           = 0x4404,

@@ -6,6 +6,8 @@
 
 #include <xen/sched.h>
 
+#define vcpu_2_nvmx(v) (vcpu_nestedhvm(v).u.nvmx)
+
 uint64_t get_vvmcs(const struct vcpu *v, unsigned long field);
 void set_vvmcs(const struct vcpu *v, unsigned long field, uint64_t val);
 uint64_t nvmx_vcpu_eptp_base(struct vcpu *v);
