@@ -216,7 +216,7 @@ static void injects(void)
 
 static void timers(void)
 {
-    struct timer *timer = &cache()->timer;
+    struct timer *timer = &vcpu_2_nvmx(&cpu).vsb_timer;
 
     start();
     shim_vmcs[GUEST_PREEMPTION_TIMER] = TICKS(4000000);

@@ -15,7 +15,6 @@
 #ifndef ASM_X86_HVM_VSB_H
 #define ASM_X86_HVM_VSB_H
 
-#include <xen/timer.h>
 #include <xen/types.h>
 
 struct cpu_user_regs;
@@ -39,7 +38,6 @@ struct vsb_vcpu
     bool refused;           /* no room to track it: its COM1 is a dead port */
     bool waiting;           /* this vCPU of L2 waits in an ultracall */
     bool halted;            /* L3 has not been entered since its HLT was captured */
-    struct timer timer;     /* VMX: stands in for one of L3's, meanwhile */
 };
 
 /*

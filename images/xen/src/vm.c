@@ -696,9 +696,9 @@ void vsb_domain_relinquish(struct domain *d)
     unsigned long flags;
     struct vcpu *v;
 
-    for_each_vcpu ( d, v )
-        if ( vcpu_nestedhvm(v).nv_vsb.timer.function )
-            kill_timer(&vcpu_nestedhvm(v).nv_vsb.timer);
+    if ( vsb_arch.relinquish )
+        for_each_vcpu ( d, v )
+            alternative_vcall(vsb_arch.relinquish, v);
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
     for ( i = 0; i < VSB_MAX_VMS; i++ )

@@ -219,7 +219,7 @@ static bool has_timer(const struct vcpu *v)
 
 static void cf_check halted(struct vcpu *v)
 {
-    struct timer *timer = &vcpu_nestedhvm(v).nv_vsb.timer;
+    struct timer *timer = &vcpu_2_nvmx(v).vsb_timer;
     uint64_t ticks;
 
     if ( !has_timer(v) )
@@ -237,7 +237,7 @@ static void cf_check halted(struct vcpu *v)
 
 static void cf_check resumed(struct vcpu *v)
 {
-    struct timer *timer = &vcpu_nestedhvm(v).nv_vsb.timer;
+    struct timer *timer = &vcpu_2_nvmx(v).vsb_timer;
     s_time_t left;
     uint64_t ticks = 0;
 
@@ -249,6 +249,14 @@ static void cf_check resumed(struct vcpu *v)
     if ( left > 0 )
         ticks = ((uint64_t)left * cpu_khz / 1000000) >> timer_shift;
     __vmwrite(GUEST_PREEMPTION_TIMER, min_t(uint64_t, ticks, ~0u));
+}
+
+static void cf_check relinquish(struct vcpu *v)
+{
+    struct timer *timer = &vcpu_2_nvmx(v).vsb_timer;
+
+    if ( timer->function )
+        kill_timer(timer);
 }
 
 const struct vsb_arch __initconst_cf_clobber vsb_vmx = {
@@ -263,4 +271,5 @@ const struct vsb_arch __initconst_cf_clobber vsb_vmx = {
     .ends_halt = ends_halt,
     .halted = halted,
     .resumed = resumed,
+    .relinquish = relinquish,
 };

@@ -319,6 +319,8 @@ struct vsb_arch
      */
     void (*halted)(struct vcpu *v);
     void (*resumed)(struct vcpu *v);
+    /* Its domain dies: end what halted() began. NULL as above. */
+    void (*relinquish)(struct vcpu *v);
 };
 
 /* Set before alternative_call() is patched: see init.c. */

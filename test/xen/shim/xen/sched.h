@@ -4,6 +4,7 @@
 #ifndef SHIM_XEN_SCHED_H
 #define SHIM_XEN_SCHED_H
 
+#include <xen/timer.h>
 #include <xen/types.h>
 
 #include <asm/hvm/vsb.h>
@@ -64,6 +65,7 @@ struct nestedvcpu
         struct
         {
             uint32_t controls[2];
+            struct timer vsb_timer;
         } nvmx;
     } u;
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
