@@ -8,6 +8,7 @@
 #include "tap.h"
 #include "vmx.h"
 
+#include <asm/hvm/hvm.h>
 #include <asm/hvm/nestedhvm.h>
 
 #define VECTOR 0x31
@@ -157,7 +158,8 @@ static void presents(void)
            "nor where there is nothing before RIP");
     shim_cpu.regs.rip = 0x7000;
 
-    /* What an exit before it left, an interrupt's. */
+    /* What an exit before it left: an interrupt's of L1, after one of L2's. */
+    vcpu_2_nvmx(&cpu).intr.source = hvm_intsrc_lapic;
     shim_vmcs[VM_EXIT_REASON] = EXIT_REASON_EXTERNAL_INTERRUPT;
     shim_vmcs[VM_EXIT_INTR_INFO] = 0x80000020;
     shim_vmcs[IDT_VECTORING_INFO] = 0x80000030;
@@ -171,6 +173,7 @@ static void presents(void)
            "after which L3 goes on where it is");
     tap_ok(!shim_vvmcs[VM_EXIT_INTR_INFO] && !shim_vvmcs[IDT_VECTORING_INFO],
            "and with no event");
+    tap_ok(!shim_in_service, "L1's interrupt is not in service in L2's APIC");
 }
 
 static bool can_inject(void)

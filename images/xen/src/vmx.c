@@ -12,6 +12,7 @@
 #include <xen/init.h>
 
 #include <asm/apicdef.h>
+#include <asm/hvm/hvm.h>
 #include <asm/hvm/nestedhvm.h>
 #include <asm/hvm/vmx/vmcs.h>
 #include <asm/hvm/vmx/vmx.h>
@@ -148,10 +149,12 @@ static bool cf_check can_present(const struct vcpu *v,
 /*
  * Xen and KVM as L2 refuse an instruction without a length: this one is one byte
  * long, and before the current RIP. The information about an exit can be written
- * to L2's VMCS alone, so L2's state is loaded first.
+ * to L2's VMCS alone, so L2's state is loaded first. What the processor's last exit
+ * was for, an interrupt of this hypervisor's own say, is none of L2's interrupts.
  */
 static void cf_check present(struct vcpu *v, const struct cpu_user_regs *regs)
 {
+    vcpu_2_nvmx(v).intr.source = hvm_intsrc_none;
     virtual_vmexit(guest_cpu_user_regs());
 
     set_vvmcs(v, VM_EXIT_REASON, EXIT_REASON_IO_INSTRUCTION);

@@ -7,6 +7,7 @@
 #include <xen/domain_page.h>
 
 #include <asm/apicdef.h>
+#include <asm/hvm/hvm.h>
 #include <asm/hvm/nestedhvm.h>
 #include <asm/msr.h>
 #include <asm/time.h>
@@ -17,6 +18,7 @@
 uint64_t shim_vmcs[SHIM_VMCS_FIELDS];
 uint64_t shim_vvmcs[SHIM_VMCS_FIELDS];
 uint8_t shim_vapic[PAGE_SIZE];
+unsigned int shim_in_service;
 unsigned long cpu_khz = 2000000;
 
 static unsigned int mapped;
@@ -81,6 +83,10 @@ void virtual_vmexit(struct cpu_user_regs *regs)
     shim_vvmcs[GUEST_RIP] = regs->rip;
     shim_vvmcs[GUEST_PREEMPTION_TIMER] = shim_vmcs[GUEST_PREEMPTION_TIMER];
     vcpu_nestedhvm(shim_current).nv_guestmode = false;
+    /* nvmx_update_apicv() */
+    if ( shim_vvmcs[VM_EXIT_REASON] == EXIT_REASON_EXTERNAL_INTERRUPT &&
+         vcpu_2_nvmx(shim_current).intr.source == hvm_intsrc_lapic )
+        shim_in_service = shim_vvmcs[VM_EXIT_INTR_INFO] & INTR_INFO_VECTOR_MASK;
     regs->rip = 0xffffffff81000000;
     shim_cpu.presented++;
 }

@@ -12,6 +12,8 @@
 
 extern uint64_t shim_vmcs[SHIM_VMCS_FIELDS];    /* with which L3 runs */
 extern uint64_t shim_vvmcs[SHIM_VMCS_FIELDS];   /* L2's for L3 */
+/* With the APIC virtualised: of L2's interrupts, one came into service by an exit. */
+extern unsigned int shim_in_service;
 extern uint8_t shim_vapic[PAGE_SIZE];           /* L3's virtual APIC */
 
 #endif /* SHIM_VMX_H */

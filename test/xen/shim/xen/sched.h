@@ -66,6 +66,10 @@ struct nestedvcpu
         {
             uint32_t controls[2];
             struct timer vsb_timer;
+            struct
+            {
+                uint8_t source;
+            } intr;
         } nvmx;
     } u;
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
