@@ -109,23 +109,6 @@ void tasklet_schedule(struct tasklet *t)
     t->scheduled = true;
 }
 
-void init_timer(struct timer *timer, void (*function)(void *), void *data,
-                unsigned int nr)
-{
-    CHECK(nr == 0);
-    *timer = (struct timer){ .function = function, .data = data };
-}
-
-void set_timer(struct timer *timer, s_time_t expires)
-{
-    timer->expires = expires;
-}
-
-bool timer_is_active(const struct timer *timer)
-{
-    return timer->expires;
-}
-
 /* A softirq: true if there was one to run. */
 static bool softirq(void)
 {
@@ -136,9 +119,9 @@ static bool softirq(void)
         rest.func(rest.data);
         return true;
     }
-    if ( gather.expires && gather.expires <= shim_now )
+    if ( timer_is_active(&gather) && gather.expires <= shim_now )
     {
-        gather.expires = 0;
+        gather.shim_active = false;
         filled = 0;
         gather.function(gather.data);
         return true;
@@ -156,7 +139,7 @@ static s_time_t drain(void)
     {
         while ( softirq() )
             ;
-        if ( !gather.expires )
+        if ( !timer_is_active(&gather) )
             return others;
         others += gather.expires - shim_now;
         shim_now = gather.expires;
@@ -188,6 +171,9 @@ static int boot(void)
     stalled = false;
     byte_time = 0;
     vsb_link_up = vsb_enabled = false;
+
+    /* As it is at each boot. */
+    gather = (struct timer){};
 
     return shim_initcall();
 }

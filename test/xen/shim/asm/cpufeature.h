@@ -5,5 +5,6 @@
 #include <xen/types.h>
 
 #define cpu_has_svm true
+#define cpu_has_vmx false
 
 #endif /* SHIM_ASM_CPUFEATURE_H */

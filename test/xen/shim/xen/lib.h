@@ -26,6 +26,9 @@
 #define printk(...)     ((void)fprintf(stderr, __VA_ARGS__))
 #define simple_strtoul(s, end, base) strtoul(s, (char **)(end), base)
 
+#define MASK_EXTR(v, m) (((v) & (m)) / ((m) & -(m)))
+#define MASK_INSR(v, m) (((v) * ((m) & -(m))) & (m))
+
 /* Xen patches these to direct calls. */
 #define alternative_call(func, args...)     (func)(args)
 #define alternative_vcall(func, args...)    (func)(args)

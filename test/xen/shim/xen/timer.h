@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A timer expires when the test says so. */
+/* Xen's timers, as far as a test can see them: they never expire by themselves. */
 
 #ifndef SHIM_XEN_TIMER_H
 #define SHIM_XEN_TIMER_H
@@ -8,14 +8,19 @@
 
 struct timer
 {
+    s_time_t expires;
     void (*function)(void *data);
     void *data;
-    s_time_t expires;       /* 0: not active */
+    unsigned int cpu;
+    bool shim_active, shim_killed;
 };
 
-void init_timer(struct timer *timer, void (*function)(void *), void *data,
+void init_timer(struct timer *timer, void (*function)(void *data), void *data,
                 unsigned int cpu);
+void migrate_timer(struct timer *timer, unsigned int cpu);
 void set_timer(struct timer *timer, s_time_t expires);
+void stop_timer(struct timer *timer);
+void kill_timer(struct timer *timer);
 bool timer_is_active(const struct timer *timer);
 
 #endif /* SHIM_XEN_TIMER_H */
