@@ -104,8 +104,9 @@ void softirq_tasklet_init(struct tasklet *t, void (*func)(void *), void *data)
     *t = (struct tasklet){ .func = func, .data = data };
 }
 
-void tasklet_schedule(struct tasklet *t)
+void tasklet_schedule_on_cpu(struct tasklet *t, unsigned int nr)
 {
+    CHECK(nr == LINK_CPU);
     t->scheduled = true;
 }
 
@@ -173,7 +174,7 @@ static int boot(void)
     vsb_link_up = vsb_enabled = false;
 
     /* As it is at each boot. */
-    gather = (struct timer){};
+    gather = housekeeping = (struct timer){};
 
     return shim_initcall();
 }

@@ -46,6 +46,9 @@
 
 #define HOUSEKEEPING    MILLISECS(250)
 
+/* Timers, tasklet and, by Xen's choice, the interrupt: L0 holds this one. */
+#define LINK_CPU        0
+
 /* How often it is looked whether L0 has released this CPU, microseconds. */
 #define HOLD_POLL       20
 
@@ -179,6 +182,11 @@ static bool pump_and_hold(void)
     return hold() || more;
 }
 
+static void go_on(void)
+{
+    tasklet_schedule_on_cpu(&rest, LINK_CPU);
+}
+
 /* The tasklet's. */
 static void cf_check pump_rest(void *unused)
 {
@@ -198,14 +206,14 @@ static void cf_check pump_rest(void *unused)
         slice_end = now + SLICE;
 
     if ( now < slice_end )
-        tasklet_schedule(&rest);
+        go_on();
     else
         set_timer(&gather, slice_end + SLICE);
 }
 
 static void cf_check gather_expired(void *unused)
 {
-    tasklet_schedule(&rest);
+    go_on();
 }
 
 void vsb_link_kick(struct vsb_vm *vm, bool urgent)
@@ -229,7 +237,7 @@ void vsb_link_kick(struct vsb_vm *vm, bool urgent)
     local_irq_save(flags);
     if ( spin_trylock(&lock) )
     {
-        more = pump_and_hold();
+        more = pump() || vsb_protocol_holds(NOW());
         spin_unlock(&lock);
     }
     else
@@ -237,7 +245,7 @@ void vsb_link_kick(struct vsb_vm *vm, bool urgent)
     local_irq_restore(flags);
 
     if ( more )
-        tasklet_schedule(&rest);
+        go_on();
 }
 
 static void cf_check link_interrupt(int unused, void *dev_id,
@@ -260,7 +268,7 @@ static void cf_check link_interrupt(int unused, void *dev_id,
     spin_unlock_irqrestore(&lock, flags);
 
     if ( more )
-        tasklet_schedule(&rest);
+        go_on();
 }
 
 static void cf_check housekeeping_expired(void *unused)
@@ -273,7 +281,7 @@ static void cf_check housekeeping_expired(void *unused)
     vsb_protocol_timeouts(now);
     spin_unlock_irqrestore(&lock, flags);
 
-    tasklet_schedule(&rest);
+    go_on();
     set_timer(&housekeeping, now + HOUSEKEEPING);
 }
 
@@ -288,8 +296,8 @@ bool __init vsb_link_start(void)
 
     vsb_frame_decoder_init(&decoder);
     softirq_tasklet_init(&rest, pump_rest, NULL);
-    init_timer(&gather, gather_expired, NULL, 0);
-    init_timer(&housekeeping, housekeeping_expired, NULL, 0);
+    init_timer(&gather, gather_expired, NULL, LINK_CPU);
+    init_timer(&housekeeping, housekeeping_expired, NULL, LINK_CPU);
 
     outb(0, port + UART_IER);
     outb(UART_LCR_DLAB | LCR_8N1, port + UART_LCR);

@@ -14,6 +14,6 @@ struct tasklet
 };
 
 void softirq_tasklet_init(struct tasklet *t, void (*func)(void *), void *data);
-void tasklet_schedule(struct tasklet *t);
+void tasklet_schedule_on_cpu(struct tasklet *t, unsigned int cpu);
 
 #endif /* SHIM_XEN_TASKLET_H */
