@@ -102,7 +102,8 @@ export class GatewayConnection {
 
   #who(): Who {
     const { label, fingerprint } = this.#me();
-    return { peer: this.#peer, vm: printableAscii(this.#vm), key: label, fingerprint };
+    const vm = printableAscii(this.#host.policy.nameOf(this.#vm));
+    return { peer: this.#peer, vm, key: label, fingerprint };
   }
 
   #me(): Identity {
@@ -231,14 +232,14 @@ export class GatewayConnection {
   #admit(): { console: VmConsole; role: Role; grant: Grant | undefined } {
     const { policy, hub } = this.#host;
     const { certificate, fingerprint } = this.#me();
-    const grant = certificate === undefined ? policy.access.find(fingerprint, this.#vm) : undefined;
-    const role =
-      certificate === undefined ? grant?.role : roleOf(certificate, this.#vm, policy.now());
+    const vm = policy.nameOf(this.#vm);
+    const grant = certificate === undefined ? policy.access.find(fingerprint, vm) : undefined;
+    const role = certificate === undefined ? grant?.role : roleOf(certificate, vm, policy.now());
     if (role === undefined) {
       const message = `this key may no longer use '${printableAscii(this.#vm)}'`;
       throw new VsbError('E_CONSOLE_AUTH', message, { layer: 'console' });
     }
-    const console = hub.vm(this.#vm);
+    const console = hub.find(this.#vm);
     if (console === undefined) throw unknownVm(this.#vm, hub, grant);
     return { console, role, grant };
   }
