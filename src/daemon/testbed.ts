@@ -20,7 +20,7 @@ import { planTestbed, type TestbedPlan } from '../machine/plan.js';
 import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
 import { resumePhases } from '../machine/resume-phases.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
-import type { Running, UpRequest } from '../machine/running.js';
+import { namedVms, type Running, type UpRequest } from '../machine/running.js';
 import { chooseState, secretsOf } from '../machine/saved/choose.js';
 import { keepState } from '../machine/saved/keep.js';
 import { deleteSnapshot, warmName, type Access } from '../machine/saved/store.js';
@@ -319,7 +319,7 @@ export class Testbed {
         ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
       },
       ...(running === undefined ? {} : describeRunning(running)),
-      vms: about === undefined ? [] : describeVms(about.plan, running?.hub),
+      vms: about === undefined ? [] : describeVms(namedVms(about), running?.hub),
     };
   }
 
@@ -379,7 +379,7 @@ export class Testbed {
     const paths = this.#paths;
     const { request, plan, qemu, l1, l2 } = parts;
     const { config } = request;
-    const names = new Map(plan.vms.map((vm) => [vm.uuid, vm.name]));
+    const names = new Map(namedVms(parts).map((vm) => [vm.uuid, vm.name]));
     const running: Running = {
       ...parts,
       paths,

@@ -20,9 +20,6 @@ export function longName(uuid: string): string {
   return `vm-${uuid.replaceAll('-', '')}`;
 }
 
-/** Names that are made here, and so none that a configuration may give. */
-export const madeName = /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/;
-
 /** Fewer digits are more likely a name with a typing error. */
 const PREFIX_DIGITS = 4;
 const uuidGroups =
