@@ -327,7 +327,7 @@ static void recycled(void)
     tap_ok(b != a && c != a && a->nr_vcpus == 1,
            "a vCPU on a root of a VM that does not run is none of it");
 
-    /* KVM before 5.14: a root for real mode, and the boot processor not there. */
+    /* KVM of Linux 5.10: a root for real mode, and the boot processor not there. */
     reset();
     a = boot(&cpus[0], VMCB(0), ROOT(0));
     b = run_ap(&cpus[1], VMCB(1), ROOT(1));

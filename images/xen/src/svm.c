@@ -89,8 +89,8 @@ static bool cf_check complete(struct vcpu *v, struct cpu_user_regs *regs,
 }
 
 /*
- * Reserved for now and not said to be zero (appendix B.1), below what is the
- * software's, which KVM uses. KVM and Xen zero a VMCB when they allocate it, and
+ * Nothing is there (appendix B); what follows at 0x3e0 is the software's, and KVM
+ * has a use for it. KVM and Xen zero a VMCB when they allocate it, and
  * write only the fields that they know after that, at a reset of their guest, too.
  */
 #define VMCB_MARK       0x3d0u

@@ -308,7 +308,7 @@ static struct vsb_vm *new_vm(uint16_t domid, const struct vsb_entry *entry,
 
 /*
  * Can a vCPU that nobody knows be one of @vm? Only while that runs: L2 may have
- * given the root's page to another. KVM before 5.14 has a root of its own for
+ * given the root's page to another. KVM of Linux 5.10 has another root for
  * processors in real mode, which the boot processor has used before.
  */
 static bool takes_in(const struct vsb_vm *vm, const struct vsb_entry *entry,
