@@ -77,11 +77,8 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     const { name, vm, rivals } = console;
     const own = vm === undefined ? name : slotName(vm);
     if (word === own) return console;
-    const message = `${rivals.length + 1} VMs with the UUID of '${name}' run, and one of them only is it`;
-    throw new VsbError('E_VM_AMBIGUOUS', message, {
-      layer: 'console',
-      hint: `each has a name of its own: ${[own, ...rivals].join(', ')}`,
-    });
+    const many = `${rivals.length + 1} VMs run with the UUID of '${name}'`;
+    throw ambiguous(`${many}, and one of them only is it`, [own, ...rivals]);
   }
 
   /** The name under which rights to a console are kept; for a word that means none, the word. */
@@ -90,14 +87,10 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   }
 
   #byUuid(word: string): VmConsole | undefined {
-    const [one, ...others] = this.#meantBy(word);
-    if (others.length === 0) return one;
-    const message = `'${word}' is the beginning of several UUIDs`;
-    const names = this.#meantBy(word).map(({ name }) => name);
-    throw new VsbError('E_VM_AMBIGUOUS', message, {
-      layer: 'console',
-      hint: `they belong to ${names.join(', ')}`,
-    });
+    const meant = this.#meantBy(word);
+    if (meant.length <= 1) return meant[0];
+    const names = meant.map(({ name }) => name);
+    throw ambiguous(`'${word}' is the beginning of several UUIDs`, names);
   }
 
   #uniqueByUuid(word: string): VmConsole | undefined {
@@ -403,6 +396,12 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
       else console.detach(reason);
     }
   }
+}
+
+function ambiguous(why: string, names: readonly string[]): VsbError {
+  // In the message, which is all that SSH shows.
+  const message = `${why}: say which, of ${names.join(', ')}`;
+  return new VsbError('E_VM_AMBIGUOUS', message, { layer: 'console' });
 }
 
 /** Or that of its slot alone. */

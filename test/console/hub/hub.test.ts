@@ -430,7 +430,7 @@ test('two VMs with one UUID: those at either are told, and nobody is let in by t
     expect(() => hub.find(word)).toThrow(
       expect.objectContaining({
         code: 'E_VM_AMBIGUOUS',
-        hint: 'each has a name of its own: slot-0-1, slot-1-1',
+        message: expect.stringContaining('say which, of slot-0-1, slot-1-1') as string,
       }),
     );
   }
