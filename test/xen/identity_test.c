@@ -420,6 +420,21 @@ static void identity(void)
     tap_ok(labelled(a, 0x21) && a->doubtful,
            "so is one of a VM that was restored, or has migrated");
 
+    /* Xen as L2 has its firmware begin in protected mode. */
+    reset();
+    a = boot(&cpus[0], VMCB(0), ROOT(0));
+    b = enter(&cpus[1], &(struct vsb_entry){
+        .vmcx = VMCB(1), .root = ROOT(0), .at_loader = true,
+    });
+    firmware(0x21);
+    find_label(&cpus[1], b);
+    tap_ok(b != a && labelled(b, 0x21) && !b->doubtful,
+           "where Xen's firmware begins a new user VM does, on any root");
+    run(&cpus[0], VMCB(0), ROOT(0), false);
+    tap_ok(enter(&cpus[0], &(struct vsb_entry){
+               .vmcx = VMCB(0), .root = ROOT(1), .at_loader = true,
+           }) == a, "but not when a known one comes there");
+
     /* L1 has no room for the label of a VM that waits to be woken. */
     reset();
     a = boot(&cpus[0], VMCB(0), ROOT(0));

@@ -116,7 +116,8 @@ static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
 {
     const struct nestedvcpu *nv = &vcpu_nestedhvm(v);
     const struct vmcb_struct *n2vmcb = nv->nv_n2vmcx;
-    bool real_mode = !(v->arch.hvm.guest_cr[0] & X86_CR0_PE);
+    unsigned long cr0 = v->arch.hvm.guest_cr[0];
+    bool real_mode = !(cr0 & X86_CR0_PE);
 
     *entry = (struct vsb_entry){
         .vmcx = nv->nv_vvmcxaddr,
@@ -129,6 +130,9 @@ static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
         /* Startup IPI: the vector is bits 12 to 19 of the address (16.5). */
         .at_sipi = real_mode && !regs->rip && n2vmcb->cs.base < MB(1) &&
                    !(n2vmcb->cs.base & ~PAGE_MASK),
+        /* hvmloader is linked to 1 MiB, and has its segments begin at 0. */
+        .at_loader = !real_mode && !(cr0 & X86_CR0_PG) && !n2vmcb->cs.base &&
+                     regs->rip >= MB(1),
         .injects = n2vmcb->event_inj.v &&
                    n2vmcb->event_inj.type == X86_EVENTTYPE_EXT_INTR,
         .vector = n2vmcb->event_inj.vector,

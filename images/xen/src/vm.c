@@ -12,7 +12,8 @@
  *
  *  the number that was written    this vCPU, whatever it executes, and hence its
  *                                 VM: a reset makes no other VM of it
- *  none, at the reset vector      the boot processor of a new VM
+ *  none, at the reset vector,     the boot processor of a new VM
+ *  or where Xen's firmware begins
  *  none, elsewhere                one more vCPU of the VM that runs on this root
  *                                 now; of none: a new VM, restored or migrated
  *  another number                 a vCPU of a VM that was forgotten
@@ -282,7 +283,7 @@ static struct vsb_vm *new_vm(uint16_t domid, const struct vsb_entry *entry,
     memset(vm->uuid, 0, sizeof(vm->uuid));
     /* One that was forgotten has run, and may have written itself a label. */
     vm->doubtful = entry->mark;
-    vm->from_reset = entry->at_reset && !entry->mark;
+    vm->from_reset = (entry->at_reset || entry->at_loader) && !entry->mark;
     vm->grown = false;
     vm->born = now;
     vm->domid = domid;
@@ -344,6 +345,9 @@ static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry,
 
     if ( entry->at_reset || !by_root )
         return by_vmcx;
+
+    if ( !by_vmcx && entry->at_loader )
+        return NULL;
 
     if ( by_vmcx )
     {

@@ -234,6 +234,7 @@ struct vsb_entry
     uint64_t mark;          /* what is where vsb_arch.mark() writes */
     bool at_reset;          /* about to execute the reset vector */
     bool at_sipi;           /* about to execute what a startup IPI named */
+    bool at_loader;         /* where Xen has its firmware begin: no paging */
     bool injects;           /* L2 gives it an external interrupt: @vector */
     uint8_t vector;
 };
