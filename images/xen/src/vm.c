@@ -257,7 +257,7 @@ static void restart_streams(struct vsb_vm *vm, uint32_t start)
     vm->out_timeout = 0;
     vm->in_taken = vm->in_next;
     vm->window_told = 0;
-    vm->break_due = false;
+    vm->breaks = 0;
     vm->ack_due = vm->record_due = true;
 }
 
@@ -517,6 +517,7 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
         if ( !vm->uuid_valid )
         {
             vm->in_taken = vm->in_next;
+            vm->breaks = 0;
             vm->from_reset = false;
         }
         /* With the label in doubt already: no input goes to the new FIFO. */
