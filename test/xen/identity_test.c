@@ -420,6 +420,19 @@ static void identity(void)
     tap_ok(labelled(a, 0x21) && a->doubtful,
            "so is one of a VM that was restored, or has migrated");
 
+    /* A processor without a place for marks: by addresses alone. */
+    reset();
+    vsb_arch.mark = NULL;
+    a = boot(&cpus[0], VMCB(0), ROOT(0));
+    firmware(0x22);
+    find_label(&cpus[0], a);
+    tap_ok(labelled(a, 0x22) && !a->doubtful, "without marks: a label");
+    firmware(0x21);
+    b = boot(&cpus[0], VMCB(0), ROOT(0));
+    find_label(&cpus[0], b);
+    tap_ok(b == a && b->doubtful && b->generation == 2,
+           "another one on the same VMCB12 is doubtful, whoever brings it");
+
     /* Xen as L2 has its firmware begin in protected mode. */
     reset();
     a = boot(&cpus[0], VMCB(0), ROOT(0));

@@ -283,7 +283,9 @@ static struct vsb_vm *new_vm(uint16_t domid, const struct vsb_entry *entry,
     memset(vm->uuid, 0, sizeof(vm->uuid));
     /* One that was forgotten has run, and may have written itself a label. */
     vm->doubtful = entry->mark;
-    vm->from_reset = (entry->at_reset || entry->at_loader) && !entry->mark;
+    /* Without marks one that was forgotten cannot be told from a new one. */
+    vm->from_reset = !vsb_arch.mark ||
+                     ((entry->at_reset || entry->at_loader) && !entry->mark);
     vm->grown = false;
     vm->born = now;
     vm->domid = domid;
