@@ -7,7 +7,7 @@ import { z } from 'zod';
 /** Names of user VMs become folders in L2, ssh host names, and parts of QEMU's `-name`. */
 export const vmNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
-/** Names that the program itself gives to VMs that have no other (src/console/hub/names.ts). */
+/** Names that the program itself gives to VMs that have no other (src/console/names.ts). */
 const madeName = /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/;
 
 /** What may stand for a console: a name, a UUID, or the beginning of one. */

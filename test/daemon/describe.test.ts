@@ -36,7 +36,7 @@ test('VMs with a configured name are there also when they are off, others while 
   l1.addVm({ slot: 2, uuid: uuid(1), doubtful: true });
   l1.addVm({ slot: 3 });
   await vi.waitFor(() => expect(hub.list()).toHaveLength(4));
-  expect(describeVms(named, hub).map(({ bytesIn, bytesOut, sessions, ...vm }) => vm)).toEqual([
+  expect(describeVms(named, hub)).toMatchObject([
     { name: 'db', uuid: uuid(1), state: 'running', slot: 0, hooked: true },
     { name: 'off', uuid: uuid(2), state: 'absent' },
     {

@@ -6,7 +6,7 @@ import { VsbError } from '../../base/errors.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import type { AttachRequest } from '../../contract/gateway.js';
 import type { ConsoleConnection } from '../connection.js';
-import { meantBy } from '../hub/names.js';
+import { meantBy } from '../names.js';
 import type { GatewayLogin } from './gateway-client.js';
 import type { GatewayAccess, InstanceAccess } from './instance-access.js';
 

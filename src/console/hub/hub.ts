@@ -11,7 +11,7 @@ import { EventEmitter } from 'node:events';
 
 import { VsbError } from '../../base/errors.js';
 import type { Link, VmRecord } from '../../link/index.js';
-import { longName, meantBy, shortName, slotName } from './names.js';
+import { longName, meantBy, shortName, slotName } from '../names.js';
 import { VmConsole } from './vm-console.js';
 
 const HISTORY_BYTES = 1024 * 1024;

@@ -3,10 +3,14 @@
  * that of the configuration, else a short one made of the UUID. A VM whose label is not known, doubtful, or
  * another one's too, has none, and is meant by its slot and generation, which no other ever gets.
  */
-import type { SlotAddress } from '../../link/index.js';
-
 /** Of a VM without a name; of any other beside it. */
-export function slotName({ slot, generation }: SlotAddress): string {
+export function slotName({
+  slot,
+  generation,
+}: {
+  readonly slot: number;
+  readonly generation: number;
+}): string {
   return `slot-${slot}-${generation}`;
 }
 
