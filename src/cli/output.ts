@@ -83,6 +83,8 @@ export function statusLines(
   }
   const lines = table(about);
   if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
+  const notes = status.vms.flatMap(labelNote);
+  if (notes.length > 0) lines.push('', ...notes);
   return lines;
 }
 
@@ -94,6 +96,17 @@ export function describeInterrupts({ mode, active, restarts }: IrqStatus): strin
 
 function describeLayers(layers: readonly LayerHealth[]): string {
   return layers.map(({ layer, state }) => `${layer} ${state}`).join(', ');
+}
+
+function labelNote({ name, uuid, label, claims, sharedWith = [] }: VmStatus): string[] {
+  if (label === undefined) return [];
+  if (label === 'shared') {
+    return [
+      `${name}: ${sharedWith.join(', ')} runs with its UUID ${uuid}, too; only one of them is it`,
+    ];
+  }
+  const says = claims === undefined ? 'it has none' : `it says ${claims}`;
+  return [`${name}: its UUID is doubtful (${says}), so no name stands for it`];
 }
 
 function vmTable(

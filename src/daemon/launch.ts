@@ -8,7 +8,7 @@ import { freshLog, keptLog } from '../machine/layer-log.js';
 import { planTestbed, type TestbedPlan } from '../machine/plan.js';
 import { QemuProcess, type QemuHandle } from '../machine/qemu-process.js';
 import type { Adoptable } from '../machine/resume.js';
-import type { Running, UpRequest } from '../machine/running.js';
+import { namedVms, type Running, type UpRequest } from '../machine/running.js';
 import { secretsOf } from '../machine/saved/choose.js';
 import type { Access } from '../machine/saved/store.js';
 import { incomingArguments } from '../machine/saved/transfer.js';
@@ -85,7 +85,7 @@ export function asRunning(
   log: (text: string) => void,
 ): Running {
   const { config } = launched.request;
-  const names = new Map(launched.plan.vms.map((vm) => [vm.uuid, vm.name]));
+  const names = new Map(namedVms(launched).map((vm) => [vm.uuid, vm.name]));
   return {
     ...launched,
     paths,

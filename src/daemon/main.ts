@@ -13,7 +13,7 @@ import { setIrqMode } from '../machine/interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../machine/leftovers.js';
 import { continueMachine, stopMachine } from '../machine/pause.js';
 import { findAdoptable } from '../machine/resume.js';
-import { vmConfigOf } from '../machine/running.js';
+import { vmNameOf } from '../machine/running.js';
 import { keepState } from '../machine/saved/keep.js';
 import { RotatingLog } from '../state/logs/rotating-log.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
@@ -144,10 +144,14 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();
-      vmConfigOf(running, request.vm);
-      return await accessOf(running).grant(request);
+      const vm = vmNameOf(running, request.vm);
+      return await accessOf(running).grant({ ...request, vm });
     },
-    'console.revoke': async (selector) => await accessOf(testbed.mustRun()).revoke(selector),
+    'console.revoke': async ({ vm, which }) => {
+      const running = testbed.mustRun();
+      // What was granted at a VM that is not there any more can be taken back, too.
+      return await accessOf(running).revoke({ vm: running.hub.nameOf(vm), which });
+    },
     'console.grants': () => Promise.resolve(accessOf(testbed.mustRun()).grants()),
     counters: async () => await countersOf(testbed.mustRun()),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({

@@ -84,7 +84,7 @@ async function withoutDaemon(
   return {
     ...emptyStatus(paths.name, state, reason, processes),
     ...(record === undefined ? {} : { accel: record.accel }),
-    vms: (record?.config.vms ?? []).map(({ name }) => ({
+    vms: [...(record?.config.vms ?? []), ...(record?.config.consoles ?? [])].map(({ name }) => ({
       name,
       state: 'absent',
       sessions: 0,

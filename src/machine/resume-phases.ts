@@ -164,7 +164,9 @@ function linkPeer(link: Link, vm: VmRecord): ScriptPeer & { end(): void } {
 /** The VM with that label, as soon as L1 has told of it. */
 async function vmOf(link: Link, uuid: string, signal: AbortSignal): Promise<VmRecord> {
   for (;;) {
-    const known = link.vms().find((vm) => vm.uuid === uuid && vm.state === 'running');
+    const known = link
+      .vms()
+      .find((vm) => vm.uuid === uuid && !vm.doubtful && vm.state === 'running');
     if (known !== undefined) return known;
     await once(link, 'vm', { signal });
   }

@@ -6,6 +6,7 @@ import { hintOfKnown } from '../base/suggest.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import type { Gateway } from '../console/gateway/gateway.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
+import { meantBy } from '../console/names.js';
 import type { AccelDecision } from '../host/accel.js';
 import type { QmpClient } from '../host/qmp.js';
 import { runRemote, type RunResult, type SshTarget } from '../host/ssh.js';
@@ -92,6 +93,35 @@ export interface Running {
   /** Who may use the consoles; there as soon as the gateway is. */
   access?: ConsoleAccess;
   management?: { readonly l1: SshTarget; readonly l2: SshTarget };
+}
+
+/** A VM whose name the configuration gives, whoever starts it. */
+export interface NamedVm {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+export function namedVms({ request, plan }: Pick<Running, 'request' | 'plan'>): NamedVm[] {
+  const own = plan.vms.map(({ name, uuid }) => ({ name, uuid }));
+  const uuids = new Set(own.map(({ uuid }) => uuid));
+  return [...own, ...request.config.consoles.filter(({ uuid }) => !uuids.has(uuid))];
+}
+
+/**
+ * The name of the VM that a word means: one with a configured name, whether it runs or not, or any that L1 knows.
+ *
+ * @throws VsbError E_VM_UNKNOWN, E_VM_AMBIGUOUS
+ */
+export function vmNameOf(running: Running, word: string): string {
+  const known = running.hub.find(word);
+  if (known !== undefined) return known.name;
+  const configured = namedVms(running);
+  const [meant, ...others] = meantBy(word, configured);
+  if (meant !== undefined && others.length === 0) return meant.name;
+  const names = [...configured, ...running.hub.list()].map(({ name }) => name);
+  throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${word}'`, {
+    hint: hintOfKnown(word, [...new Set(names)]),
+  });
 }
 
 /** @throws VsbError E_VM_UNKNOWN */

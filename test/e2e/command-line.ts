@@ -153,6 +153,8 @@ export interface Status {
     readonly state: string;
     readonly hooked?: boolean;
     readonly password?: string;
+    readonly label?: string;
+    readonly claims?: string;
     readonly bytesOut: number;
   }[];
 }

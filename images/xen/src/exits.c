@@ -364,7 +364,11 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
 
     /* Unlocked: nobody else has this vCPU run, and hence idle or not. */
     if ( vm )
+    {
         vm->vcpus[cache->index].idle = false;
+        if ( unlikely(vm->label_early) )
+            vsb_vm_find_label(v, vm);
+    }
 
     alternative_vcall(vsb_arch.decode, v, reason, &exit);
     switch ( exit.kind )

@@ -95,13 +95,19 @@ bool vsb_ultracall_wait(struct vcpu *v, struct vsb_line *line)
 
 void vsb_ultracall_wake(const struct vsb_vm *vm)
 {
+    unsigned int i;
     struct vcpu *v;
 
-    if ( !vsb_doorbell_line_due(vm) || !vm->nr_vcpus )
+    if ( !vsb_doorbell_line_due(vm) )
+        return;
+
+    for ( i = 0; i < vm->nr_vcpus && !vm->vcpus[i].v; i++ )
+        ;
+    if ( i == vm->nr_vcpus )
         return;
 
     smp_mb();
-    for_each_vcpu ( vm->vcpus[0].v->domain, v )
+    for_each_vcpu ( vm->vcpus[i].v->domain, v )
     {
         struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
 

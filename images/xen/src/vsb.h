@@ -53,7 +53,7 @@
 /* BREAKs that wait among the characters of the input ring. */
 #define VSB_BREAKS      16u
 
-/* Not run for this long: shown as silent, and its slot can be taken. */
+/* Not run for this long: shown as silent, and L2 can have its slot for another. */
 #define VSB_SILENT      SECONDS(10)
 
 enum vsb_state
@@ -109,6 +109,7 @@ struct vsb_vm_counters
 struct vsb_l3_vcpu
 {
     uint64_t vmcx;          /* address in L2 of its VMCB or VMCS */
+    uint64_t mark;          /* written there: see vm.c. 0: this entry is free */
     struct vcpu *v;         /* L2's vCPU that ran it last */
     bool halted;            /* its HLT is captured: @v is blocked */
     bool idle;              /* since its last HLT: it has nothing to do */
@@ -153,6 +154,10 @@ struct vsb_vm
     bool hooked;
     bool uuid_valid;
     uint8_t uuid[16];       /* RFC 4122 order; L2's word, so a label only */
+    bool from_reset;        /* seen from its first instruction on */
+    bool doubtful;          /* L3 could have written the label itself */
+    bool grown;             /* got a vCPU long after it was born */
+    s_time_t born;
     uint16_t domid;
     uint32_t generation;    /* of the slot */
     unsigned int nr_vcpus;
@@ -164,9 +169,11 @@ struct vsb_vm
     /*
      * The label is looked for at COM1 accesses, not before this time, by one
      * vCPU at a time. label_search changes when one begins, and when what it
-     * finds is not wanted any more.
+     * finds is not wanted any more. @label_early: at every exit, since the
+     * firmware of a new VM runs, and what runs after it could write a label.
      */
 #define VSB_LABEL_TRIES 60
+    bool label_early;
     s_time_t label_next;
     unsigned int label_tries;
     uint32_t label_search;
@@ -233,7 +240,10 @@ struct vsb_entry
 {
     uint64_t vmcx;
     uint64_t root;          /* 0: L2 does not use nested paging for it */
+    uint64_t mark;          /* what is where vsb_arch.mark() writes */
     bool at_reset;          /* about to execute the reset vector */
+    bool at_sipi;           /* about to execute what a startup IPI named */
+    bool at_loader;         /* where Xen has its firmware begin: no paging */
     bool injects;           /* L2 gives it an external interrupt: @vector */
     uint8_t vector;
 };
@@ -309,6 +319,11 @@ struct vsb_arch
     /* L2 enters L3. */
     void (*entry)(struct vcpu *v, const struct cpu_user_regs *regs,
                   struct vsb_entry *entry);
+    /*
+     * Write @mark into L2's VMCB or VMCS of the L3 vCPU that is entered, where L2
+     * writes nothing but zeroes, when it makes one. NULL: there is no such place.
+     */
+    void (*mark)(struct vcpu *v, uint64_t mark);
     /* Can L3's context be replaced by an exit that it did not make? */
     bool (*can_present)(const struct vcpu *v, const struct cpu_user_regs *regs);
     /*

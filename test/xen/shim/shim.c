@@ -22,6 +22,8 @@ unsigned int shim_kicks, shim_reads;
 uint8_t shim_memory[SHIM_MEMORY];
 void (*shim_on_read)(paddr_t address, unsigned int len);
 struct vcpu *shim_current;
+struct domain *shim_domains;
+int domlist_read_lock;
 struct shim_processor shim_cpu;
 void (*shim_on_block)(void);
 void (*shim_on_emulate)(void);
@@ -154,9 +156,12 @@ void kill_timer(struct timer *timer)
     timer->shim_killed = true;
 }
 
+/* Not of the sequence that a test's events come from. */
 unsigned int get_random(void)
 {
-    return shim_random();
+    static unsigned int state;
+
+    return state += 0x9e3779b9;
 }
 
 unsigned int xen_major_version(void)
@@ -172,6 +177,13 @@ unsigned int xen_minor_version(void)
 const char *xen_extra_version(void)
 {
     return ".5-shim";
+}
+
+bool nestedhvm_paging_mode_hap(const struct vcpu *v)
+{
+    CHECK(v);
+
+    return !shim_cpu.no_hap;
 }
 
 /* The walk and the copy take locks of Xen's: none of ours may be held. */
@@ -293,6 +305,50 @@ static bool complete(struct vcpu *v, struct cpu_user_regs *regs,
 
 static struct vsb_entry entry_now;
 
+/* What is in L2's VMCB12s, each at its address; as many as a test can have. */
+#define VMCBS_MAX 256
+static struct
+{
+    const struct domain *d;
+    uint64_t vmcx, mark;
+} vmcbs[VMCBS_MAX];
+
+static uint64_t *mark_of(const struct vcpu *v, uint64_t vmcx)
+{
+    unsigned int i;
+
+    for ( i = 0; vmcbs[i].d; i++ )
+    {
+        CHECK(i < VMCBS_MAX - 1);
+        if ( vmcbs[i].d == v->domain && vmcbs[i].vmcx == vmcx )
+            return &vmcbs[i].mark;
+    }
+
+    vmcbs[i].d = v->domain;
+    vmcbs[i].vmcx = vmcx;
+
+    return &vmcbs[i].mark;
+}
+
+static void mark(struct vcpu *v, uint64_t mark)
+{
+    CHECK(v == shim_current && mark);
+    *mark_of(v, entry_now.vmcx) = mark;
+}
+
+void shim_new_vmcb(const struct vcpu *v, uint64_t vmcx)
+{
+    *mark_of(v, vmcx) = 0;
+}
+
+void shim_identify(struct vcpu *v, const struct vsb_entry *entry)
+{
+    shim_current = v;
+    entry_now = *entry;
+    entry_now.mark = *mark_of(v, entry->vmcx);
+    vsb_vm_identify(v, &entry_now);
+}
+
 static void entry(struct vcpu *v, const struct cpu_user_regs *regs,
                   struct vsb_entry *entry)
 {
@@ -356,6 +412,7 @@ static const struct vsb_arch shim_arch = {
     .decode = decode,
     .complete = complete,
     .entry = entry,
+    .mark = mark,
     .can_present = can_present,
     .present = present,
     .can_inject = can_inject,
@@ -481,6 +538,7 @@ void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector)
 {
     shim_current = v;
     entry_now = *entry;
+    entry_now.mark = *mark_of(v, entry->vmcx);
     entry_now.injects = vector;
     entry_now.vector = vector;
     v->arch.hvm.nvcpu.nv_guestmode = true;
@@ -550,6 +608,8 @@ void shim_reset(void)
     memset(vsb_vms, 0, sizeof(vsb_vms));
     memset(&vsb_count, 0, sizeof(vsb_count));
     memset(shim_memory, 0, sizeof(shim_memory));
+    memset(vmcbs, 0, sizeof(vmcbs));
+    shim_domains = NULL;
     vsb_halt_default = VSB_HALT_ADAPTIVE;
     vsb_irq_mode = VSB_IRQ_DOORBELL;
     shim_on_read = NULL;

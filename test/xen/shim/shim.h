@@ -54,6 +54,7 @@ struct shim_processor
     unsigned int exceptions;
     unsigned int halted, resumed; /* these operations, or their timer */
     unsigned int mode, cpl; /* of L2 */
+    bool no_hap;            /* L2 uses no nested paging */
 };
 extern struct shim_processor shim_cpu;
 /* Called before a string instruction is emulated, if set. */
@@ -101,6 +102,10 @@ bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val);
 bool shim_fault(struct vcpu *v, paddr_t gpa);
 /* L3 writes to its xAPIC's EOI register. False: L2 gets it. */
 bool shim_eoi(struct vcpu *v);
+/* L2 has zeroed the page of a VMCB12, and makes another vCPU's of it. */
+void shim_new_vmcb(const struct vcpu *v, uint64_t vmcx);
+/* L2 enters L3: vsb_vm_identify(), with what is in the VMCB12. */
+void shim_identify(struct vcpu *v, const struct vsb_entry *entry);
 /* L2 enters L3; with this interrupt if it is not 0. */
 void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector);
 /* L3 is about to be entered. What L2 sees written to IER, or that there is none. */

@@ -42,6 +42,14 @@
         x_ < y_ ? x_ : y_;                  \
     })
 
+#define max(x, y)                           \
+    ({                                      \
+        const typeof(x) x_ = (x);           \
+        const typeof(y) y_ = (y);           \
+        (void)(&x_ == &y_);                 \
+        x_ > y_ ? x_ : y_;                  \
+    })
+
 #define min_t(type, x, y)                   \
     ({                                      \
         type x_ = (x);                      \

@@ -52,7 +52,14 @@ struct domain
         } hvm;
     } arch;
     struct vcpu *shim_vcpus;    /* the first one */
+    struct domain *next_in_list;
 };
+
+/* All of them, as far as the test says. */
+extern struct domain *shim_domains;
+extern int domlist_read_lock;
+#define for_each_domain(d) \
+    for ( (d) = shim_domains; (d); (d) = (d)->next_in_list )
 
 struct vmcb_struct;
 
