@@ -279,6 +279,8 @@ static void recycled(void)
            "a new VMCB12 at the address of one, on its root: a new user VM");
     for ( i = 0; i < 500; i++ )
     {
+        /* So many a second, and no more. */
+        pass(MILLISECS(250));
         drain();
         shim_new_vmcb(&cpus[0], VMCB(0));
         c = boot(&cpus[0], VMCB(0), ROOT(0));

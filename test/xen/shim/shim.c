@@ -306,7 +306,7 @@ static bool complete(struct vcpu *v, struct cpu_user_regs *regs,
 static struct vsb_entry entry_now;
 
 /* What is in L2's VMCB12s, each at its address; as many as a test can have. */
-#define VMCBS_MAX 256
+#define VMCBS_MAX 4096
 static struct
 {
     const struct domain *d;
