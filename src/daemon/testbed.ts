@@ -1,6 +1,6 @@
 /**
- * The running testbed of one instance: QEMU, its QMP connection, the link, the hub of consoles, the
- * SSH gateway. Boots it in phases, notices when QEMU dies, takes everything down in order.
+ * The running testbed of one instance: the machine of L0, the link, the hub of consoles, the
+ * SSH gateway. Boots it in phases, notices when the machine dies, takes everything down in order.
  */
 import { rm } from 'node:fs/promises';
 
@@ -10,14 +10,16 @@ import { ConsoleHub } from '../console/hub/hub.js';
 import type { InstanceState, InstanceStatus } from '../contract/control.js';
 import type { DaemonEvent, WarmEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
-import { AdoptedQemu } from '../machine/adopted-qemu.js';
 import { assembleBootFiles } from '../machine/assemble.js';
 import { bootPhases } from '../machine/boot-phases.js';
 import { collectEvidence } from '../machine/evidence.js';
+import { AdoptedProcess } from '../machine/l0/adopted-process.js';
+import type { L0Machine } from '../machine/l0/machine.js';
+import { machineOf } from '../machine/l0/make.js';
+import { StartedProcess, describeExit } from '../machine/l0/process.js';
 import { freshLog, keptLog, type LayerLog } from '../machine/layer-log.js';
 import { runPhases, type Phase } from '../machine/phases.js';
 import { planTestbed, type TestbedPlan } from '../machine/plan.js';
-import { QemuProcess, describeExit, endQemu, type QemuHandle } from '../machine/qemu-process.js';
 import { resumePhases } from '../machine/resume-phases.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
@@ -86,7 +88,7 @@ export class Testbed {
     return this.status();
   }
 
-  /** Ends QEMU and everything that belongs to it; a boot under way is aborted, and says `why` to who waits for it. */
+  /** Ends the machine and everything that belongs to it; a boot under way is aborted, and says `why` to who waits for it. */
   async down(
     why = new VsbError('E_TERMINATED', 'the testbed was taken down by another command'),
   ): Promise<void> {
@@ -117,7 +119,7 @@ export class Testbed {
   }
 
   /**
-   * Takes a QEMU over whose daemon is gone. Where that fails, QEMU is left as it is.
+   * Takes a machine over whose daemon is gone. Where that fails, it is left as it is.
    *
    * @throws VsbError what does not answer
    */
@@ -131,9 +133,10 @@ export class Testbed {
       paths,
       config.vms.map((vm) => vm.name),
     );
-    const handle = new AdoptedQemu(qemu);
+    const handle = new AdoptedProcess(qemu);
+    const machine = machineOf(accel.accel, handle, paths, this.#log);
     const running = await this.#hold({
-      ...{ request, plan, secrets, qemu: handle },
+      ...{ request, plan, secrets, machine },
       l0: keptLog(paths.qemuLog),
       l1: keptLog(paths.l1Log),
       l2: keptLog(paths.l2Log),
@@ -144,13 +147,13 @@ export class Testbed {
     try {
       await connectAdopted(running, resume);
       await this.#isUp(running, since);
-      this.#log(`took over QEMU ${qemu.pid}`);
+      this.#log(`took over ${machine.make} ${qemu.pid}`);
     } catch (error) {
       this.#running = undefined;
       handle.release();
-      running.failed.abort(new VsbError('E_TERMINATED', 'QEMU could not be taken over'));
+      running.failed.abort(new VsbError('E_TERMINATED', `${machine.make} could not be taken over`));
       await this.#release(running);
-      running.qmp?.close();
+      machine.release();
       closeLogs(running);
       this.#state = 'stopped';
       throw error;
@@ -234,7 +237,7 @@ export class Testbed {
       now: () => performance.now(),
       signs: async () => await life.look(running),
       evidence: async () => {
-        if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
+        if (!running.machine.isOpen) return {};
         this.#log('a layer has failed: keeping where it stands');
         try {
           return { evidence: await collectEvidence(running, running.request.keepFailed, signal) };
@@ -261,17 +264,17 @@ export class Testbed {
       this.#running = undefined;
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
       await this.#release(running);
-      await endQemu(running.qemu, running.qmp);
+      await running.machine.end();
       closeLogs(running);
     }
     try {
       await removeResume(this.#paths);
-      for (const socket of qemuSockets(this.#paths)) await rm(socket, { force: true });
+      for (const socket of machineSockets(this.#paths)) await rm(socket, { force: true });
       // Holds dom0's host key and the password hashes.
       await rm(this.#paths.bootDir, { recursive: true, force: true });
       await writeProcesses(this.#paths, { daemon: this.#self });
     } catch (error) {
-      // QEMU has ended; a full disk must not keep the rest from ending too.
+      // The machine has ended; a full disk must not keep the rest from ending too.
       this.#log(`taking down: ${messageOf(error)}`);
     }
     this.#last = undefined;
@@ -316,7 +319,7 @@ export class Testbed {
       ...(about === undefined ? {} : { accel: about.request.accel }),
       processes: {
         daemon: this.#self.pid,
-        ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
+        ...(running === undefined ? {} : { qemu: running.machine.process.identity.pid }),
       },
       ...(running === undefined ? {} : describeRunning(running)),
       vms: about === undefined ? [] : describeVms(about.plan, running?.hub),
@@ -337,7 +340,7 @@ export class Testbed {
     );
   }
 
-  /** Lays out the files and starts QEMU; from here on `down` has something to end. */
+  /** Lays out the files and starts the machine; from here on `down` has something to end. */
   async #start(request: UpRequest, signal: AbortSignal, resumed?: Access): Promise<Running> {
     const paths = this.#paths;
     const { config, accel, images } = request;
@@ -351,33 +354,42 @@ export class Testbed {
       schemaVersion: 1,
       name: paths.name,
       createdAt: new Date().toISOString(),
-      accel: { accel: accel.accel, why: accel.why },
+      accel: { accel: accel.accel, vendor: accel.vendor, why: accel.why },
       config,
     });
     await ensurePrivateDirectory(paths.bootDir);
-    await assembleBootFiles({ paths, config, plan, secrets, images, signal });
-    for (const socket of qemuSockets(paths)) await rm(socket, { force: true });
+    await assembleBootFiles({
+      paths,
+      config,
+      cpu: accel.cpu.argument,
+      plan,
+      secrets,
+      images,
+      signal,
+    });
+    for (const socket of machineSockets(paths)) await rm(socket, { force: true });
     signal.throwIfAborted();
     const l0 = freshLog(paths.qemuLog);
     const l1 = freshLog(paths.l1Log);
     const l2 = freshLog(paths.l2Log);
-    let qemu: QemuProcess;
+    let process: StartedProcess;
     try {
-      qemu = await QemuProcess.start(
-        resumed === undefined ? plan.qemu : withIncoming(plan.qemu, paths),
+      process = await StartedProcess.start(
+        resumed === undefined ? plan.machine : withIncoming(plan.machine, paths),
         l0,
       );
     } catch (error) {
       for (const log of [l0, l1, l2]) log.close();
       throw error;
     }
-    return await this.#hold({ request, plan, secrets, qemu, l0, l1, l2 });
+    const machine = machineOf(accel.accel, process, paths, this.#log);
+    return await this.#hold({ request, plan, secrets, machine, l0, l1, l2 });
   }
 
-  /** QEMU runs: what belongs to it from now on. */
+  /** The machine runs: what belongs to it from now on. */
   async #hold(parts: HeldParts): Promise<Running> {
     const paths = this.#paths;
-    const { request, plan, qemu, l1, l2 } = parts;
+    const { request, plan, machine, l1, l2 } = parts;
     const { config } = request;
     const names = new Map(plan.vms.map((vm) => [vm.uuid, vm.name]));
     const running: Running = {
@@ -394,8 +406,8 @@ export class Testbed {
     };
     this.#running = running;
     this.#last = { request, plan };
-    await writeProcesses(paths, { daemon: this.#self, qemu: qemu.identity });
-    void qemu.exited.then(async () => await this.#onQemuExit(running));
+    await writeProcesses(paths, { daemon: this.#self, qemu: machine.process.identity });
+    void machine.process.exited.then(async () => await this.#onMachineExit(running));
     this.#watch(running, 'L1', l1);
     this.#watch(running, 'L2', l2);
     return running;
@@ -426,10 +438,11 @@ export class Testbed {
     this.#state = 'broken';
   }
 
-  /** QEMU ended although nobody asked it to. */
-  async #onQemuExit(running: Running): Promise<void> {
-    if (this.#running !== running || running.qemu.exit === undefined) return;
-    const reason = `QEMU ${describeExit(running.qemu.exit)}`;
+  /** The machine ended although nobody asked it to. */
+  async #onMachineExit(running: Running): Promise<void> {
+    const { make, process } = running.machine;
+    if (this.#running !== running || process.exit === undefined) return;
+    const reason = `${make} ${describeExit(process.exit)}`;
     running.failed.abort(
       new VsbError('E_QEMU_EXITED', reason, {
         layer: 'L0',
@@ -448,7 +461,7 @@ export class Testbed {
     );
   }
 
-  /** Ends the daemon's own ends: gateway (which tells its sessions), consoles, link, QMP. */
+  /** Ends the daemon's own ends: gateway (which tells its sessions), consoles, link. */
   async #release(running: Running): Promise<void> {
     running.hub.close();
     running.interrupts?.close();
@@ -467,9 +480,9 @@ function busyError(name: string, state: TestbedState): VsbError {
       });
 }
 
-/** What a testbed has as soon as its QEMU runs. */
+/** What a testbed has as soon as its machine runs. */
 type HeldParts = Pick<Running, 'request' | 'plan' | 'secrets' | 'l0' | 'l1' | 'l2'> & {
-  readonly qemu: QemuHandle;
+  readonly machine: L0Machine;
 };
 /** Keeps the state that the next `up` begins with. That it cannot be kept is no reason to fail. */
 async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent> {
@@ -485,15 +498,18 @@ async function keptState(running: Running, signal: AbortSignal): Promise<WarmEve
   }
 }
 
-function withIncoming(qemu: TestbedPlan['qemu'], paths: InstancePaths): TestbedPlan['qemu'] {
+function withIncoming(
+  machine: TestbedPlan['machine'],
+  paths: InstancePaths,
+): TestbedPlan['machine'] {
   const incoming = incomingArguments(paths.stateSocket);
-  return { ...qemu, arguments: [...qemu.arguments, ...incoming] };
+  return { ...machine, arguments: [...machine.arguments, ...incoming] };
 }
 
 function closeLogs({ l0, l1, l2 }: Running): void {
   for (const log of [l0, l1, l2]) log.close();
 }
 
-function qemuSockets(paths: InstancePaths): string[] {
+function machineSockets(paths: InstancePaths): string[] {
   return socketPathsOf(paths).filter((path) => path !== paths.controlSocket);
 }

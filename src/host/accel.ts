@@ -1,20 +1,30 @@
-/** Which accelerator L0's QEMU runs with, and why: a decision made from findings, apart from finding them. */
+/** Which machine L0 is, and why: a decision made from findings, apart from finding them. */
 import { VsbError } from '../base/errors.js';
-import type { AccelChoice } from '../config/schema.js';
+import type { accels, Config, CpuChoice, vendors } from '../config/schema.js';
+import { whyNotOnBochs } from './bochs.js';
 import { kvmCpuModel, tcgCpuModel, type CpuFeatures, type CpuModel } from './cpu-model.js';
 import { setParameter, type KvmFinding } from './kvm.js';
 
-export type Accel = 'kvm' | 'tcg';
+/** What runs it: QEMU with KVM or TCG, or Bochs. */
+export type Accel = (typeof accels)[number];
+/** Whose virtualization L1 finds: AMD's SVM or Intel's VMX. */
+export type Vendor = (typeof vendors)[number];
 
 export interface AccelDecision {
   readonly accel: Accel;
+  readonly vendor: Vendor;
   /** One sentence for people. */
   readonly why: string;
   /** The CPU of L0's machine. */
   readonly cpu: CpuModel;
 }
 
-/** What keeps KVM from being used. */
+/** Whether its processor is a program: it speculates nothing, and code that changes costs it more than others. */
+export function isEmulated(accel: Accel): boolean {
+  return accel !== 'kvm';
+}
+
+/** What keeps an accelerator from being used. */
 export interface Obstacle {
   /** Half a sentence. */
   readonly reason: string;
@@ -25,19 +35,31 @@ export interface Obstacle {
 /** What TCG is always good for: it emulates SVM with nested paging. */
 const tcgSentence = 'TCG emulates SVM in software';
 
+/** A processor that Bochs can be, as a processor of L0's machine. */
+const bochsCpu: Readonly<Record<Vendor, CpuModel>> = {
+  amd: { argument: 'ryzen', summary: "Bochs' ryzen: SVM with nested paging" },
+  intel: { argument: 'corei7_haswell_4770', summary: "Bochs' corei7_haswell_4770: VMX with EPT" },
+};
+
+/** Whether KVM has to be looked at before {@link decideAccel}. */
+export function asksKvm({ accel, cpu }: Pick<Config, 'accel' | 'cpu'>): boolean {
+  return accel === 'kvm' || (accel === 'auto' && cpu !== 'intel');
+}
+
 /**
  * Decides.
  *
- * @throws VsbError E_ACCEL when `kvm` was asked for and cannot work
+ * @throws VsbError E_ACCEL when what was asked for cannot work, with the reason and what helps
  */
-export function decideAccel(choice: AccelChoice, kvm: KvmFinding | undefined): AccelDecision {
-  const cpu = tcgCpuModel();
-  if (choice === 'tcg') return { accel: 'tcg', why: `tcg was asked for; ${tcgSentence}`, cpu };
+export function decideAccel(config: Config, kvm: KvmFinding | undefined): AccelDecision {
+  const { accel: choice, cpu: vendor } = config;
+  if (choice === 'bochs' || (choice === 'auto' && vendor === 'intel')) return decideBochs(config);
+  if (choice === 'tcg') return decideTcg(vendor);
   if (kvm === undefined) throw new TypeError('KVM must have been looked at');
-  const usable = usableFeatures(kvm);
+  const usable = vendor === 'intel' ? intelUnderKvm : usableFeatures(kvm);
   if (!('reason' in usable)) {
     const why = 'KVM offers its guests SVM with nested paging';
-    return { accel: 'kvm', why, cpu: kvmCpuModel(usable) };
+    return { accel: 'kvm', vendor: 'amd', why, cpu: kvmCpuModel(usable) };
   }
   const { reason, remedy } = usable;
   if (choice === 'kvm') {
@@ -45,8 +67,40 @@ export function decideAccel(choice: AccelChoice, kvm: KvmFinding | undefined): A
       hint: `${remedy} TCG does without it (--accel tcg).`,
     });
   }
-  return { accel: 'tcg', why: `${reason}; ${tcgSentence}`, cpu };
+  return { accel: 'tcg', vendor: 'amd', why: `${reason}; ${tcgSentence}`, cpu: tcgCpuModel() };
 }
+
+function decideTcg(vendor: CpuChoice): AccelDecision {
+  if (vendor === 'intel') {
+    throw new VsbError('E_ACCEL', 'TCG was asked for, and it does not emulate VMX', {
+      hint: '`--cpu intel` without --accel takes Bochs, which does.',
+    });
+  }
+  const why = `tcg was asked for; ${tcgSentence}`;
+  return { accel: 'tcg', vendor: 'amd', why, cpu: tcgCpuModel() };
+}
+
+function decideBochs(config: Config): AccelDecision {
+  const obstacle = whyNotOnBochs(config);
+  if (obstacle !== undefined) {
+    throw new VsbError('E_ACCEL', `Bochs cannot run this testbed: ${obstacle.reason}`, {
+      hint: obstacle.remedy,
+    });
+  }
+  const vendor = config.cpu === 'intel' ? 'intel' : 'amd';
+  const emulates = vendor === 'intel' ? 'VMX with EPT' : 'SVM with nested paging';
+  const why =
+    config.accel === 'bochs'
+      ? `bochs was asked for; it emulates ${emulates}`
+      : `an Intel processor was asked for, and Bochs emulates ${emulates}`;
+  return { accel: 'bochs', vendor, why, cpu: bochsCpu[vendor] };
+}
+
+/** What a KVM host would have to be seen with first. */
+const intelUnderKvm: Obstacle = {
+  reason: 'VMX of a real processor was never run with this program',
+  remedy: '`--cpu intel` without --accel takes Bochs, which emulates it.',
+};
 
 const nothingHelps =
   'Nothing on this host helps, whatever the parameters of its KVM; docs/hosts.md tells which hosts do.';
