@@ -151,8 +151,10 @@ export async function dryRun(context: CliContext, options: UpOptions): Promise<v
   const accel = decideAccel(config, kvm);
   const plan = planTestbed(paths, config, accel);
   if (options.json) {
-    const { make: _, remedy: __, ...machine } = plan.machine;
-    printJson(context, { schemaVersion: 1, name: paths.name, accel, ...plan, qemu: machine });
+    const { machine, ...layers } = plan;
+    const { program, arguments: words, workingDirectory } = machine;
+    const qemu = { program, arguments: words, workingDirectory };
+    printJson(context, { schemaVersion: 1, name: paths.name, accel, qemu, ...layers });
     return;
   }
   const commandLine = (words: readonly string[]): string =>

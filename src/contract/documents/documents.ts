@@ -46,6 +46,7 @@ const planSchema = z.object({
   schemaVersion: version,
   name: z.string(),
   accel: accelSchema,
+  /** What runs L0's machine, also where that is Bochs. */
   qemu: z.object({
     program: z.string(),
     arguments: z.array(z.string()),

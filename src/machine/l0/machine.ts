@@ -50,5 +50,5 @@ export interface L0Machine {
 
 export interface Evidence {
   readonly file: string;
-  content(): Promise<string>;
+  readonly content: () => Promise<string>;
 }
