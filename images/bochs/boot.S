@@ -1,5 +1,5 @@
 /*
- * What starts L1 where no boot loader does: an option ROM, which Bochs' BIOS calls when it has set the machine up. The images lie in
+ * What starts L1 where no boot loader does: in the place of a display's ROM, which Bochs' BIOS calls when it has set the machine up. The images lie in
  * memory already. It enters protected mode without paging and jumps to the hypervisor, as a loader by the Multiboot specification,
  * version 0.6.96, section 3.2, does. The first two words at HANDOVER are the address of the multiboot information and the entry.
  */

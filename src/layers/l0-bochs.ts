@@ -38,8 +38,7 @@ export const bochsSockets = [
 /** In the order in which Bochs opens their ports. */
 export const forwardedAddresses: readonly string[] = [l1Address, l2Address];
 
-/** Known to images/bochs/build: the option ROM, and where it looks for what a loader hands over. */
-const romAddress = 0xd0000;
+/** Known to images/bochs/build: where the option ROM looks for what a loader hands over. */
 const handoverAddress = 0xff0000;
 /** Behind it, so that Xen, which lies below 16 MiB, has room. */
 const modulesAddress = 0x400_0000;
@@ -91,7 +90,8 @@ export function bochsConfig(inputs: BochsInputs): string {
     `cpu: model=${cpu}, count=1, ips=200000000, reset_on_triple_fault=0, ignore_bad_msrs=1`,
     `memory: guest=${memory}, host=${memory}`,
     `romimage: file=${bochsFiles.bios}, options=fastboot`,
-    `optromimage1: file=${bochsFiles.bootRom}, address=${hex(romAddress)}`,
+    // In the place of the display's, which the BIOS calls as soon as it has set the machine up.
+    `vgaromimage: file=${bochsFiles.bootRom}`,
     ...images.map(
       ({ file, at }, index) => `optramimage${index + 1}: file=${file}, address=${hex(at)}`,
     ),
