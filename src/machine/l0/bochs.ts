@@ -99,7 +99,7 @@ export class BochsMachine implements L0Machine {
   }
 
   release(): void {
-    // There is no connection.
+    this.process.release();
   }
 
   async end(): Promise<void> {

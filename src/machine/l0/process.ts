@@ -26,6 +26,8 @@ export interface MachineProcess {
   readonly exit: MachineExit | undefined;
   /** Ends it: SIGTERM, after `graceMs` SIGKILL. */
   stop(graceMs: number): Promise<void>;
+  /** Looks at it no more; it goes on. */
+  release(): void;
 }
 
 export class StartedProcess implements MachineProcess {
@@ -83,6 +85,10 @@ export class StartedProcess implements MachineProcess {
 
   get exit(): MachineExit | undefined {
     return this.#exit;
+  }
+
+  release(): void {
+    // The kernel tells when it ends; nobody has to look.
   }
 
   async stop(graceMs: number): Promise<void> {

@@ -126,6 +126,7 @@ export class QemuMachine implements L0Machine {
 
   release(): void {
     this.#qmp?.close();
+    this.process.release();
   }
 
   async end(): Promise<void> {

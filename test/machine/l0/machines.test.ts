@@ -98,6 +98,7 @@ describe('QemuMachine', () => {
       identity,
       exited: new Promise<never>(() => undefined),
       exit: undefined,
+      release: () => undefined,
       stop: () => Promise.resolve(void child.kill('SIGKILL')),
     };
     const stateSocket = join(directory, 'state.sock');
