@@ -2,7 +2,13 @@
 import { VsbError } from '../base/errors.js';
 import type { accels, Config, CpuChoice, vendors } from '../config/schema.js';
 import { whyNotOnBochs } from './bochs.js';
-import { kvmCpuModel, tcgCpuModel, type CpuFeatures, type CpuModel } from './cpu-model.js';
+import {
+  kvmCpuModel,
+  kvmIntelCpuModel,
+  tcgCpuModel,
+  type CpuFeatures,
+  type CpuModel,
+} from './cpu-model.js';
 import { setParameter, type KvmFinding } from './kvm.js';
 
 /** What runs it: QEMU with KVM or TCG, or Bochs. */
@@ -42,8 +48,8 @@ const bochsCpu: Readonly<Record<Vendor, CpuModel>> = {
 };
 
 /** Whether KVM has to be looked at before {@link decideAccel}. */
-export function asksKvm({ accel, cpu }: Pick<Config, 'accel' | 'cpu'>): boolean {
-  return accel === 'kvm' || (accel === 'auto' && cpu !== 'intel');
+export function asksKvm({ accel }: Pick<Config, 'accel'>): boolean {
+  return accel === 'kvm' || accel === 'auto';
 }
 
 /**
@@ -53,20 +59,26 @@ export function asksKvm({ accel, cpu }: Pick<Config, 'accel' | 'cpu'>): boolean 
  */
 export function decideAccel(config: Config, kvm: KvmFinding | undefined): AccelDecision {
   const { accel: choice, cpu: vendor } = config;
-  if (choice === 'bochs' || (choice === 'auto' && vendor === 'intel')) return decideBochs(config);
+  if (choice === 'bochs') return decideBochs(config, 'bochs was asked for');
   if (choice === 'tcg') return decideTcg(vendor);
   if (kvm === undefined) throw new TypeError('KVM must have been looked at');
-  const usable = vendor === 'intel' ? intelUnderKvm : usableFeatures(kvm);
+  const intel = vendor === 'intel';
+  const usable = intel ? usableVmx(kvm) : usableFeatures(kvm);
   if (!('reason' in usable)) {
-    const why = 'KVM offers its guests SVM with nested paging';
-    return { accel: 'kvm', vendor: 'amd', why, cpu: kvmCpuModel(usable) };
+    return intel
+      ? { accel: 'kvm', vendor, why: vmxSentence, cpu: kvmIntelCpuModel(usable) }
+      : { accel: 'kvm', vendor: 'amd', why: svmSentence, cpu: kvmCpuModel(usable) };
   }
   const { reason, remedy } = usable;
   if (choice === 'kvm') {
+    const instead = intel
+      ? 'Bochs does without it (--accel bochs).'
+      : 'TCG does without it (--accel tcg).';
     throw new VsbError('E_ACCEL', `KVM was asked for and cannot be used here: ${reason}`, {
-      hint: `${remedy} TCG does without it (--accel tcg).`,
+      hint: `${remedy} ${instead}`,
     });
   }
+  if (intel) return decideBochs(config, reason);
   return { accel: 'tcg', vendor: 'amd', why: `${reason}; ${tcgSentence}`, cpu: tcgCpuModel() };
 }
 
@@ -80,7 +92,7 @@ function decideTcg(vendor: CpuChoice): AccelDecision {
   return { accel: 'tcg', vendor: 'amd', why, cpu: tcgCpuModel() };
 }
 
-function decideBochs(config: Config): AccelDecision {
+function decideBochs(config: Config, because: string): AccelDecision {
   const obstacle = whyNotOnBochs(config);
   if (obstacle !== undefined) {
     throw new VsbError('E_ACCEL', `Bochs cannot run this testbed: ${obstacle.reason}`, {
@@ -89,18 +101,40 @@ function decideBochs(config: Config): AccelDecision {
   }
   const vendor = config.cpu === 'intel' ? 'intel' : 'amd';
   const emulates = vendor === 'intel' ? 'VMX with EPT' : 'SVM with nested paging';
-  const why =
-    config.accel === 'bochs'
-      ? `bochs was asked for; it emulates ${emulates}`
-      : `an Intel processor was asked for, and Bochs emulates ${emulates}`;
+  const why = `${because}; Bochs emulates ${emulates}`;
   return { accel: 'bochs', vendor, why, cpu: bochsCpu[vendor] };
 }
 
-/** What a KVM host would have to be seen with first. */
-const intelUnderKvm: Obstacle = {
-  reason: 'VMX of a real processor was never run with this program',
-  remedy: '`--cpu intel` without --accel takes Bochs, which emulates it.',
-};
+const svmSentence = 'KVM offers its guests SVM with nested paging';
+const vmxSentence = 'KVM offers its guests VMX with EPT; no such host has been at hand to try it';
+
+/** What KVM's guests have of VMX, where that is enough for L1; else what is missing. Asked only where an Intel processor is wanted. */
+export function usableVmx(kvm: KvmFinding): CpuFeatures | Obstacle {
+  if (!kvm.usable) return kvm;
+  const { features, module } = kvm;
+  const has = (name: string): boolean => features.get(name) === true;
+  const helps = (parameter: 'nested' | 'ept' | 'unrestricted_guest'): string =>
+    module?.name === 'kvm_intel' && module[parameter] === false
+      ? setParameter(module, `${parameter}=1`, ...(parameter === 'nested' ? [] : ['nested=1']))
+      : nothingHelps;
+  if (!has('vmx')) {
+    const reason =
+      module?.nested === false
+        ? `KVM offers its guests no VMX (${module.name} runs with nested=0)`
+        : 'KVM offers its guests no VMX';
+    return { reason, remedy: helps('nested') };
+  }
+  if (!has('vmx-ept')) {
+    const reason = 'KVM offers its guests VMX without EPT, which Xen needs to run L2';
+    return { reason, remedy: helps('ept') };
+  }
+  if (!has('vmx-unrestricted-guest')) {
+    const reason =
+      'KVM offers its guests VMX without unrestricted guests, which the firmware of user VMs needs';
+    return { reason, remedy: helps('unrestricted_guest') };
+  }
+  return features;
+}
 
 const nothingHelps =
   'Nothing on this host helps, whatever the parameters of its KVM; docs/hosts.md tells which hosts do.';

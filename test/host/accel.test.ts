@@ -5,13 +5,15 @@ import type { Config } from '../../src/config/schema.js';
 import { asksKvm, decideAccel } from '../../src/host/accel.js';
 import type { KvmFinding, KvmModule } from '../../src/host/kvm.js';
 
+const known = ['svm', 'npt', 'vmx', 'vgif'];
 const offering = (names: readonly string[], module?: KvmModule): KvmFinding => ({
   usable: true,
-  features: new Map(['svm', 'npt', 'vmx', 'vgif'].map((name) => [name, names.includes(name)])),
+  features: new Map([...known, ...names].map((name) => [name, names.includes(name)])),
   module,
 });
 const config = (wanted: Partial<Config>): Config => ({ ...parseConfig('{}', 'f'), ...wanted });
 const amd = { name: 'kvm_amd', loadable: true, nested: true, npt: true } as const;
+const intel = { name: 'kvm_intel', loadable: true, nested: true, ept: true } as const;
 const remedyNothing = /^Nothing on this host helps/;
 
 /** What keeps KVM from being used, with what the reader is told. */
@@ -91,19 +93,67 @@ describe('decideAccel', () => {
   });
 
   it.each([
-    ['an Intel processor', { cpu: 'intel' }, 'intel', /Intel processor was asked for/],
-    ['bochs', { accel: 'bochs' }, 'amd', /^bochs was asked for; it emulates SVM/],
-    ['both', { accel: 'bochs', cpu: 'intel' }, 'intel', /^bochs was asked for; it emulates VMX/],
-  ] as const)('takes Bochs where it is asked for: %s', (_, wanted, vendor, why) => {
-    expect(asksKvm(config(wanted))).toBe(false);
-    const decision = decideAccel(config(wanted), undefined);
-    expect(decision).toMatchObject({ accel: 'bochs', vendor });
-    expect(decision.why).toMatch(why);
+    ['bochs', { accel: 'bochs' }, 'amd', /^bochs was asked for; Bochs emulates SVM/],
+    ['and Intel', { accel: 'bochs', cpu: 'intel' }, 'intel', /^bochs was asked for; .* VMX/],
+  ] as const)(
+    'takes Bochs where it is asked for, and does not look: %s',
+    (_, wanted, vendor, why) => {
+      expect(asksKvm(config(wanted))).toBe(false);
+      const decision = decideAccel(config(wanted), undefined);
+      expect(decision).toMatchObject({ accel: 'bochs', vendor });
+      expect(decision.why).toMatch(why);
+    },
+  );
+
+  it('takes KVM for an Intel processor where its guests have VMX with EPT', () => {
+    const features = ['vmx', 'vmx-ept', 'vmx-unrestricted-guest', 'vmx-pml'];
+    const decision = decideAccel(config({ cpu: 'intel' }), offering(features, intel));
+    expect(decision).toMatchObject({ accel: 'kvm', vendor: 'intel' });
+    expect(decision.cpu.argument).toMatch(/^host,\+vmx,\+vmx-ept,.*-vmx-pml/);
+  });
+
+  const vmxObstacles: readonly [what: string, KvmFinding, reason: RegExp, remedy: RegExp][] = [
+    ['no KVM', { usable: false, reason: 'closed', remedy: 'Open it.' }, /closed/, /^Open it\./],
+    [
+      'nested=0',
+      offering([], { ...intel, nested: false }),
+      /no VMX \(kvm_intel runs with nested=0\)/,
+      /modprobe kvm_intel nested=1/,
+    ],
+    [
+      'ept=0',
+      offering(['vmx'], { ...intel, ept: false }),
+      /VMX without EPT/,
+      /modprobe kvm_intel ept=1 nested=1/,
+    ],
+    ['a processor without EPT', offering(['vmx'], intel), /VMX without EPT/, remedyNothing],
+    [
+      'unrestricted_guest=0',
+      offering(['vmx', 'vmx-ept'], { ...intel, unrestricted_guest: false }),
+      /without unrestricted guests/,
+      /modprobe kvm_intel unrestricted_guest=1 nested=1/,
+    ],
+    ['a host with SVM', offering(['svm', 'npt'], amd), /no VMX/, remedyNothing],
+  ];
+
+  it.each(vmxObstacles)('takes Bochs for an Intel processor else: %s', (_, finding, reason) => {
+    const decision = decideAccel(config({ cpu: 'intel' }), finding);
+    expect(decision).toMatchObject({ accel: 'bochs', vendor: 'intel' });
+    expect(decision.why).toMatch(reason);
+  });
+
+  it.each(vmxObstacles)('or says what KVM lacks of it: %s', (_, finding, reason, remedy) => {
+    expect(() => decideAccel(config({ cpu: 'intel', accel: 'kvm' }), finding)).toThrow(
+      expect.objectContaining({
+        code: 'E_ACCEL',
+        message: expect.stringMatching(reason) as string,
+        hint: expect.stringMatching(remedy) as string,
+      }),
+    );
   });
 
   it.each([
     ['TCG, which has no VMX', { accel: 'tcg', cpu: 'intel' }, /does not emulate VMX/],
-    ['VMX of KVM, which was never run', { accel: 'kvm', cpu: 'intel' }, /was never run/],
     ['what Bochs cannot run', { accel: 'bochs', l0: { cpus: 2 } }, /built for one processor/],
   ] as const)('refuses with what helps: %s', (_, wanted, reason) => {
     expect(() => decideAccel(config(wanted), offering(['vmx']))).toThrow(
