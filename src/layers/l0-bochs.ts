@@ -102,7 +102,8 @@ export function bochsConfig(inputs: BochsInputs): string {
     // A drive for CDs: what it reads from cannot be written.
     `ata0-master: type=cdrom, path=${l2Disk}, status=inserted`,
     'boot: cdrom',
-    `com1: enabled=1, mode=unix-server, dev=${l1}, wait=1`,
+    // The last one waits for its client: all of them listen by then.
+    `com1: enabled=1, mode=unix-server, dev=${l1}, wait=0`,
     `com2: enabled=1, mode=unix-server, dev=${link}, wait=0`,
     `com3: enabled=1, mode=unix-server, dev=${l2}, wait=1`,
     `e1000: enabled=1, mac=${l1MacAddress}, ethmod=slirp, script=${bochsFiles.network}`,

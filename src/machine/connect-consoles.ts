@@ -15,10 +15,9 @@ export async function connectConsoles(running: Running, signal: AbortSignal): Pr
   const { paths, failed } = running;
   const complain = (text: string): void => running.log(text);
   const options = { signal, until: failed.signal, complain };
-  [running.l1Console] = await Promise.all([
-    connectConsole(running.l1, paths.l1Socket, options),
-    connectConsole(running.l2, paths.l2Socket, options),
-  ]);
+  running.l1Console = await connectConsole(running.l1, paths.l1Socket, options);
+  // A machine may run as soon as this one is connected.
+  await connectConsole(running.l2, paths.l2Socket, options);
 }
 
 /** One of them: all that comes there goes to the log, until `until` aborts. @returns what may be typed into */

@@ -41,7 +41,7 @@ describe('bochsConfig', () => {
       'optramimage2: file=multiboot, address=0xff0000',
       'optramimage3: file=kernel, address=0x4000000',
       'optramimage4: file=initrd, address=0x7f00000',
-      'com1: enabled=1, mode=unix-server, dev=run/l1.sock, wait=1',
+      'com1: enabled=1, mode=unix-server, dev=run/l1.sock, wait=0',
       'com2: enabled=1, mode=unix-server, dev=run/link.sock, wait=0',
       'com3: enabled=1, mode=unix-server, dev=run/l2.sock, wait=1',
       'ata0-master: type=cdrom, path=l2.disk',

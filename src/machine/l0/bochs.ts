@@ -20,7 +20,7 @@ export class BochsMachine implements L0Machine {
   readonly make = 'Bochs';
   readonly opening = { phase: 'bochs', awaited: 'Bochs to listen on its serial ports' };
   readonly process: MachineProcess;
-  #ports: readonly number[] | undefined;
+  #open = false;
 
   constructor(process: MachineProcess) {
     this.process = process;
@@ -30,20 +30,15 @@ export class BochsMachine implements L0Machine {
     const { pid } = this.process.identity;
     for (;;) {
       signal.throwIfAborted();
-      const { unix, tcp } = await listeningSockets(pid);
-      if (bochsSockets.every((path) => unix.includes(path))) {
-        this.#ports = tcp;
-        return;
-      }
-      if (this.process.exit !== undefined) {
-        throw new VsbError('E_QEMU_EXITED', 'Bochs ended before it listened', { layer: 'L0' });
-      }
-      await delay(lookMs, undefined, { signal });
+      const { unix } = await listeningSockets(pid);
+      if (bochsSockets.every((path) => unix.includes(path))) break;
+      await this.#notYet(signal);
     }
+    this.#open = true;
   }
 
   get isOpen(): boolean {
-    return this.#ports !== undefined && this.process.exit === undefined;
+    return this.#open && this.process.exit === undefined;
   }
 
   /** It has begun when L1's console was connected. */
@@ -51,13 +46,20 @@ export class BochsMachine implements L0Machine {
     // Nothing is left to do.
   }
 
-  forwards(): Promise<(address: string) => number> {
-    return Promise.resolve((address) => {
+  /** Its network is made after its serial ports, which wait for their clients. */
+  async forwards(signal: AbortSignal): Promise<(address: string) => number> {
+    let ports: readonly number[] = [];
+    for (;;) {
+      ({ tcp: ports } = await listeningSockets(this.process.identity.pid));
+      if (ports.length >= forwardedAddresses.length) break;
+      await this.#notYet(signal);
+    }
+    return (address) => {
       // In the order in which they are configured: the kernel chose their numbers.
-      const port = this.#ports?.[forwardedAddresses.indexOf(address)];
+      const port = ports[forwardedAddresses.indexOf(address)];
       if (port !== undefined) return port;
       throw new VsbError('E_QMP', `Bochs forwards no port to ${address}:22`, { layer: 'L0' });
-    });
+    };
   }
 
   diskRequests(): Promise<undefined> {
@@ -105,5 +107,12 @@ export class BochsMachine implements L0Machine {
   async end(): Promise<void> {
     await this.continue();
     await this.process.stop(quitGraceMs);
+  }
+
+  async #notYet(signal: AbortSignal): Promise<void> {
+    if (this.process.exit !== undefined) {
+      throw new VsbError('E_QEMU_EXITED', 'Bochs ended before it listened', { layer: 'L0' });
+    }
+    await delay(lookMs, undefined, { signal });
   }
 }

@@ -47,7 +47,7 @@ describe('BochsMachine', () => {
     await bochs.open(signal);
     expect(bochs.isOpen).toBe(true);
     const [l1, l2] = (await ports(signal)).split(' ').map(Number);
-    const portTo = await bochs.forwards();
+    const portTo = await bochs.forwards(signal);
     expect([portTo('10.0.2.15'), portTo('10.0.2.16')]).toEqual([l1, l2]);
     expect(() => portTo('10.0.2.17')).toThrow(/forwards no port/);
     expect(await bochs.health()).toMatchObject({ ok: true });
