@@ -311,16 +311,14 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
     return true;
 }
 
-/* L3 wrote to an MSR: if it ends an interrupt that L2 does not know of. */
-static bool eoi(struct vcpu *v, struct cpu_user_regs *regs)
+/* L3 ends an interrupt: if it is one that L2 does not know of. */
+static bool eoi(struct vcpu *v, struct cpu_user_regs *regs,
+                enum vsb_exit_kind kind)
 {
     struct vsb_l3_vcpu *vcpu;
     struct vsb_vm *vm;
     unsigned long flags;
     bool ours;
-
-    if ( regs->ecx != X2APIC_EOI || regs->eax || regs->edx )
-        return false;
 
     vm = vsb_vm_lock_current(v, &flags);
     if ( !vm )
@@ -332,7 +330,7 @@ static bool eoi(struct vcpu *v, struct cpu_user_regs *regs)
     spin_unlock_irqrestore(&vm->lock, flags);
 
     if ( ours )
-        alternative_call(vsb_arch.complete, v, regs, VSB_EXIT_WRMSR);
+        alternative_call(vsb_arch.complete, v, regs, kind);
 
     return ours;
 }
@@ -376,7 +374,11 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
         return hlt(v, regs);
 
     case VSB_EXIT_WRMSR:
-        if ( eoi(v, regs) )
+        if ( regs->ecx != X2APIC_EOI || regs->eax || regs->edx )
+            break;
+        /* fall through */
+    case VSB_EXIT_EOI:
+        if ( eoi(v, regs, exit.kind) )
             return true;
         break;
 
@@ -435,6 +437,18 @@ void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
+void vsb_leave_halt(struct vcpu *v)
+{
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+
+    if ( likely(!cache->halted) )
+        return;
+
+    cache->halted = false;
+    if ( vsb_arch.resumed )
+        alternative_vcall(vsb_arch.resumed, v);
+}
+
 bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
 {
     struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
@@ -447,12 +461,8 @@ bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
     if ( !vsb_enabled )
         return false;
 
-    if ( unlikely(cache->halted) && !test_bit(_VPF_blocked, &v->pause_flags) )
-    {
-        cache->halted = false;
-        if ( vsb_arch.resumed )
-            alternative_vcall(vsb_arch.resumed, v);
-    }
+    if ( !test_bit(_VPF_blocked, &v->pause_flags) )
+        vsb_leave_halt(v);
 
     vm = vsb_vm_lock_current(v, &flags);
     if ( !vm )

@@ -14,6 +14,8 @@ static int __init cf_check choose_arch(void)
 {
     if ( cpu_has_svm )
         vsb_arch = vsb_svm;
+    else if ( cpu_has_vmx )
+        vsb_arch = vsb_vmx;
 
     return 0;
 }

@@ -694,6 +694,11 @@ void vsb_domain_relinquish(struct domain *d)
 {
     unsigned int i;
     unsigned long flags;
+    struct vcpu *v;
+
+    if ( vsb_arch.relinquish )
+        for_each_vcpu ( d, v )
+            alternative_vcall(vsb_arch.relinquish, v);
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
     for ( i = 0; i < VSB_MAX_VMS; i++ )

@@ -4,7 +4,7 @@
  *
  *   init.c       what is started, and which processor it is
  *   exits.c      exits and entries of L3
- *   svm.c        nested SVM, as exits.c needs it; VMX's stands beside it
+ *   svm.c, vmx.c nested SVM and nested VMX, as exits.c needs them
  *   vm.c         which user VM is it: identification, slots, labels
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
@@ -263,6 +263,7 @@ enum vsb_exit_kind
     VSB_EXIT_IO,
     VSB_EXIT_HLT,
     VSB_EXIT_WRMSR,
+    VSB_EXIT_EOI,           /* L3 wrote to its xAPIC's EOI register */
     VSB_EXIT_MEMORY,        /* nested page fault, EPT violation */
 };
 
@@ -303,7 +304,7 @@ struct vsb_arch
     bool (*can_present)(const struct vcpu *v, const struct cpu_user_regs *regs);
     /*
      * Such an exit: OUT of AL to IER, after which L2 has L3 go on at the current
-     * RIP.
+     * RIP. May load L2's state.
      */
     void (*present)(struct vcpu *v, const struct cpu_user_regs *regs);
     /* Would L3 take an interrupt with this vector now? */
@@ -318,13 +319,15 @@ struct vsb_arch
      */
     void (*halted)(struct vcpu *v);
     void (*resumed)(struct vcpu *v);
+    /* Its domain dies: end what halted() began. NULL as above. */
+    void (*relinquish)(struct vcpu *v);
 };
 
 /* Set before alternative_call() is patched: see init.c. */
 extern struct vsb_arch vsb_arch;
 
-/* svm.c */
-extern const struct vsb_arch vsb_svm;
+extern const struct vsb_arch vsb_svm; /* svm.c */
+extern const struct vsb_arch vsb_vmx; /* vmx.c */
 
 /* com1.c: with vm->lock held. */
 

@@ -24,6 +24,8 @@ struct vcpu *shim_current;
 struct shim_processor shim_cpu;
 void (*shim_on_block)(void);
 
+const struct shim_backend *shim_backend;
+
 static spinlock_t link_lock = { .rank = SHIM_RANK_LINK };
 static spinlock_t *held[HELD_MAX];
 static unsigned int held_count;
@@ -89,6 +91,46 @@ void vcpu_unblock(struct vcpu *v)
 void vcpu_kick(struct vcpu *v)
 {
     v->shim_kicked++;
+}
+
+struct cpu_user_regs *guest_cpu_user_regs(void)
+{
+    return &shim_cpu.regs;
+}
+
+void init_timer(struct timer *timer, void (*function)(void *data), void *data,
+                unsigned int cpu)
+{
+    CHECK(!timer->function && function);
+    *timer = (struct timer){ .function = function, .data = data, .cpu = cpu };
+}
+
+void migrate_timer(struct timer *timer, unsigned int cpu)
+{
+    CHECK(timer->function);
+    timer->cpu = cpu;
+}
+
+void set_timer(struct timer *timer, s_time_t expires)
+{
+    CHECK(timer->function && !timer->shim_killed);
+    timer->expires = expires;
+    timer->shim_active = true;
+    shim_cpu.halted++;
+}
+
+void stop_timer(struct timer *timer)
+{
+    timer->shim_active = false;
+    shim_cpu.resumed++;
+}
+
+/* It waits for one that runs. */
+void kill_timer(struct timer *timer)
+{
+    CHECK(timer->function && !held_count && !irqs_off);
+    timer->shim_active = false;
+    timer->shim_killed = true;
 }
 
 unsigned int get_random(void)
@@ -295,18 +337,25 @@ static const struct vsb_arch shim_arch = {
     .resumed = resumed,
 };
 
+uint64_t shim_begin_exit(struct vcpu *v, const struct vsb_exit *exit)
+{
+    shim_current = v;
+    exit_now = *exit;
+
+    return shim_backend ? shim_backend->exit(v, exit) : exit->kind;
+}
+
 static bool io(struct vcpu *v, const struct vsb_exit *exit, uint32_t *val)
 {
     struct cpu_user_regs *regs = &shim_cpu.regs;
+    uint64_t reason = shim_begin_exit(v, exit);
     bool settled = false, ours;
 
-    shim_current = v;
-    exit_now = *exit;
     operand = *val;
     if ( !exit->string )
         regs->rax = *val;
-    ours = vsb_io_exit(v, regs, VSB_EXIT_IO, &settled) ||
-           vsb_vmexit(v, regs, VSB_EXIT_IO);
+    ours = vsb_io_exit(v, regs, reason, &settled) ||
+           vsb_vmexit(v, regs, reason);
     CHECK(ours || !settled);
     *val = exit->string ? operand : regs->eax;
 
@@ -362,10 +411,9 @@ void shim_type(struct vsb_vm *vm)
 
 static bool other_exit(struct vcpu *v, struct vsb_exit exit)
 {
-    shim_current = v;
-    exit_now = exit;
+    uint64_t reason = shim_begin_exit(v, &exit);
 
-    return vsb_vmexit(v, &shim_cpu.regs, exit.kind);
+    return vsb_vmexit(v, &shim_cpu.regs, reason);
 }
 
 bool shim_hlt(struct vcpu *v)
@@ -384,6 +432,11 @@ bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
     return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_WRMSR });
 }
 
+bool shim_eoi(struct vcpu *v)
+{
+    return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_EOI });
+}
+
 bool shim_fault(struct vcpu *v, paddr_t gpa)
 {
     return other_exit(v, (struct vsb_exit){
@@ -397,13 +450,22 @@ void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector)
     entry_now.injects = vector;
     entry_now.vector = vector;
     v->arch.hvm.nvcpu.nv_guestmode = true;
+    if ( shim_backend )
+        shim_backend->enter(v, &entry_now);
     vsb_vmentry(v, &shim_cpu.regs);
 }
 
 unsigned int shim_opportunity(struct vcpu *v)
 {
+    bool presented;
+
     shim_current = v;
-    if ( !vsb_opportunity(v, &shim_cpu.regs) )
+    if ( shim_backend )
+        shim_backend->before_opportunity(v);
+    presented = vsb_opportunity(v, &shim_cpu.regs);
+    if ( shim_backend )
+        shim_backend->after_opportunity(v);
+    if ( !presented )
         return SHIM_NO_EXIT;
 
     return (uint8_t)shim_cpu.regs.rax;
@@ -461,7 +523,8 @@ void shim_reset(void)
     shim_kicks = shim_reads = 0;
     shim_cpu = (struct shim_processor){ .mode = 8, .cpl = 3 };
     shim_cpu.regs.eflags = X86_EFLAGS_IF;
-    vsb_arch = shim_arch;
+    shim_cpu.regs.rip = 0x1000;
+    vsb_arch = shim_backend ? *shim_backend->arch : shim_arch;
     /* Not 0: some times are 0 for "never". */
     shim_now = SECONDS(100);
     vsb_vm_init();

@@ -16,6 +16,9 @@
 #define smp_wmb()       __sync_synchronize()
 #define BUILD_BUG_ON(c) ({ _Static_assert(!(c), "!(" #c ")"); })
 
+#define MASK_EXTR(v, m) (((v) & (m)) / ((m) & -(m)))
+#define MASK_INSR(v, m) (((v) * ((m) & -(m))) & (m))
+
 /* Xen patches these to direct calls. */
 #define alternative_call(func, args...)     (func)(args)
 #define alternative_vcall(func, args...)    (func)(args)
