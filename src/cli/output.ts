@@ -64,7 +64,9 @@ export function statusLines(
   if (accel !== undefined) about.push(['machine', describeAccel(accel)]);
   const pids = [
     ...(processes.daemon === undefined ? [] : [`daemon ${processes.daemon}`]),
-    ...(processes.qemu === undefined ? [] : [`QEMU ${processes.qemu}`]),
+    ...(processes.qemu === undefined
+      ? []
+      : [`${accel?.accel === 'bochs' ? 'Bochs' : 'QEMU'} ${processes.qemu}`]),
   ];
   if (pids.length > 0) about.push(['processes', pids.join(', ')]);
   if (status.layers !== undefined) about.push(['layers', describeLayers(status.layers)]);

@@ -139,7 +139,7 @@ export function usableVmx(kvm: KvmFinding): CpuFeatures | Obstacle {
 const nothingHelps =
   'Nothing on this host helps, whatever the parameters of its KVM; docs/hosts.md tells which hosts do.';
 
-/** What KVM's guests have, where that is enough for L1; else what is missing. The shadow layer intercepts exits of SVM only. */
+/** What KVM's guests have, where that is enough for L1; else what is missing: SVM, for a processor that nobody chose. */
 export function usableFeatures(kvm: KvmFinding): CpuFeatures | Obstacle {
   if (!kvm.usable) return kvm;
   const { features, module } = kvm;
@@ -156,8 +156,8 @@ export function usableFeatures(kvm: KvmFinding): CpuFeatures | Obstacle {
   }
   if (vmx === true || module?.name === 'kvm_intel') {
     const reason =
-      'this processor has VMX, which the shadow hypervisor does not intercept yet (only SVM)';
-    return { reason, remedy: nothingHelps };
+      'this processor has VMX, which is taken only where it is asked for (--cpu intel)';
+    return { reason, remedy: '`--cpu intel` says whether it can be used.' };
   }
   return module?.nested === false
     ? {

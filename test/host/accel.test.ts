@@ -48,12 +48,12 @@ const obstacles: readonly [what: string, KvmFinding, reason: RegExp, remedy: Reg
     /without nested paging/,
     remedyNothing,
   ],
-  ['VMX', offering(['vmx']), /VMX, which the shadow hypervisor does not intercept/, remedyNothing],
+  ['VMX', offering(['vmx']), /VMX, which is taken only where it is asked for/, /--cpu intel/],
   [
-    'nested=0 on Intel, where 1 would gain nothing',
+    'nested=0 on Intel, which was not asked for',
     offering([], { name: 'kvm_intel', loadable: true, nested: false }),
     /VMX/,
-    remedyNothing,
+    /--cpu intel/,
   ],
   ['a host that is itself paravirtualized', offering([]), /neither SVM nor VMX/, remedyNothing],
 ];
