@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/control.js';
 import type { LayerHealth } from '../contract/health.js';
 import type { CliContext } from './context.js';
+import { describeAccel } from './show/accel.js';
 import type { Reporter } from './show/reporter.js';
 
 export function printJson(context: CliContext, document: unknown): void {
@@ -60,10 +61,12 @@ export function statusLines(
   ];
   if (status.phase !== undefined) about.push(['phase', status.phase]);
   if (status.since !== undefined) about.push(['since', status.since]);
-  if (accel !== undefined) about.push(['accelerator', `${accel.accel} (${accel.why})`]);
+  if (accel !== undefined) about.push(['machine', describeAccel(accel)]);
   const pids = [
     ...(processes.daemon === undefined ? [] : [`daemon ${processes.daemon}`]),
-    ...(processes.qemu === undefined ? [] : [`QEMU ${processes.qemu}`]),
+    ...(processes.qemu === undefined
+      ? []
+      : [`${accel?.accel === 'bochs' ? 'Bochs' : 'QEMU'} ${processes.qemu}`]),
   ];
   if (pids.length > 0) about.push(['processes', pids.join(', ')]);
   if (status.layers !== undefined) about.push(['layers', describeLayers(status.layers)]);

@@ -64,7 +64,13 @@ export const irqModes = ['direct', 'doorbell', 'ultracall', 'net'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
 export const l2Kinds = ['kvm', 'xen'] as const;
-export const accelChoices = ['auto', 'kvm', 'tcg'] as const;
+/** What runs the outermost machine: QEMU with KVM or TCG, or Bochs. */
+export const accels = ['kvm', 'tcg', 'bochs'] as const;
+export const accelChoices = ['auto', ...accels] as const;
+/** Whose virtualization L1 finds: AMD's SVM or Intel's VMX. */
+export const vendors = ['amd', 'intel'] as const;
+/** Which of them is asked for. */
+export const cpuChoices = ['auto', ...vendors] as const;
 
 export const configSchema = z
   .strictObject({
@@ -93,6 +99,7 @@ export const configSchema = z
       })
       .prefault({}),
     accel: z.enum(accelChoices).default('auto'),
+    cpu: z.enum(cpuChoices).default('auto'),
     /** By default what suits the interrupt path. */
     hltPolicy: z.enum(hltPolicies).optional(),
     irq: z.enum(irqModes).default('direct'),
@@ -171,6 +178,7 @@ export type IrqMode = (typeof irqModes)[number];
 export type ConsoleMode = (typeof consoleModes)[number];
 export type L2Kind = (typeof l2Kinds)[number];
 export type AccelChoice = (typeof accelChoices)[number];
+export type CpuChoice = (typeof cpuChoices)[number];
 
 /** The default user VMs `vm1` to `vm<count>`. */
 export function defaultVms(count: number): VmConfig[] {

@@ -6,10 +6,12 @@
 import { z } from 'zod';
 
 import {
+  accels,
   configSchema,
   consoleWordPattern,
   hltPolicies,
   irqModes,
+  vendors,
   vmNamePattern,
   withDefaultVms,
 } from '../config/schema.js';
@@ -26,6 +28,7 @@ export const imagesSchema = z.strictObject({
   xen: z.string(),
   l1: z.string(),
   l2: z.string(),
+  bochs: z.string().optional(),
 });
 
 /** Parameters of each method. */
@@ -34,7 +37,8 @@ export const parameterSchemas = {
   up: z.strictObject({
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
     accel: z.strictObject({
-      accel: z.enum(['kvm', 'tcg']),
+      accel: z.enum(accels),
+      vendor: z.enum(vendors).default('amd'),
       why: z.string(),
       cpu: z.strictObject({ argument: z.string(), summary: z.string() }),
     }),
@@ -155,7 +159,7 @@ export const statusSchema = z.object({
   phase: z.string().optional(),
   /** ISO 8601: when the boot was complete. */
   since: z.string().optional(),
-  accel: z.object({ accel: z.string(), why: z.string() }).optional(),
+  accel: z.object({ accel: z.string(), vendor: z.string().optional(), why: z.string() }).optional(),
   /** The layers, each with a sign of life that is at most some seconds old; absent unless it is up. */
   layers: z.array(layerHealthSchema).optional(),
   /** The last time that the clock of this host was set while the instance was up. */

@@ -13,9 +13,9 @@ export interface Known {
   readonly name: string;
   readonly daemonPid: number;
   readonly state: InstanceState;
-  /** While its QEMU lives. */
+  /** While its machine lives. */
   readonly running: Running | undefined;
-  /** Of the QEMU that lives, or of the last one. */
+  /** Of the machine that lives, or of the last one. */
   readonly about: Pick<Running, 'request' | 'plan'> | undefined;
   /** The phase of a boot under way. */
   readonly phase?: string | undefined;
@@ -44,14 +44,14 @@ export function describeTestbed(known: Known): InstanceStatus {
     ...(about === undefined ? {} : { accel: about.request.accel }),
     processes: {
       daemon: known.daemonPid,
-      ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
+      ...(running === undefined ? {} : { qemu: running.machine.process.identity.pid }),
     },
     ...(running === undefined ? {} : describeRunning(running)),
     vms: about === undefined ? [] : describeVms(namedVms(about), running?.hub),
   };
 }
 
-/** The parts of a status that come from a QEMU that runs. */
+/** The parts of a status that come from a machine that runs. */
 function describeRunning(
   running: Running,
 ): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor' | 'irq'> {

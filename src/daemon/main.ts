@@ -54,7 +54,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   const recovered =
     adoptable === undefined
       ? await removeLeftovers(paths, leftovers)
-      : `took over QEMU (pid ${adoptable.qemu.pid}), whose daemon was gone`;
+      : `took over ${adoptable.make} (pid ${adoptable.qemu.pid}), whose daemon was gone`;
   await createInstanceDirectories(paths, roots);
   const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
   const log = (text: string): void => logFile.write(text.split('\n'));
@@ -74,7 +74,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   if (adoptable !== undefined) {
     await rm(paths.controlSocket, { force: true });
     await testbed.adopt(adoptable).catch((error: unknown) => {
-      log(`cannot take over QEMU ${adoptable.qemu.pid}: ${messageOf(error)}`);
+      log(`cannot take over ${adoptable.make} ${adoptable.qemu.pid}: ${messageOf(error)}`);
       throw error;
     });
   }

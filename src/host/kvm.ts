@@ -16,6 +16,8 @@ export interface KvmModule {
   /** Parameters that are switches. */
   readonly nested?: boolean;
   readonly npt?: boolean;
+  readonly ept?: boolean;
+  readonly unrestricted_guest?: boolean;
 }
 
 /** What KVM offers, or why nothing is known about it. */
@@ -88,6 +90,8 @@ export async function probeKvm(
   }
 }
 
+const switches = ['npt', 'ept', 'unrestricted_guest'] as const;
+
 /** Which of KVM's modules runs here, and how. */
 export async function findKvmModule(modules = linuxPlaces.modules): Promise<KvmModule | undefined> {
   for (const name of ['kvm_amd', 'kvm_intel'] as const) {
@@ -95,10 +99,13 @@ export async function findKvmModule(modules = linuxPlaces.modules): Promise<KvmM
       await readFile(`${modules}/${name}/${file}`, 'utf8').catch(() => undefined);
     const nested = await read('parameters/nested');
     if (nested === undefined) continue;
-    const npt = await read('parameters/npt');
     // Only what can be unloaded has a state (Documentation/ABI/testing/sysfs-module).
     const loadable = (await read('initstate')) !== undefined;
-    const more = npt === undefined ? {} : { npt: isOn(npt) };
+    const more: Partial<Record<(typeof switches)[number], boolean>> = {};
+    for (const parameter of switches) {
+      const value = await read(`parameters/${parameter}`);
+      if (value !== undefined) more[parameter] = isOn(value);
+    }
     return { name, loadable, nested: isOn(nested), ...more };
   }
   return undefined;
@@ -110,7 +117,7 @@ function isOn(parameter: string): boolean {
 
 /** How a parameter of a module is changed: it is read when the module is loaded only. */
 export function setParameter(
-  { name, loadable }: Omit<KvmModule, 'nested' | 'npt'>,
+  { name, loadable }: Pick<KvmModule, 'name' | 'loadable'>,
   ...parameters: string[]
 ): string {
   return loadable

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { forwardedPort } from '../../src/machine/forwarded-ports.js';
+import { forwardedPort } from '../../../src/machine/l0/forwarded-ports.js';
 
 // As QEMU 7.2 prints it, one connection open.
 const usernet = `Hub -1 (net0):

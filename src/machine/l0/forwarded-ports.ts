@@ -1,5 +1,5 @@
 /** Which ports of this host QEMU forwards to the SSH servers of L1 and L2. */
-import { VsbError } from '../base/errors.js';
+import { VsbError } from '../../base/errors.js';
 
 /**
  * Reads the answer of QEMU's `info usernet` (there is no QMP command for it) and finds the loopback

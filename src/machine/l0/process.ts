@@ -1,47 +1,45 @@
 /**
- * L0's QEMU as a child of the daemon: starting, running, gone. It is in a process group of its own,
+ * The machine of L0 as a child of the daemon: starting, running, gone. It is in a process group of its own,
  * its standard input is closed, and what it complains about goes to its log. If the daemon is killed,
- * QEMU goes on (it ignores SIGPIPE); the next `up` or `down` finds it by its recorded identity.
+ * it goes on (it ignores SIGPIPE); the next `up` or `down` finds it by its recorded identity.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { VsbError, messageOf } from '../base/errors.js';
-import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
-import type { QmpClient } from '../host/qmp.js';
-import type { LayerLog } from './layer-log.js';
-import type { TestbedPlan } from './plan.js';
+import { VsbError, messageOf } from '../../base/errors.js';
+import { identifyProcess, type ProcessIdentity } from '../../base/process-identity.js';
+import type { LayerLog } from '../layer-log.js';
+import type { TestbedPlan } from '../plan.js';
 
-/** How long QEMU may take to end when asked by QMP or by a signal. */
-const quitGraceMs = 3000;
-
-export interface QemuExit {
+export interface MachineExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A running QEMU, whoever has started it. */
-export interface QemuHandle {
+/** A machine's process, whoever has started it. */
+export interface MachineProcess {
   readonly identity: ProcessIdentity;
   /** Resolves when it has ended, for whatever reason. */
-  readonly exited: Promise<QemuExit>;
+  readonly exited: Promise<MachineExit>;
   /** How it ended; undefined while it runs. */
-  readonly exit: QemuExit | undefined;
+  readonly exit: MachineExit | undefined;
   /** Ends it: SIGTERM, after `graceMs` SIGKILL. */
   stop(graceMs: number): Promise<void>;
+  /** Looks at it no more; it goes on. */
+  release(): void;
 }
 
-export class QemuProcess implements QemuHandle {
+export class StartedProcess implements MachineProcess {
   readonly identity: ProcessIdentity;
-  readonly exited: Promise<QemuExit>;
+  readonly exited: Promise<MachineExit>;
   readonly #child: ChildProcess;
-  #exit: QemuExit | undefined;
+  #exit: MachineExit | undefined;
 
   /**
    * @throws VsbError E_QEMU_MISSING when it cannot be started, E_QEMU_EXITED when it ends at once
    */
-  static async start(plan: TestbedPlan['qemu'], log: LayerLog): Promise<QemuProcess> {
+  static async start(plan: TestbedPlan['machine'], log: LayerLog): Promise<StartedProcess> {
     let child: ChildProcess;
     try {
       child = spawn(plan.program, plan.arguments, {
@@ -54,18 +52,18 @@ export class QemuProcess implements QemuHandle {
     } catch (error) {
       throw new VsbError('E_QEMU_MISSING', `cannot start ${plan.program}: ${messageOf(error)}`, {
         layer: 'L0',
-        hint: 'apt-get install qemu-system-x86',
+        hint: plan.remedy,
         cause: error,
       });
     }
     const identity = child.pid === undefined ? undefined : await identifyProcess(child.pid);
     if (identity === undefined) {
-      throw new VsbError('E_QEMU_EXITED', 'QEMU ended at once', {
+      throw new VsbError('E_QEMU_EXITED', `${plan.make} ended at once`, {
         layer: 'L0',
         hint: '`vsbypass logs qemu` shows what it complained about.',
       });
     }
-    return new QemuProcess(child, identity);
+    return new StartedProcess(child, identity);
   }
 
   private constructor(child: ChildProcess, identity: ProcessIdentity) {
@@ -85,8 +83,12 @@ export class QemuProcess implements QemuHandle {
     });
   }
 
-  get exit(): QemuExit | undefined {
+  get exit(): MachineExit | undefined {
     return this.#exit;
+  }
+
+  release(): void {
+    // The kernel tells when it ends; nobody has to look.
   }
 
   async stop(graceMs: number): Promise<void> {
@@ -98,18 +100,8 @@ export class QemuProcess implements QemuHandle {
   }
 }
 
-/** Ends it as it likes best: asked by QMP, else by signals. */
-export async function endQemu(qemu: QemuHandle, qmp: QmpClient | undefined): Promise<void> {
-  if (qmp?.isClosed === false) {
-    await qmp.execute('quit', {}, { timeoutMs: quitGraceMs }).catch(() => undefined);
-    qmp.close();
-    await Promise.race([qemu.exited, delay(quitGraceMs, undefined, { ref: false })]);
-  }
-  await qemu.stop(quitGraceMs);
-}
-
 /** "was killed by SIGKILL", "ended with exit code 1". */
-export function describeExit(exit: QemuExit): string {
+export function describeExit(exit: MachineExit): string {
   if (exit.signal !== null) return `was killed by ${exit.signal}`;
   return exit.code === null ? 'has ended' : `ended with exit code ${exit.code}`;
 }

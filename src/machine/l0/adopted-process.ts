@@ -1,15 +1,15 @@
-/** L0's QEMU as a process that another daemon has started: only looked at, and ended by a signal. */
-import { endProcess, isAlive, type ProcessIdentity } from '../base/process-identity.js';
-import type { QemuExit, QemuHandle } from './qemu-process.js';
+/** The machine of L0 as a process that another daemon has started: only looked at, and ended by a signal. */
+import { endProcess, isAlive, type ProcessIdentity } from '../../base/process-identity.js';
+import type { MachineExit, MachineProcess } from './process.js';
 
 /** How often to look whether it lives; that it does not is seen on its sockets first. */
 const lookMs = 500;
 
-export class AdoptedQemu implements QemuHandle {
+export class AdoptedProcess implements MachineProcess {
   readonly identity: ProcessIdentity;
-  readonly exited: Promise<QemuExit>;
-  #exit: QemuExit | undefined;
-  #settle: (exit: QemuExit) => void = () => {};
+  readonly exited: Promise<MachineExit>;
+  #exit: MachineExit | undefined;
+  #settle: (exit: MachineExit) => void = () => {};
   readonly #timer: NodeJS.Timeout;
 
   constructor(identity: ProcessIdentity) {
@@ -20,7 +20,7 @@ export class AdoptedQemu implements QemuHandle {
     this.#timer = setInterval(() => void this.#look(), lookMs).unref();
   }
 
-  get exit(): QemuExit | undefined {
+  get exit(): MachineExit | undefined {
     return this.#exit;
   }
 
