@@ -154,6 +154,7 @@ export class ClientChannel {
     const attachment = new Attachment({
       ...{ channel, socket, session, who, grant, pacer, idleMs },
       sanitizer: request.sanitize ? new Sanitizer() : undefined,
+      outlivesInput: as === 'watch',
     });
     try {
       this.#host.attached(attachment);
