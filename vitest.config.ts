@@ -24,6 +24,7 @@ export default defineConfig({
           // Half of the time they wait, for programs that they have started and for limits to pass.
           maxWorkers: 2 * cpus,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           expect: { poll: { timeout: 10_000 } },
         },
       },
