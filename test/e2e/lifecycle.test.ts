@@ -77,11 +77,9 @@ describe('an up that cannot work', () => {
     if (inTime) process.kill((await statusOf()).processes.qemu ?? 0, 'SIGSTOP');
     const { code, stderr } = await up.finished;
     expect(code, stderr).toBe(4);
-    expect(stderr).toMatch(
-      inTime
-        ? /L[12] failed in phase [\w:-]+, .*\[E_LAYER_TIMEOUT\]\n\s+last lines:\n\s+\| \S/
-        : /L\d failed in phase [\w:-]+, waiting for .*\[E_LAYER_TIMEOUT\]/,
-    );
+    expect(stderr).toMatch(/L\d failed in phase [\w:-]+, waiting for .*\[E_LAYER_TIMEOUT\]/);
+    // QEMU says nothing by itself; Xen has by then.
+    if (inTime) expect(stderr).toMatch(/ {2}last lines:\n(?: {2}\|.*\n)* {2}\| \S/);
     expect(stderr).toContain('log: ');
     expect(stderr).toContain('hint: ');
     expect(await cli.processes()).toEqual([]);
