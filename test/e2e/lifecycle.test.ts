@@ -27,6 +27,12 @@ async function nothingRuns(): Promise<void> {
   await expect.poll(async () => await cli.processes(), { timeout: patientMs(30_000) }).toEqual([]);
 }
 
+/** Never process group 0, which is this one. */
+function sendTo(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) throw new Error('there is no such process');
+  process.kill(pid, name);
+}
+
 describe('an interrupted up', () => {
   it.each([
     ['SIGINT', 130],
@@ -74,7 +80,7 @@ describe('an up that cannot work', () => {
       () => false,
     );
     // However fast the machine is: after this nothing comes.
-    if (inTime) process.kill((await statusOf()).processes.qemu ?? 0, 'SIGSTOP');
+    if (inTime) sendTo((await statusOf()).processes.qemu, 'SIGSTOP');
     const { code, stderr } = await up.finished;
     expect(code, stderr).toBe(4);
     expect(stderr).toMatch(/L\d failed in phase [\w:-]+, waiting for .*\[E_LAYER_TIMEOUT\]/);
@@ -96,7 +102,7 @@ describe('a running instance', () => {
     expect((await up.finished).code).toBe(0);
 
     const { processes } = await statusOf();
-    process.kill(processes.qemu ?? 0, 'SIGKILL');
+    sendTo(processes.qemu, 'SIGKILL');
     await expect
       .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
       .toBe('broken');
@@ -109,7 +115,7 @@ describe('a running instance', () => {
     expect(recovered.stderr).toContain('cleared away');
 
     const again = await statusOf();
-    process.kill(again.processes.daemon ?? 0, 'SIGKILL');
+    sendTo(again.processes.daemon, 'SIGKILL');
     await expect
       .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
       .toBe('broken');
