@@ -80,7 +80,7 @@ export class Testbed {
     return this.status();
   }
 
-  /** Ends the machine and everything that belongs to it; a boot under way is aborted, and says `why` to who waits for it. */
+  /** Ends the machine and everything that belongs to it. A boot under way is aborted: whoever waits for it gets `why`. */
   async down(
     why = new VsbError('E_TERMINATED', 'the testbed was taken down by another command'),
   ): Promise<void> {

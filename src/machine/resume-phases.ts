@@ -113,7 +113,8 @@ async function renewConsoles(
     if (!wanted.has(name)) continue;
     const oldPassword = secrets.passwords[name];
     const newPassword = fresh.passwords[name];
-    if (oldPassword === undefined || newPassword === undefined) throw new TypeError('has one');
+    if (oldPassword === undefined || newPassword === undefined)
+      throw new TypeError('a VM that is renewed has a password before and after');
     const newHash = await hashPassword(newPassword, { signal });
     const vm = await vmOf(link, uuid, signal);
     const canary = `canary-${randomBytes(6).toString('hex')}`;
