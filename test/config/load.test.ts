@@ -19,6 +19,7 @@ afterEach(async () => {
 describe('parseConfig', () => {
   it('fills an empty file with defaults and one user VM', () => {
     expect(parseConfig('{}', 'f')).toEqual({
+      cpu: 'auto',
       l0: { cpus: 1 },
       l1: { dom0MemoryMiB: 640 },
       l2: { kind: 'kvm' },
