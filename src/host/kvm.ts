@@ -171,10 +171,10 @@ function userName(): string {
 async function howToGetDevice({ device, cpuinfo }: KvmPlaces): Promise<string> {
   const flags = /^flags\s*:(.*)$/m.exec(await readFile(cpuinfo, 'utf8').catch(() => ''))?.[1];
   const has = (flag: string): boolean => flags?.split(' ').includes(flag) === true;
-  if (has('svm')) {
-    return `As root: modprobe kvm_amd nested=1. In a container: give it ${device} (docker run --device ${device}).`;
+  const module = has('svm') ? 'kvm_amd' : has('vmx') ? 'kvm_intel' : undefined;
+  if (module === undefined) {
+    return 'Switch SVM (AMD) or VMX (Intel) on in the firmware, or nested virtualization at the provider of this virtual machine; else go on with TCG.';
   }
-  return has('vmx')
-    ? 'Nothing: this processor has VMX, and the shadow hypervisor needs SVM. Go on with TCG.'
-    : 'Switch SVM on in the firmware, or nested virtualization at the provider of this virtual machine; else go on with TCG.';
+  const further = module === 'kvm_intel' ? ' Then `--cpu intel`.' : '';
+  return `As root: modprobe ${module} nested=1. In a container: give it ${device} (docker run --device ${device}).${further}`;
 }
