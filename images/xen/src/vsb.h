@@ -6,6 +6,7 @@
  *   exits.c      exits and entries of L3
  *   svm.c, vmx.c nested SVM and nested VMX, as exits.c needs them
  *   vm.c         which user VM is it: identification, slots, labels
+ *   smbios.c     the UUID that L3's firmware has put into its memory
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
  *   direct.c     an idle L3's interrupt without L2, once its vector is known
@@ -268,11 +269,15 @@ static inline uint32_t vsb_vm_out_limit(const struct vsb_vm *vm)
 }
 /* Look for the label that @vm lacks, at most now and then. @v runs it. Not locked. */
 void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm);
+
 /* L0 asks for the slot back. Only that of a silent user VM. */
 bool vsb_vm_forget(unsigned int slot, uint16_t generation);
 /* Once a second: who went silent. */
 void vsb_vm_housekeeping(s_time_t now);
 void vsb_vm_init(void);
+
+/* smbios.c: the UUID in the memory of L3, which @v runs. False: none is there. */
+bool vsb_smbios_uuid(struct vcpu *v, uint8_t uuid[16]);
 
 /* exits.c: hooks.h, with what of the processor they need. */
 
