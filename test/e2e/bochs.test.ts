@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { VerifyReport } from '../../src/contract/evidence.js';
-import { CommandLine, type Status } from './command-line.js';
+import { CommandLine, sendTo, type Status } from './command-line.js';
 import { patientMs } from './limits.js';
 
-const upLimitMs = 600_000;
-const verifyLimitMs = 400_000;
+const upLimitMs = patientMs(150_000);
+const verifyLimitMs = patientMs(150_000);
 
 describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
   let cli: CommandLine;
@@ -30,7 +30,7 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
 
   it('runs a command on the secure console', async () => {
     const run = await cli.run(['console', 'run', 'vm1', '--', 'echo', 'it', 'runs;', 'exit', '7'], {
-      timeoutMs: 120_000,
+      timeoutMs: patientMs(30_000),
     });
     expect(run.stdout).toBe('it runs\n');
     expect(run.code).toBe(7);
@@ -54,14 +54,16 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
 
   it('survives its daemon: the next command takes it over, and the console goes on', async () => {
     const { processes } = await statusOf();
-    process.kill(processes.daemon ?? 0, 'SIGKILL');
+    sendTo(processes.daemon, 'SIGKILL');
     await expect
       .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
       .toBe('broken');
     expect((await statusOf()).reason).toContain(`Bochs (pid ${processes.qemu}) still runs`);
     await cli.must(['up', ...machine], { timeoutMs: upLimitMs });
     expect((await statusOf()).processes.qemu).toBe(processes.qemu);
-    const run = await cli.run(['console', 'run', 'vm1', '--', 'uname'], { timeoutMs: 120_000 });
+    const run = await cli.run(['console', 'run', 'vm1', '--', 'uname'], {
+      timeoutMs: patientMs(30_000),
+    });
     expect(run.stdout).toBe('Linux\n');
   });
 
@@ -73,7 +75,7 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
   });
 
   it('tells that Bochs was killed, and down leaves nothing', async () => {
-    process.kill((await statusOf()).processes.qemu ?? 0, 'SIGKILL');
+    sendTo((await statusOf()).processes.qemu, 'SIGKILL');
     await expect
       .poll(async () => (await statusOf()).reason, { timeout: patientMs(20_000) })
       .toContain('Bochs was killed by SIGKILL');

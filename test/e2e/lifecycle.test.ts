@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { CommandLine, type Status } from './command-line.js';
+import { CommandLine, sendTo, type Status } from './command-line.js';
 import { patientMs } from './limits.js';
 
 let cli: CommandLine;
@@ -25,12 +25,6 @@ const statusOf = async (): Promise<Status> => await cli.json<Status>(['status'])
 /** Waits for processes to be gone that nobody has to wait for. */
 async function nothingRuns(): Promise<void> {
   await expect.poll(async () => await cli.processes(), { timeout: patientMs(30_000) }).toEqual([]);
-}
-
-/** Never process group 0, which is this one. */
-function sendTo(pid: number | undefined, name: NodeJS.Signals): void {
-  if (pid === undefined) throw new Error('there is no such process');
-  process.kill(pid, name);
 }
 
 describe('an interrupted up', () => {
