@@ -29,7 +29,7 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
   });
 
   it('runs a command on the secure console', async () => {
-    const run = await cli.run(['console', 'run', 'vm1', '--', 'echo', 'it', 'runs;', 'exit', '7'], {
+    const run = await cli.run(['console', 'run', 'vm1', '--', 'echo it runs; exit 7'], {
       timeoutMs: patientMs(30_000),
     });
     expect(run.stdout).toBe('it runs\n');
@@ -38,7 +38,7 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
 
   it('has logs of every layer', async () => {
     for (const [layer, line] of [
-      ['xen', /Xen version/],
+      ['xen', /\(XEN\) /],
       ['l1', /vsbypass-l1: ready/],
       ['l2', /vsbypass-l2: ready/],
     ] as const) {
@@ -74,11 +74,12 @@ describe.each(['amd', 'intel'] as const)('--accel bochs --cpu %s:', (cpu) => {
     expect(report.verdict).toBe('protected');
   });
 
-  it('tells that Bochs was killed, and down leaves nothing', async () => {
+  it('tells that Bochs has ended, and down leaves nothing', async () => {
     sendTo((await statusOf()).processes.qemu, 'SIGKILL');
     await expect
       .poll(async () => (await statusOf()).reason, { timeout: patientMs(20_000) })
-      .toContain('Bochs was killed by SIGKILL');
+      // How it ended is known only to who started it.
+      .toContain('Bochs has ended');
     await cli.must(['down']);
     await expect
       .poll(async () => await cli.processes(), { timeout: patientMs(30_000) })
