@@ -46,6 +46,7 @@ const mebibyte = 1_048_576;
 
 /** What the BIOS has at the end of memory for ACPI's tables. */
 const acpiBytes = 0x10000;
+
 export interface BochsInputs {
   readonly config: Config;
   /** One of Bochs' names of processors. */
@@ -62,7 +63,7 @@ export interface BochsModule {
   readonly commandLine: string;
 }
 
-/** Each module at a page of its own, the first at `modulesAddress`. */
+/** Each module begins at a MiB, the first at `modulesAddress`. */
 export function placeModules(modules: readonly BochsModule[]): (BochsModule & { at: number })[] {
   let next = modulesAddress;
   return modules.map((module) => {

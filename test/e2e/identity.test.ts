@@ -92,7 +92,7 @@ it('gets neither the name nor the sessions of the other, and is told to be doubt
     { timeoutMs: 240_000 },
   );
   expect(output).not.toContain('<n>');
-  // By its UUID, too; and the attacker's console says what it is there alone.
+  // What the attacker says is at its own console alone.
   await cli.must(
     [
       ...['console', forged?.name ?? '', '--replay', 'lines', '--timeout', patientSeconds(60)],

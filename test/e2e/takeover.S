@@ -16,6 +16,23 @@
         .set    TABLE, 0x8000           /* where the table goes */
         .set    RESET, 0xfe05b          /* where the reset vector jumps to */
 
+/* Prints DS:SI up to a zero. There are two: what runs after the INIT has been moved. */
+        .macro  printer name
+\name:  lodsb
+        test    %al, %al
+        jz      2f
+        mov     %al, %ah
+        mov     $COM1 + LSR, %dx
+1:      in      (%dx), %al
+        test    $0x20, %al
+        jz      1b
+        mov     %ah, %al
+        mov     $COM1, %dx
+        out     %al, (%dx)
+        jmp     \name
+2:      ret
+        .endm
+
         /* The header, as in Linux's Documentation/arch/x86/boot.rst. DS is where this is. */
 _start: .org    0x1f1
         .byte   3                       /* sectors of setup code */
@@ -112,20 +129,7 @@ copy:   lodsb
         jnz     copy
         ret
 
-/* DS:SI up to a zero. */
-print:  lodsb
-        test    %al, %al
-        jz      2f
-        mov     %al, %ah
-        mov     $COM1 + LSR, %dx
-1:      in      (%dx), %al
-        test    $0x20, %al
-        jz      1b
-        mov     %ah, %al
-        mov     $COM1, %dx
-        out     %al, (%dx)
-        jmp     print
-2:      ret
+        printer print
 
 /* What runs after the INIT, at F000:E05B. */
 other:  xor     %ax, %ax
@@ -145,20 +149,7 @@ other:  xor     %ax, %ax
         mov     $(RESET & 0xffff) + (bracket - other), %si
         call    other_print
         jmp     1b
-other_print:
-        lodsb
-        test    %al, %al
-        jz      2f
-        mov     %al, %ah
-        mov     $COM1 + LSR, %dx
-1:      in      (%dx), %al
-        test    $0x20, %al
-        jz      1b
-        mov     %ah, %al
-        mov     $COM1, %dx
-        out     %al, (%dx)
-        jmp     other_print
-2:      ret
+        printer other_print
 prompt: .asciz  "\r\nvictim login: "
 bracket:.ascii  "<"
 typed:  .ascii  "?"
