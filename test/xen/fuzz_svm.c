@@ -23,10 +23,12 @@
 #include "../../images/xen/src/svm.c"
 
 #define CPUS 2
+#define VMCBS 6
 
 static struct domain l2 = { .domain_id = 1 };
 static struct vcpu cpus[CPUS];
-static struct vmcb_struct vmcbs[CPUS];
+/* L1's own, and the pages of L2 that VMRUN names. */
+static struct vmcb_struct vmcbs[CPUS], vmcb12s[VMCBS];
 
 /* The input: 0 when it is used up. */
 static const uint8_t *bytes;
@@ -146,6 +148,9 @@ static bool opportunity(struct vcpu *v)
     deferred = 0;
     if ( vsb_opportunity(v, regs) )
     {
+        /* It may run one VMCB12 on both of its CPUs, and write into it. */
+        bool marked = *mark_of(v) == cache.vm->vcpus[cache.index].mark;
+
         INVARIANT(calm && !(regs->eflags & X86_EFLAGS_TF));
         INVARIANT(vcpu_nestedhvm(v).nv_vmexit_pending && deferred == VMEXIT_IOIO);
         INVARIANT(!vmcb->event_inj.v);
@@ -163,7 +168,7 @@ static bool opportunity(struct vcpu *v)
         }
         vmrun(v);
         /* An L2 that has given away its pages meanwhile gets what it asked for. */
-        if ( vcpu_nestedhvm(v).nv_vsb.vm == cache.vm &&
+        if ( marked && vcpu_nestedhvm(v).nv_vsb.vm == cache.vm &&
              vcpu_nestedhvm(v).nv_vsb.generation == cache.generation &&
              vcpu_nestedhvm(v).nv_vsb.index == cache.index )
             INVARIANT(regs->rax == was.rax && regs->rip == was.rip);
@@ -276,9 +281,16 @@ static void step(struct vcpu *v, uint8_t what)
     case 0: /* L2's VMRUN */
         vcpu_nestedhvm(v).nv_guestmode = false;
         how = next();
-        vcpu_nestedhvm(v).nv_vvmcxaddr = 0x1000 * (1 + how % 6);
-        vcpu_nestedhvm(v).nsvm.ns_vmcb_hostcr3 = 0x100000 * (1 + how / 6 % 3);
+        vcpu_nestedhvm(v).nv_vvmcx = &vmcb12s[how % VMCBS];
+        vcpu_nestedhvm(v).nv_vvmcxaddr = 0x1000 * (1 + how % VMCBS);
+        vcpu_nestedhvm(v).nsvm.ns_vmcb_hostcr3 =
+            0x100000 * (1 + how / VMCBS % 3);
         scramble(&vmcbs[v - cpus], next());
+        v->arch.hvm.guest_cr[0] = how & 2 ? X86_CR0_PE | X86_CR0_PG
+                                          : how & 4 ? X86_CR0_PE : 0;
+        /* The page is L2's: it may have zeroed it, or made a mark up. */
+        if ( how > 224 )
+            *mark_of(v) = how & 1 ? 0 : next();
         if ( how > 240 )
         {
             vmcbs[v - cpus].cs.base = 0xffff0000;
@@ -365,6 +377,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     shim_reset();
     vsb_arch = vsb_svm;
     memset(vmcbs, 0, sizeof(vmcbs));
+    memset(vmcb12s, 0, sizeof(vmcb12s));
     memset(saved, 0, sizeof(saved));
     l2 = (struct domain){ .domain_id = 1, .shim_vcpus = &cpus[0] };
     for ( i = 0; i < CPUS; i++ )

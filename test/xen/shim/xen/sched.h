@@ -83,7 +83,7 @@ struct nestedvcpu
     } u;
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
     bool nv_vmexit_pending;
-    void *nv_n2vmcx;
+    void *nv_vvmcx, *nv_n2vmcx;
     paddr_t nv_vvmcxaddr;
     struct
     {

@@ -6,6 +6,7 @@
 
 #define X86_CR4_PSE 0x10u
 #define X86_CR0_PE  1u
+#define X86_CR0_PG  0x80000000u
 
 void set_in_cr4(unsigned long mask);
 /* Goes behind an instruction, as in Xen: a single step's #DB may be due then. */

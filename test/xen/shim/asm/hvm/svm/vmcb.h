@@ -54,6 +54,8 @@ struct vmcb_struct
     {
         uint64_t base;
     } cs;
+    /* Where VMCB_MARK is, as in a VMCB. */
+    _Alignas(0x200) uint8_t res10a[0x200];
 };
 
 #endif /* SHIM_ASM_HVM_SVM_VMCB_H */
