@@ -105,6 +105,23 @@ test('--install makes the consoles known to ssh, and --uninstall leaves what was
   expect((await readFile(config())).equals(before)).toBe(true);
 });
 
+test("the user's Host * says nothing about the consoles", async () => {
+  await mkdir(join(home, '.ssh'), { mode: 0o700 });
+  const lines = [
+    ...['ProxyJump bastion.invalid', 'RemoteCommand tmux attach', 'ControlMaster auto'],
+    ...['ControlPath ~/%C', 'PermitLocalCommand yes', 'ForwardAgent yes', 'RequestTTY no'],
+  ];
+  await writeFile(config(), ['Host *', ...lines].join('\n  '));
+  await sshConfig('--install');
+  const vm1 = await resolved('vm1.lab.vsbypass');
+  expect(vm1).not.toMatch(/bastion|tmux/);
+  expect(vm1).toMatch(/^controlmaster false$/m);
+  expect(vm1).not.toMatch(/^controlpath (?!none)/m);
+  expect(vm1).toMatch(/^permitlocalcommand no$/m);
+  expect(vm1).toMatch(/^requesttty force$/m);
+  expect(await resolved('other')).toMatch(/bastion/);
+});
+
 test('--install makes the file for the owner only when there is none, and follows a link', async () => {
   await sshConfig('--install');
   expect((await stat(join(home, '.ssh'))).mode & 0o777).toBe(0o700);

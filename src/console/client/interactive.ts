@@ -36,6 +36,8 @@ export interface InteractiveOptions {
   /** The escape character; undefined for none. */
   escape: string | undefined;
   recording?: Recording | undefined;
+  /** A terminal that knows no control sequences. */
+  dumb?: boolean;
   /** Whether what attacks a terminal is left out, also of a screen that is drawn again. */
   sanitize?: boolean;
   /** Connects anew where the connection broke; without it the console ends then. */
@@ -68,7 +70,7 @@ class InteractiveConsole {
 
   constructor(options: InteractiveOptions) {
     this.#options = options;
-    this.#terminal = new RawTerminal(options.stdin, options.stdout);
+    this.#terminal = new RawTerminal(options.stdin, options.stdout, options.dumb !== true);
     this.#parser = new EscapeParser(options.escape);
   }
 
@@ -109,6 +111,7 @@ class InteractiveConsole {
       const more = stdout.write(bytes);
       if (this.#modes.push(bytes)) this.#terminal.markPastesAgain();
       this.#terminal.alternateScreen = this.#modes.alternateScreen;
+      this.#terminal.undo = this.#modes.undo;
       if (!more) channel.pause();
     });
     connection.onNotice((text) => stderr.write(text));

@@ -389,7 +389,7 @@ test('RawTerminal gives the terminal back at exit, takes it again after a stop, 
   const processEvents = Object.assign(new EventEmitter(), { kill: vi.fn(), pid: 1 });
   const input = new FakeTerminal();
   const output = Object.assign(new Sink(), { isTTY: true });
-  const terminal = new RawTerminal(input, output, processEvents as unknown as ProcessEvents);
+  const terminal = new RawTerminal(input, output, true, processEvents as unknown as ProcessEvents);
   terminal.enter();
   terminal.enter();
   processEvents.emit('SIGCONT');
