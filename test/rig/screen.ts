@@ -25,7 +25,8 @@ export class Screen {
     env: Record<string, string> = {},
   ) {
     this.#pty = spawn(program, [...words], {
-      ...{ cols: 80, rows: 24, name: 'xterm-256color', cwd: instance.directory },
+      ...{ cols: 80, rows: 24, cwd: instance.directory },
+      // A name given here would take the place of TERM.
       env: { ...instance.env, ...env },
     });
     this.#pty.onData((text) => {

@@ -138,9 +138,7 @@ test('OutputModes knows what has to be undone, however the output is cut', () =>
   const bytewise = new OutputModes();
   for (const byte of Buffer.from(switched)) bytewise.push(Buffer.of(byte));
   expect(bytewise.undo).toBe(whole.undo);
-  expect(whole.undo).toBe(
-    '\x1b[<1u\x1b[0 q\x1b[>4m\x1b[=0u\x1b[4l\x1b[?7h\x1b[?1016l\x1b[?2026l',
-  );
+  expect(whole.undo).toBe('\x1b[<1u\x1b[0 q\x1b[>4m\x1b[=0u\x1b[4l\x1b[?7h\x1b[?1016l\x1b[?2026l');
   const undone = '\x1b[0 q\x1b[<u\x1b[>4m\x1b[=0u\x1b[4l\x1b[?7h\x1b[?1016l\x1b[?2026l';
   whole.push(Buffer.from(undone));
   expect(whole.undo).toBe('');

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { spawn } from '@lydell/node-pty';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { runSchema, whoSchema } from '../../../src/contract/documents/console.js';
@@ -192,7 +193,9 @@ describe("a terminal's own answers", () => {
       if (bytes.includes('\r')) rig.vm.print('\r\n# \x1b[6n\x1b[5n\x1b[c');
     };
     screen.type('\r');
-    await vi.waitFor(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/));
+    await vi.waitFor(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/), {
+      timeout: 20_000,
+    });
     screen.type('~.');
     await screen.ends();
   });
