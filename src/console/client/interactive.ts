@@ -80,8 +80,9 @@ class InteractiveConsole {
     const ended = (): void => this.#leave();
     let connection: ConsoleConnection | undefined = first;
     try {
-      stderr.write(`[vsbypass: ${first.title}${hints}]\r\n`);
+      // Who reads the title may type: no key is the terminal driver's any more.
       this.#terminal.enter();
+      stderr.write(`[vsbypass: ${first.title}${hints}]\r\n`);
       stdin.on('data', this.#onInput).once('end', ended);
       stdout.on('drain', this.#onOutputDrain).on('resize', this.#onResize);
       while (connection !== undefined) {
@@ -177,10 +178,10 @@ class InteractiveConsole {
       case 'detach':
         return this.#leave();
       case 'suspend':
-        return this.#terminal.suspend(() => {
-          stdin.resume();
-          if (this.#modes.alternateScreen) this.#command('replay');
-        });
+        this.#terminal.suspend();
+        stdin.resume();
+        if (this.#modes.alternateScreen) this.#command('replay');
+        return;
       case 'help':
         return void stderr.write(escapeHelp(escape ?? ''));
       case 'break':

@@ -30,7 +30,7 @@ const RESET =
 const LEAVE_ALTERNATE_SCREEN = '\x1b[?1049l';
 
 /** The part of `process` that tells when the terminal must be given back or taken again. */
-export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'once' | 'kill' | 'pid'>;
+export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid'>;
 
 export class RawTerminal {
   readonly #input: TerminalInput;
@@ -68,15 +68,15 @@ export class RawTerminal {
     this.#markPastes();
   }
 
-  /** Stops this process, as ^Z does elsewhere; `resumed` is called when the shell continues it. */
-  suspend(resumed: () => void): void {
+  /**
+   * Stops this process, as ^Z does elsewhere, and takes the terminal again when it goes on: at once where nobody
+   * could continue it (it leads its session, under tmux or `docker exec`), and the kernel does not stop it.
+   */
+  suspend(): void {
     if (!this.#raw) return;
     this.restore();
-    this.#process.once('SIGCONT', () => {
-      this.enter();
-      resumed();
-    });
     this.#process.kill(this.#process.pid, 'SIGTSTP');
+    this.enter();
   }
 
   /** A program in the VM has switched it off. */

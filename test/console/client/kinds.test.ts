@@ -97,6 +97,17 @@ test('a terminal that was reset by the VM is asked to mark pastes again', async 
   await vi.waitFor(() => expect(screen.marksPastes).toBe(true), { timeout: 20_000 });
 });
 
+test('~^Z where nobody could continue it, as it leads its session, leaves the terminal raw', async () => {
+  const screen = await attach();
+  screen.type('~\x1a');
+  await vi.waitFor(() => expect(screen.raw).toMatch(/\[\?2004l[^]*\[\?2004h$/), {
+    timeout: 20_000,
+  });
+  screen.type('\x03\r~.');
+  await screen.ends();
+  expect(String(rig.vm.input)).toBe('\x03\r');
+});
+
 test('a client that is killed, or whose terminal is closed, holds nothing', async () => {
   const first = await attach();
   first.type('a');
