@@ -169,7 +169,9 @@ describe('runInShell leaves the console as it was found', () => {
     '%s',
     async (_, command, code) => {
       boot(join(directory, 'getty'));
-      await expect(runCommand(command, { timeoutMs: 500 })).rejects.toMatchObject({ code });
+      await expect(runCommand(command, { timeoutMs: 500, signalMs: 1000 })).rejects.toMatchObject({
+        code,
+      });
       await shows('\r', /login: $/);
       expect(await runCommand('stty -a | grep -o " echo "; exit 4')).toEqual({
         ...{ status: 4, output: '' },
