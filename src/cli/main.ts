@@ -80,7 +80,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Progress that nobody reads, or that has no room, keeps nothing from being done.
   process.stderr.on('error', () => undefined);
   try {
-    await program.parseAsync(argv);
+    if (argv.length > 2) await program.parseAsync(argv);
+    else {
+      // `--name` and its variable are known, as of an empty command line.
+      program.parseOptions([]);
+      await (await import('./actions/begin.js')).showBegin(context);
+      exitCode = ExitCode.usage;
+    }
   } catch (error) {
     exitCode = await reportFailure(error, context, formats);
   }

@@ -3,11 +3,14 @@
  */
 /** A string for the terminal that goes on for longer was never ended; the text after it counts again. */
 const MAX_STRING = 4096;
+/** The only strings that have line ends in them: pictures (sixels). */
+const SIXELS = /^P[\d;]*q/;
 
 export class AnsiStripper {
   #state: 'text' | 'escape' | 'intermediate' | 'csi' | 'string' | 'string-escape' = 'text';
 
-  #stringLength = 0;
+  /** The string so far, from the character that says what it is. */
+  #string = '';
 
   /** The text without control sequences; an unfinished one is kept for the next piece. */
   push(text: string): string {
@@ -28,7 +31,7 @@ export class AnsiStripper {
           // DCS, SOS, OSC, PM, APC: a string up to ST, or BEL as xterm has it.
           else if ('PX]^_'.includes(character)) {
             this.#state = 'string';
-            this.#stringLength = 0;
+            this.#string = character;
           } else if (character >= ' ' && character <= '/') this.#state = 'intermediate';
           else if (character !== '\x1b') this.#state = 'text';
           break;
@@ -40,8 +43,12 @@ export class AnsiStripper {
           else if (character >= '@' && character <= '~') this.#state = 'text';
           break;
         case 'string':
-          if (character === '\x07' || ++this.#stringLength > MAX_STRING) this.#state = 'text';
+          if (character === '\x07' || this.#string.length > MAX_STRING) this.#state = 'text';
           else if (character === '\x1b') this.#state = 'string-escape';
+          else if (character === '\n' && !SIXELS.test(this.#string)) {
+            this.#state = 'text';
+            out += character;
+          } else this.#string += character;
           break;
         case 'string-escape':
           // Not its end: another sequence has cut it short.

@@ -82,7 +82,7 @@ async function makeWay(
   if (isUp(state)) {
     const how = reason === undefined ? '' : ` (${state}: ${reason})`;
     throw new VsbError('E_INSTANCE_EXISTS', `instance '${name}' is up already${how}`, {
-      hint: '`vsbypass status` shows it; `vsbypass down` ends it; --name makes another one.',
+      hint: '`vsbypass console VM` opens a console of it; `vsbypass down` ends it; --name makes another one.',
     });
   }
   if (state === 'starting' || state === 'stopping') {

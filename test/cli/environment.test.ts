@@ -28,13 +28,15 @@ test.each(['elsewhere', '/does/not/exist', undefined])(
   'with XDG_RUNTIME_DIR %s the same instance answers, and `up` leaves it alone',
   async (where) => {
     const variables = { XDG_RUNTIME_DIR: where === 'elsewhere' ? elsewhere : where };
-    const [status, who, up] = await Promise.all([
+    const [status, who, next, up] = await Promise.all([
       instance.run(['status', '--json'], variables),
       instance.run(['console', 'who', 'vm1'], variables),
+      instance.run([], variables),
       instance.run(['up'], variables),
     ]);
     expect(JSON.parse(status.stdout)).toMatchObject({ state: 'running' });
     expect(who).toMatchObject({ code: 0 });
+    expect(next.stderr).toMatch(/^Instance 'default' is running.*\n {2}vsbypass console vm1/);
     expect(up).toMatchObject({
       ...{ code: 2, stderr: expect.stringContaining('[E_INSTANCE_EXISTS]') as string },
     });

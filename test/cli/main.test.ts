@@ -25,6 +25,14 @@ describe('vsbypass', () => {
     expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
+  it('says what to do next when no command is given', async () => {
+    const finished = await run();
+    expect(finished).toMatchObject({ code: 2, stdout: '' });
+    expect(finished.stderr).toMatch(/^Instance 'default' is absent/);
+    expect(finished.stderr).toMatch(/vsbypass up .*\n.*vsbypass --help\n$/);
+    expect(finished.stderr.split('\n').length).toBeLessThan(8);
+  });
+
   it.each([
     ['up'],
     ['down'],

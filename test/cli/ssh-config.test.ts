@@ -105,6 +105,52 @@ test('--install makes the consoles known to ssh, and --uninstall leaves what was
   expect((await readFile(config())).equals(before)).toBe(true);
 });
 
+/** What users, and their administrators, have for all hosts. */
+const forAll = [
+  ...['ProxyJump bastion.invalid', 'RemoteCommand tmux attach', 'ControlMaster auto'],
+  ...['ControlPath ~/%C', 'ControlPersist yes', 'PermitLocalCommand yes', 'LocalCommand echo in'],
+  ...['ForwardAgent yes', 'ForwardX11 yes', 'RequestTTY no', 'Tunnel yes', 'EscapeChar none'],
+  ...['LocalForward 8080 a:80', 'RemoteForward 8080 a:80', 'DynamicForward 1080'],
+  ...['NoHostAuthenticationForLocalhost yes', 'VerifyHostKeyDNS yes', 'StrictHostKeyChecking no'],
+  ...['UserKnownHostsFile /dev/null', 'HostKeyAlgorithms rsa-sha2-512', 'UpdateHostKeys yes'],
+  ...['PubkeyAuthentication no', 'PreferredAuthentications password', 'AddKeysToAgent yes'],
+  ...['AddressFamily inet6', 'CanonicalizeHostname always', 'CanonicalDomains example.invalid'],
+  ...['Ciphers aes256-ctr', 'MACs hmac-sha2-256', 'KexAlgorithms ecdh-sha2-nistp256'],
+  ...['Compression yes', 'VisualHostKey yes', 'LogLevel VERBOSE', 'Port 99', 'User somebody'],
+];
+/** What changes nothing of where a session goes, who hears it, or what is checked. */
+const harmless = /^(?:controlpersist|localcommand|canonicaldomains) /;
+
+test.each([
+  ['Host *', (lines: string) => `Host *\n${lines}`],
+  ['Match all', (lines: string) => `Match all\n${lines}`],
+  ['Match final all', (lines: string) => `Match final all\n${lines}`],
+  ['Match of the address', (lines: string) => `Match host 127.0.0.1\n${lines}`],
+  ['lines before any Host', (lines: string) => lines],
+])("the user's own settings say nothing about the consoles: %s", async (_, under) => {
+  await mkdir(join(home, '.ssh'), { mode: 0o700 });
+  const settings = async () =>
+    (await resolved('vm1.lab.vsbypass')).split('\n').filter((line) => !harmless.test(line));
+  await sshConfig('--install');
+  const own = await settings();
+  const text = under(forAll.map((line) => `  ${line}\n`).join(''));
+  for (const before of [text, `\n# mine\nInclude "${join(home, 'all')}"\n`]) {
+    await writeFile(join(home, 'all'), text);
+    await writeFile(config(), before);
+    await sshConfig('--install');
+    expect(await settings()).toEqual(own);
+  }
+});
+
+test('the file works where a user includes it: below a Match, and before other hosts', async () => {
+  await mkdir(join(home, '.ssh'), { mode: 0o700 });
+  const file = (await sshConfig()).trim();
+  const text = `Match all\n  Include "${file}"\n  Port 99\nHost other\n  User me\n`;
+  await writeFile(config(), text);
+  expect(await resolved('vm1')).toMatch(/^user vm1\n[^]*^port 4022$/m);
+  expect(await resolved('other')).toMatch(/^user me\n[^]*^port 99$/m);
+});
+
 test('--install makes the file for the owner only when there is none, and follows a link', async () => {
   await sshConfig('--install');
   expect((await stat(join(home, '.ssh'))).mode & 0o777).toBe(0o700);

@@ -53,7 +53,9 @@ export async function attachConsole(
   const connect = async (attach: AttachRequest): Promise<ConsoleConnection> =>
     await openConsole({
       ...{ access: await context.instance(), vm, attach, signal: context.signal },
-      size: steps.length === 0 ? sizeOf(context.stdout) : undefined,
+      // A screen is drawn with control sequences; who gives no size gets lines.
+      size:
+        steps.length === 0 && context.env['TERM'] !== 'dumb' ? sizeOf(context.stdout) : undefined,
       credentials: { ...options, agentSocket: context.env['SSH_AUTH_SOCK'] },
     });
   if (steps.length === 0) {
@@ -87,6 +89,7 @@ async function onTerminal(
   const session: InteractiveOptions = {
     ...{ vm, stdin, stdout, stderr, signal, recording },
     sanitize: options.sanitize === true,
+    dumb: context.env['TERM'] === 'dumb',
     escape: options.escape === 'none' || !isTerminal ? undefined : options.escape,
     reconnect: options.reconnect === true && shadowed ? connect : undefined,
   };

@@ -36,6 +36,8 @@ export interface InteractiveOptions {
   /** The escape character; undefined for none. */
   escape: string | undefined;
   recording?: Recording | undefined;
+  /** A terminal that knows no control sequences. */
+  dumb?: boolean;
   /** Whether what attacks a terminal is left out, also of a screen that is drawn again. */
   sanitize?: boolean;
   /** Connects anew where the connection broke; without it the console ends then. */
@@ -68,7 +70,7 @@ class InteractiveConsole {
 
   constructor(options: InteractiveOptions) {
     this.#options = options;
-    this.#terminal = new RawTerminal(options.stdin, options.stdout);
+    this.#terminal = new RawTerminal(options.stdin, options.stdout, options.dumb !== true);
     this.#parser = new EscapeParser(options.escape);
   }
 
@@ -78,8 +80,9 @@ class InteractiveConsole {
     const ended = (): void => this.#leave();
     let connection: ConsoleConnection | undefined = first;
     try {
-      stderr.write(`[vsbypass: ${first.title}${hints}]\r\n`);
+      // Who reads the title may type: no key is the terminal driver's any more.
       this.#terminal.enter();
+      stderr.write(`[vsbypass: ${first.title}${hints}]\r\n`);
       stdin.on('data', this.#onInput).once('end', ended);
       stdout.on('drain', this.#onOutputDrain).on('resize', this.#onResize);
       while (connection !== undefined) {
@@ -109,6 +112,7 @@ class InteractiveConsole {
       const more = stdout.write(bytes);
       if (this.#modes.push(bytes)) this.#terminal.markPastesAgain();
       this.#terminal.alternateScreen = this.#modes.alternateScreen;
+      this.#terminal.undo = this.#modes.undo;
       if (!more) channel.pause();
     });
     connection.onNotice((text) => stderr.write(text));
@@ -174,10 +178,10 @@ class InteractiveConsole {
       case 'detach':
         return this.#leave();
       case 'suspend':
-        return this.#terminal.suspend(() => {
-          stdin.resume();
-          if (this.#modes.alternateScreen) this.#command('replay');
-        });
+        this.#terminal.suspend();
+        stdin.resume();
+        if (this.#modes.alternateScreen) this.#command('replay');
+        return;
       case 'help':
         return void stderr.write(escapeHelp(escape ?? ''));
       case 'break':

@@ -16,6 +16,35 @@ export interface SshConfigInput {
   readonly knownHostsFile: string;
 }
 
+/**
+ * What the user's own `Host *` or `Match` would say otherwise: ways around the host key, ways to another place, what is
+ * done beside the session, and algorithms that the gateway does not speak. Only keywords that any OpenSSH in use knows:
+ * one that it does not know ends it for all hosts.
+ */
+const notInherited = [
+  'NoHostAuthenticationForLocalhost no',
+  'VerifyHostKeyDNS no',
+  'PubkeyAuthentication yes',
+  'AddKeysToAgent no',
+  'AddressFamily any',
+  'CanonicalizeHostname no',
+  'ProxyCommand none',
+  'ProxyJump none',
+  'RemoteCommand none',
+  'PermitLocalCommand no',
+  'ControlMaster no',
+  'ControlPath none',
+  'Tunnel no',
+  'ForwardAgent no',
+  'ForwardX11 no',
+  'ClearAllForwardings yes',
+  'Compression no',
+  'KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org',
+  'Ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com',
+  'MACs hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com',
+  'VisualHostKey no',
+] as const;
+
 /** Quotes a path for ssh_config(5): inside double quotes only `\` and `"` are special, and `%` is a token. */
 function quoted(path: string): string {
   return `"${path.replace(/["\\]/g, '\\$&').replaceAll('%', '%%')}"`;
@@ -45,9 +74,7 @@ export function renderSshConfig(input: SshConfigInput): string {
       '  StrictHostKeyChecking yes',
       '  UpdateHostKeys no',
       '  PreferredAuthentications publickey',
-      '  ForwardAgent no',
-      '  ForwardX11 no',
-      '  ClearAllForwardings yes',
+      ...notInherited.map((line) => `  ${line}`),
       '  RequestTTY force',
       '  EscapeChar ~',
       '  LogLevel ERROR',

@@ -21,32 +21,38 @@ export function sizeOf(output: TerminalOutput): ScreenSize | undefined {
 
 /**
  * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
- * mouse and focus reports, bracketed paste, application keypad and cursor keys, scroll region (which moves
- * the cursor, so that it is kept meanwhile).
+ * mouse and focus reports, bracketed paste, application keypad and cursor keys, line drawing characters, scroll
+ * region (which moves the cursor, so that it is kept meanwhile).
  */
 const RESET =
-  '\x1b[0m\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
+  '\x1b[0m\x1b(B\x0f\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
 /** Only where it is needed: on the normal screen it would move the cursor. */
 const LEAVE_ALTERNATE_SCREEN = '\x1b[?1049l';
 
 /** The part of `process` that tells when the terminal must be given back or taken again. */
-export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'once' | 'kill' | 'pid'>;
+export type ProcessEvents = Pick<NodeJS.Process, 'on' | 'off' | 'kill' | 'pid'>;
 
 export class RawTerminal {
   readonly #input: TerminalInput;
   readonly #output: TerminalOutput;
   readonly #process: ProcessEvents;
+  readonly #controls: boolean;
   #raw = false;
   /** Whether a VM's program has switched to the alternate screen. */
   alternateScreen = false;
+  /** What undoes the rest that a VM's programs have switched. */
+  undo = '';
 
+  /** @param controls whether the output understands control sequences */
   constructor(
     input: TerminalInput,
     output: TerminalOutput,
+    controls = true,
     processEvents: ProcessEvents = process,
   ) {
     this.#input = input;
     this.#output = output;
+    this.#controls = controls && output.isTTY === true;
     this.#process = processEvents;
   }
 
@@ -62,15 +68,15 @@ export class RawTerminal {
     this.#markPastes();
   }
 
-  /** Stops this process, as ^Z does elsewhere; `resumed` is called when the shell continues it. */
-  suspend(resumed: () => void): void {
+  /**
+   * Stops this process, as ^Z does elsewhere, and takes the terminal again when it goes on: at once where nobody
+   * could continue it (it leads its session, under tmux or `docker exec`), and the kernel does not stop it.
+   */
+  suspend(): void {
     if (!this.#raw) return;
     this.restore();
-    this.#process.once('SIGCONT', () => {
-      this.enter();
-      resumed();
-    });
     this.#process.kill(this.#process.pid, 'SIGTSTP');
+    this.enter();
   }
 
   /** A program in the VM has switched it off. */
@@ -89,8 +95,8 @@ export class RawTerminal {
     } catch {
       // The terminal is gone (hang-up): there is nothing left to restore.
     }
-    if (this.#output.isTTY !== true || !this.#output.writable) return;
-    this.#output.write(`${this.alternateScreen ? LEAVE_ALTERNATE_SCREEN : ''}${RESET}`);
+    if (!this.#controls || !this.#output.writable) return;
+    this.#output.write(`${this.undo}${this.alternateScreen ? LEAVE_ALTERNATE_SCREEN : ''}${RESET}`);
   };
 
   readonly #again = (): void => {
@@ -99,6 +105,6 @@ export class RawTerminal {
   };
 
   #markPastes(): void {
-    if (this.#output.isTTY === true && this.#output.writable) this.#output.write(MARK_PASTES);
+    if (this.#controls && this.#output.writable) this.#output.write(MARK_PASTES);
   }
 }

@@ -2,6 +2,7 @@
 import { ExitCode, VsbError } from '../../base/errors.js';
 import type { TerminalOutput } from '../client/terminal.js';
 import type { ConsoleConnection } from '../connection.js';
+import { Sanitizer } from '../sanitize.js';
 import type { ScriptPeer } from './conversation.js';
 import { runScript, type ScriptStep } from './script.js';
 
@@ -63,15 +64,19 @@ export async function withConnection<T>(
   }
 }
 
-/** A connection as scripts talk to it; what comes is also shown, if there is something to show it on. */
+/**
+ * A connection as scripts talk to it; what comes is also shown, if there is something to show it on. A terminal that is
+ * asked would answer into the user's shell: it gets what asks nothing.
+ */
 export function scriptPeer(
   { channel, closed }: ConsoleConnection,
   stdout?: TerminalOutput,
 ): ScriptPeer {
+  const sanitizer = stdout?.isTTY === true ? new Sanitizer() : undefined;
   return {
     onOutput: (listener) => {
       channel.on('data', (bytes: Buffer) => {
-        if (stdout?.write(bytes) === false) {
+        if (stdout?.write(sanitizer?.push(bytes) ?? bytes) === false) {
           channel.pause();
           stdout.once('drain', () => channel.resume());
         }

@@ -2,9 +2,9 @@
  * Runs one command in a VM's shell, over its console: logs in if need be, hands the command over, passes its
  * output on and finds out how it ended. Needs a POSIX shell there, nothing else.
  *
- * Only one short line is typed at the prompt. It turns the echo off and reads what follows as data, line by line and
- * acknowledged, so that neither the shell's line editor nor the terminal's limits touch the command; the shell checks
- * that all of it has come before it runs anything. Marks tell where output begins and ends. They are put together in
+ * Only a few words are typed at the prompt: line editors draw each character, and a nested console is slow. All else is
+ * read as data, line by line, first what turns the echo off. So neither the line editor nor the terminal's limits
+ * touch the command; the shell checks that all of it has come before it runs anything. Marks tell where output begins and ends. They are put together in
  * the VM from two halves, so that no echo looks like one, and the last is printed twice: what the kernel prints
  * meanwhile may split one of them.
  */
@@ -30,10 +30,12 @@ const MOTD_QUIET_MS = 150;
 const PASSWORD_QUIET_MS = 250;
 /** For ending what runs and logging out, when the command does not get to its end. */
 const TIDY_MS = 20_000;
-/** How long a command may take to end by a signal. */
+/** How long a command may take to end by a signal, if nothing else is said. */
 const SIGNAL_MS = 4000;
 /** What a terminal in canonical mode surely takes for one line. */
 const LINE = 400;
+/** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
+const AHEAD = 2048;
 
 /** What asks for a name, and for a password in the languages that distributions have; both can be given. */
 export const defaultLoginPrompt = '(?<!Last )login: ?$';
@@ -58,6 +60,8 @@ export interface ShellRunOptions {
   readonly onOutput: (bytes: Buffer) => void;
   /** Ends the command; the console is left in order all the same. */
   readonly signal: AbortSignal;
+  /** How long the command may take to end by a signal, milliseconds. */
+  readonly signalMs?: number;
 }
 
 /**
@@ -99,13 +103,12 @@ class ShellRun {
     await this.#reachShell();
     const talk = new Conversation(this.#peer, { bytes: true, signal });
     this.#stage = 'running';
-    await this.#line(
-      talk,
-      `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};read -r vsb;eval "$vsb"\r`,
-    );
-    await this.#line(talk, `${program(this.#nonce)}\n`);
-    for (const piece of pieces(command)) await this.#line(talk, `${piece}\n`);
-    await talk.send(Buffer.from(`${ending(command)}\n`));
+    const again = 'read -r vsb;eval "$vsb"';
+    await talk.send(Buffer.from(`${again}\r`));
+    const quiet = `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};${again}`;
+    await talk.send(Buffer.from(`${quiet}\n`));
+    await talk.expect(this.#mark('\\+'), LINE_MS);
+    await this.#type(talk, [program(this.#nonce), ...pieces(command), ending(command)]);
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
       const text = 'the VM did not get the command as it was typed; nothing was run';
@@ -158,6 +161,7 @@ class ShellRun {
   }
 
   async #interrupt(signal: AbortSignal): Promise<void> {
+    const { prompt, signalMs = SIGNAL_MS } = this.#options;
     const prompts = new Conversation(this.#peer, { stripAnsi: true, signal });
     const marks = new Conversation(this.#peer, { bytes: true, signal });
     // SIGINT, SIGQUIT, and for what ignores both: stopped by the terminal, and killed as the shell's job.
@@ -165,7 +169,7 @@ class ShellRun {
       prompts.forget();
       await prompts.send(Buffer.from(key));
       try {
-        await prompts.expectAtEnd(this.#options.prompt, SIGNAL_MS, QUIET_MS);
+        await prompts.expectAtEnd(prompt, signalMs, QUIET_MS);
         break;
       } catch (error) {
         signal.throwIfAborted();
@@ -225,15 +229,34 @@ class ShellRun {
         if (!passwordPrompt.test(seen)) return 'shell';
       } catch (error) {
         const silent = error instanceof VsbError && error.code === 'E_EXPECT_TIMEOUT';
-        if (!silent || turn >= PROMPT_TURNS) throw error;
+        if (!silent) throw error;
+        if (turn < PROMPT_TURNS) continue;
+        const limit = (PROMPT_MS * PROMPT_TURNS) / 1000;
+        throw new VsbError(
+          'E_EXPECT_TIMEOUT',
+          `no login and no shell prompt came within ${limit} s`,
+          {
+            ...{ layer: 'L3', details: error.details, cause: error },
+            hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
+          },
+        );
       }
     }
   }
 
-  /** A line that the VM acknowledges. */
-  async #line(talk: Conversation, line: string): Promise<void> {
-    await talk.send(Buffer.from(line));
-    await talk.expect(this.#mark('\\+'), LINE_MS);
+  /** Lines that the VM acknowledges, each as soon as there is room for it. */
+  async #type(talk: Conversation, lines: readonly string[]): Promise<void> {
+    const waiting: number[] = [];
+    let ahead = 0;
+    for (const line of lines) {
+      ahead += line.length;
+      while (ahead > AHEAD) {
+        await talk.expect(this.#mark('\\+'), LINE_MS);
+        ahead -= waiting.shift() ?? ahead;
+      }
+      await talk.send(Buffer.from(`${line}\n`));
+      waiting.push(line.length);
+    }
   }
 
   #mark(kind: string): RegExp {

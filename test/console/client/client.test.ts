@@ -356,6 +356,18 @@ test('interactByScript logs in and leaves the output on stdout', async () => {
   expect(String(await vm.inputReached(17))).toBe('root\rse\\cret\rlast');
 });
 
+test('interactByScript lets nothing on a terminal that would make it answer into the shell', async () => {
+  const output = '\x1b]0;title\x07# \x1b[6n';
+  for (const isTTY of [true, false]) {
+    const stdout = Object.assign(new Sink(), { isTTY });
+    vm.print(output);
+    const steps = [wait('# \\x1b\\[6n')];
+    await script({ stdout, stderr: new Sink(), steps, stripAnsi: false });
+    expect(stdout.text).not.toBe('');
+    expect(stdout.text.includes('\x1b[6n')).toBe(!isTTY);
+  }
+});
+
 test('interactByScript reports the last lines when it does not get what it waits for', async () => {
   playLogin();
   const stdout = new Sink();
@@ -389,7 +401,7 @@ test('RawTerminal gives the terminal back at exit, takes it again after a stop, 
   const processEvents = Object.assign(new EventEmitter(), { kill: vi.fn(), pid: 1 });
   const input = new FakeTerminal();
   const output = Object.assign(new Sink(), { isTTY: true });
-  const terminal = new RawTerminal(input, output, processEvents as unknown as ProcessEvents);
+  const terminal = new RawTerminal(input, output, true, processEvents as unknown as ProcessEvents);
   terminal.enter();
   terminal.enter();
   processEvents.emit('SIGCONT');

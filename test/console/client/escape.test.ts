@@ -131,6 +131,21 @@ test.each([
   expect(play([input])).toBe(output);
 });
 
+test('OutputModes knows what has to be undone, however the output is cut', () => {
+  const switched = '\x1b[4 q\x1b[>1u\x1b[>4;2m\x1b[=3u\x1b[4h\x1b[?7l\x1b[?1016;2026h';
+  const whole = new OutputModes();
+  whole.push(Buffer.from(switched));
+  const bytewise = new OutputModes();
+  for (const byte of Buffer.from(switched)) bytewise.push(Buffer.of(byte));
+  expect(bytewise.undo).toBe(whole.undo);
+  expect(whole.undo).toBe('\x1b[<1u\x1b[0 q\x1b[>4m\x1b[=0u\x1b[4l\x1b[?7h\x1b[?1016l\x1b[?2026l');
+  const undone = '\x1b[0 q\x1b[<u\x1b[>4m\x1b[=0u\x1b[4l\x1b[?7h\x1b[?1016l\x1b[?2026l';
+  whole.push(Buffer.from(undone));
+  expect(whole.undo).toBe('');
+  expect(bytewise.push(Buffer.from('\x1bc'))).toBe(true);
+  expect(bytewise.undo).toBe('');
+});
+
 test('OutputModes follows what the VM asks the terminal for, however it is cut', () => {
   const mode = new OutputModes();
   expect(mode.push(Buffer.from('text \x1b[?20'))).toBe(false);

@@ -3,18 +3,17 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { spawn, type IPty } from '@lydell/node-pty';
-import headless from '@xterm/headless';
+import { spawn } from '@lydell/node-pty';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { runSchema, whoSchema } from '../../../src/contract/documents/console.js';
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { executable } from '../../rig/run-cli.js';
+import { closeScreens, Screen } from '../../rig/screen.js';
 
 let rig: ConsoleRig;
 let instance: CliInstance;
-const screens: Screen[] = [];
 
 beforeEach(async () => {
   rig = await ConsoleRig.start();
@@ -22,76 +21,13 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const screen of screens.splice(0)) screen.close();
+  closeScreens();
   await instance.stop();
   await rig.stop();
 });
 
-/** A terminal with a program on it. */
-class Screen {
-  readonly #pty: IPty;
-  readonly #terminal = new headless.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
-  raw = '';
-  exitCode: number | undefined;
-
-  constructor(program: string, words: string[], env: Record<string, string> = {}) {
-    this.#pty = spawn(program, words, {
-      ...{ cols: 80, rows: 24, name: 'xterm-256color', cwd: instance.directory },
-      env: { ...instance.env, ...env },
-    });
-    this.#pty.onData((text) => {
-      this.raw += text;
-      this.#terminal.write(text);
-    });
-    // What a terminal answers by itself goes to the program.
-    this.#terminal.onData((text) => this.#pty.write(text));
-    this.#pty.onExit(({ exitCode }) => (this.exitCode = exitCode));
-    screens.push(this);
-  }
-
-  type(text: string): void {
-    this.#pty.write(text);
-  }
-
-  /** As a terminal pastes. */
-  paste(text: string): void {
-    const marked = this.#terminal.modes.bracketedPasteMode;
-    this.#pty.write(marked ? `\x1b[200~${text}\x1b[201~` : text);
-  }
-
-  resize(columns: number, rows: number): void {
-    this.#terminal.resize(columns, rows);
-    this.#pty.resize(columns, rows);
-  }
-
-  get marksPastes(): boolean {
-    return this.#terminal.modes.bracketedPasteMode;
-  }
-
-  get text(): string {
-    const { active } = this.#terminal.buffer;
-    const lines = Array.from({ length: active.length }, (_, row) =>
-      (active.getLine(row)?.translateToString(true) ?? '').trimEnd(),
-    );
-    return lines.join('\n').trimEnd();
-  }
-
-  async shows(pattern: RegExp): Promise<void> {
-    await vi.waitFor(() => expect(this.text).toMatch(pattern), { timeout: 10_000 });
-  }
-
-  async ends(code = 0): Promise<void> {
-    await vi.waitFor(() => expect(this.exitCode).toBe(code), { timeout: 10_000 });
-  }
-
-  close(): void {
-    if (this.exitCode === undefined) this.#pty.kill('SIGKILL');
-    this.#terminal.dispose();
-  }
-}
-
 function vsbypass(...words: string[]): Screen {
-  return new Screen(process.execPath, [executable, ...words]);
+  return new Screen(instance, process.execPath, [executable, ...words]);
 }
 
 /** Plays a program that answers with what was typed. */
@@ -156,7 +92,9 @@ describe('vsbypass console on a terminal', () => {
   });
 
   test('suspends and comes back, with the terminal as each needs it', async () => {
-    const screen = new Screen('/bin/bash', ['--norc', '--noprofile', '-i'], { PS1: '$ ' });
+    const screen = new Screen(instance, '/bin/bash', ['--norc', '--noprofile', '-i'], {
+      PS1: '$ ',
+    });
     await screen.shows(/^\$/m);
     screen.type(`${process.execPath} ${executable} console vm1\r`);
     await screen.shows(/secure console of vm1/);
@@ -255,7 +193,9 @@ describe("a terminal's own answers", () => {
       if (bytes.includes('\r')) rig.vm.print('\r\n# \x1b[6n\x1b[5n\x1b[c');
     };
     screen.type('\r');
-    await vi.waitFor(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/));
+    await vi.waitFor(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/), {
+      timeout: 20_000,
+    });
     screen.type('~.');
     await screen.ends();
   });
@@ -309,7 +249,7 @@ describe.skipIf(!existsSync('/usr/bin/ssh'))('stock OpenSSH on a terminal', () =
   });
 
   function ssh(...words: string[]): Screen {
-    return new Screen('/usr/bin/ssh', ['-F', config, ...words]);
+    return new Screen(instance, '/usr/bin/ssh', ['-F', config, ...words]);
   }
 
   test('sees the screen, types, sends a BREAK by ~B, and leaves by ~.', async () => {

@@ -61,6 +61,13 @@ test('AnsiStripper gives up a string that nobody ends', () => {
   expect(out.length).toBeLessThan(1000);
 });
 
+test('AnsiStripper loses no more than a line to a string that nobody ends, and no line of a picture is text', () => {
+  for (const begin of ['P', 'X', ']0;', '^', '_']) {
+    expect(new AnsiStripper().push(`a\x1b${begin}lost\r\nb`)).toBe('a\nb');
+  }
+  expect(new AnsiStripper().push('a\x1bP0;1q#0!9~-\r\n#1!9~\x1b\\b')).toBe('ab');
+});
+
 test('ExpectBuffer matches text between control sequences when asked to strip them', () => {
   const buffer = new ExpectBuffer({ stripAnsi: true });
   buffer.push(Buffer.from('\x1b[1mlo\x1b[0mgin: '));

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { connectGateway } from '../../../src/console/client/gateway-client.js';
 import { scriptPeer } from '../../../src/console/dialogue/at-console.js';
+import type { ScriptPeer } from '../../../src/console/dialogue/conversation.js';
 import {
   defaultLoginPrompt,
   defaultPasswordPrompt,
@@ -34,7 +35,7 @@ done
 
 let rig: ConsoleRig;
 let directory: string;
-let terminal: IPty;
+let terminal: IPty | undefined;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-run-'));
@@ -44,7 +45,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  terminal.kill('SIGKILL');
+  terminal?.kill('SIGKILL');
   await rig.stop();
   await rm(directory, { recursive: true, force: true });
 });
@@ -52,9 +53,11 @@ afterEach(async () => {
 /** Joins the VM's serial port to a program on a real terminal. */
 function boot(program: string, ...words: string[]): void {
   const env = { PATH: process.env['PATH'] ?? '', PS1: '$ ', ENV: '' };
-  terminal = spawnPty(program, words, { cols: 80, rows: 24, env, cwd: directory, encoding: null });
-  terminal.onData((text) => rig.vm.print(text));
-  rig.vm.onInput = (bytes) => terminal.write(bytes as unknown as string);
+  const size = { cols: 80, rows: 24 };
+  const shell = spawnPty(program, words, { ...size, env, cwd: directory, encoding: null });
+  shell.onData((text) => rig.vm.print(text));
+  rig.vm.onInput = (bytes) => shell.write(bytes as unknown as string);
+  terminal = shell;
 }
 
 interface RunOptions extends Partial<ShellRunOptions> {
@@ -92,7 +95,7 @@ async function runCommand(
 /** What the console shows next after a key, at the end of a line. */
 async function shows(key: string, pattern: RegExp): Promise<void> {
   const from = rig.hub.vm('vm1')?.history.end ?? 0;
-  terminal.write(key);
+  terminal?.write(key);
   await vi.waitFor(
     () => {
       const seen = rig.hub.vm('vm1')?.history.read(from, 65_536)?.bytes.toString() ?? '';
@@ -122,7 +125,7 @@ test('runInShell says that a password is wrong, and goes on after a login that w
     code: 'E_CONSOLE_AUTH',
     exitCode: 7,
   });
-  terminal.write('someone\r');
+  terminal?.write('someone\r');
   expect(await runCommand('echo fine')).toEqual({ status: 0, output: 'fine\n' });
 });
 
@@ -136,7 +139,7 @@ test.each(shells.filter(([shell]) => existsSync(shell)))(
   'runInShell uses a %s that is there, and passes any command and output',
   async (shell, words) => {
     boot(shell, ...words);
-    terminal.write('half a line that nobody ran');
+    terminal?.write('half a line that nobody ran');
     const long = 'x'.repeat(3000);
     const command = `printf '%s|' 'a "b" $c \\ \`d\`' "it's" ${long}; seq 1 20000; false`;
     const { status, output } = await runCommand(command);
@@ -145,6 +148,26 @@ test.each(shells.filter(([shell]) => existsSync(shell)))(
     expect(output).toBe(`a "b" $c \\ \`d\`|it's|${long}|${numbers}`);
   },
 );
+
+test('runInShell says that it sees no prompt, and how to tell it what one looks like', async () => {
+  vi.useFakeTimers();
+  try {
+    const silent: ScriptPeer = { onOutput: () => {}, send: () => Promise.resolve() };
+    const run = runInShell(silent, {
+      ...{ user: 'root', password: undefined, command: 'true', timeoutMs: 1000 },
+      ...{ prompt: /[#$] $/, loginPrompt: /login: $/, passwordPrompt: /Password: $/ },
+      ...{ signal: new AbortController().signal, onOutput: () => {} },
+    });
+    const refused = expect(run).rejects.toMatchObject({
+      ...{ code: 'E_EXPECT_TIMEOUT', message: 'no login and no shell prompt came within 20 s' },
+      hint: expect.stringContaining('--login-prompt') as unknown,
+    });
+    await vi.advanceTimersByTimeAsync(20_000);
+    await refused;
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 test('runInShell gives up at the deadline and shows what came last', async () => {
   boot('/bin/sh', '-i');
@@ -169,7 +192,9 @@ describe('runInShell leaves the console as it was found', () => {
     '%s',
     async (_, command, code) => {
       boot(join(directory, 'getty'));
-      await expect(runCommand(command, { timeoutMs: 500 })).rejects.toMatchObject({ code });
+      await expect(runCommand(command, { timeoutMs: 500, signalMs: 1000 })).rejects.toMatchObject({
+        code,
+      });
       await shows('\r', /login: $/);
       expect(await runCommand('stty -a | grep -o " echo "; exit 4')).toEqual({
         ...{ status: 4, output: '' },
