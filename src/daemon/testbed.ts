@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 
-import { VsbError, messageOf } from '../base/errors.js';
+import { ExitCode, VsbError, messageOf } from '../base/errors.js';
 import type { ProcessIdentity } from '../base/process-identity.js';
 import { ConsoleHub } from '../console/hub/hub.js';
 import type { InstanceState, InstanceStatus } from '../contract/control.js';
@@ -22,8 +22,8 @@ import { resumePhases } from '../machine/resume-phases.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
 import { chooseState, secretsOf } from '../machine/saved/choose.js';
-import { keepState } from '../machine/saved/keep.js';
-import { deleteSnapshot, warmName, type Access } from '../machine/saved/store.js';
+import type { Access } from '../machine/saved/folder.js';
+import { shareState } from '../machine/saved/keep.js';
 import { incomingArguments } from '../machine/saved/transfer.js';
 import { SignsOfLife } from '../machine/signs-of-life.js';
 import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../state/paths.js';
@@ -183,8 +183,10 @@ export class Testbed {
     await this.#runPhases(running, bootPhases(running), signal, emit);
     if (request.warm.keep) {
       const told = await keptState(running, signal);
-      this.#log(`saved state: ${told.why}`);
-      emit(told);
+      if (told !== undefined) {
+        this.#log(`saved state: ${told.why}`);
+        emit(told);
+      }
     }
     return running;
   }
@@ -195,26 +197,27 @@ export class Testbed {
     signal: AbortSignal,
     emit: (event: DaemonEvent) => void,
   ): Promise<Running | undefined> {
-    const paths = this.#paths;
-    const plan = planTestbed(paths, request.config, request.accel);
-    const choice = await chooseState(paths, request, plan);
+    const choice = await chooseState(this.#paths, request);
     const tell = (reason: 'dropped' | 'not-used', why: string): void => {
       this.#log(`saved state ${reason}: ${why}`);
       emit({ type: 'warm', reason, why });
     };
-    if (choice.name === undefined) {
+    const { chosen } = choice;
+    if (chosen === undefined) {
       if (choice.why !== undefined) tell(choice.dropped ? 'dropped' : 'not-used', choice.why);
       return undefined;
     }
     try {
-      const running = await this.#start(request, signal, choice.access);
-      await this.#runPhases(running, resumePhases(running, choice.name), signal, emit);
+      const running = await this.#start(request, signal, chosen.access);
+      await this.#runPhases(running, resumePhases(running, chosen), signal, emit);
       return running;
     } catch (error) {
       signal.throwIfAborted();
-      if (request.warm.must) throw error;
+      // A port that is taken, or a full disk, is not the state's fault.
+      const ofHost = error instanceof VsbError && error.exitCode === ExitCode.host;
+      if (request.warm.must || ofHost) throw error;
       await this.#tearDown();
-      await deleteSnapshot(paths, choice.name);
+      await chosen.drop();
       tell('dropped', messageOf(error));
       this.#state = 'starting';
       return undefined;
@@ -471,12 +474,13 @@ function busyError(name: string, state: TestbedState): VsbError {
 type HeldParts = Pick<Running, 'request' | 'plan' | 'secrets' | 'l0' | 'l1' | 'l2'> & {
   readonly qemu: QemuHandle;
 };
-/** Keeps the state that the next `up` begins with. That it cannot be kept is no reason to fail. */
-async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent> {
+/** Keeps the state that the next `up` begins with, if there is none. That it cannot be kept is no reason to fail. */
+async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent | undefined> {
   try {
-    const { bytes, seconds } = await keepState(running, warmName, signal);
-    const size = Math.round(bytes / 1_048_576);
-    const why = `${size} MiB in ${seconds.toFixed(1)} s; the next \`up\` begins with it`;
+    const kept = await shareState(running, signal);
+    if (kept === undefined) return undefined;
+    const size = Math.round(kept.bytes / 1_048_576);
+    const why = `${size} MiB in ${kept.seconds.toFixed(1)} s; the next \`up\` begins with it`;
     return { type: 'warm', reason: 'kept', why };
   } catch (error) {
     signal.throwIfAborted();

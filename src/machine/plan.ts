@@ -11,7 +11,7 @@ import { l0Arguments } from '../layers/l0.js';
 import { dom0CommandLine, xenCommandLine } from '../layers/l1.js';
 import { virtualizedSystem, type VmDefinition } from '../layers/l2.js';
 import type { InstancePaths } from '../state/paths.js';
-import { vmUuid } from '../state/record.js';
+import { l2Uuid, vmUuid } from '../state/record.js';
 
 /** Names of what QEMU boots, relative to its working directory (the instance's boot folder). */
 export const bootFiles = {
@@ -70,7 +70,7 @@ export function planTestbed(
     },
     xenCommandLine: xen,
     dom0CommandLine: dom0,
-    l2DomainConfig: l2.domainConfig(config, accel),
+    l2DomainConfig: l2.domainConfig(config, accel, l2Uuid(paths.name)),
     l2BootFiles: l2.bootFiles(config, accel),
     vms: config.vms.map((vm) => {
       const uuid = vmUuid(paths.name, vm.name);

@@ -14,12 +14,13 @@ import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
 import { limitOf, type Running } from './running.js';
+import { readState, type SavedState } from './saved/folder.js';
+import { uuidsOf } from './saved/keep.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
-import { snapshotPaths } from './saved/store.js';
 import { restoreState } from './saved/transfer.js';
 
-/** @param name of the saved state; `running.secrets` are those that were good when it was saved */
-export function resumePhases(running: Running, name: string): Phase[] {
+/** @param state `running.secrets` are those that were good when it was saved */
+export function resumePhases(running: Running, state: SavedState): Phase[] {
   const { config } = running.request;
   const { l0, l1, l2, paths } = running;
   const fresh = renewSecrets(paths, running.secrets);
@@ -44,8 +45,11 @@ export function resumePhases(running: Running, name: string): Phase[] {
       run: async (signal) => {
         const { qmp } = running;
         if (qmp === undefined) throw new TypeError('the phase before it has connected QMP');
-        const file = snapshotPaths(paths, name).state;
-        await restoreState({ qmp, socketPath: paths.stateSocket, file, signal });
+        await restoreState({
+          ...{ qmp, socketPath: paths.stateSocket, file: state.folder.state, signal },
+          exchange: { places: state.snapshot.places, uuids: uuidsOf(running) },
+        });
+        await assertSame(state);
         await startGuest(running, qmp, signal);
         running.management = await managementOf(running, qmp, signal);
       },
@@ -87,6 +91,13 @@ export function resumePhases(running: Running, name: string): Phase[] {
   ];
 }
 
+/** What was read first, keys and places, must be of the state that was read then: another may have taken its place. */
+async function assertSame({ folder, snapshot }: SavedState): Promise<void> {
+  const now = await readState(folder).catch(() => undefined);
+  if (now?.snapshot.createdAt === snapshot.createdAt) return;
+  throw new VsbError('E_FILE', 'it was removed meanwhile');
+}
+
 async function renewAll(
   running: Running,
   link: Link,
@@ -125,9 +136,12 @@ async function renewConsoles(
     const peer = linkPeer(link, vm);
     try {
       const options = { signal, stripAnsi: true };
-      await runScript(peer, loginSteps(canary, oldPassword), options);
+      // The phase knows whether the machine makes progress.
+      const limitMs = longestOf(limitOf(running.request.config, 'renew'));
+      await runScript(peer, loginSteps(canary, oldPassword, limitMs), options);
       const seconds = Math.round(Date.now() / 1000);
-      await runScript(peer, renewalSteps(newHash, newSeed(), seconds), options);
+      const renewal = { passwordHash: newHash, seed: newSeed(), seconds };
+      await runScript(peer, renewalSteps(renewal, limitMs), options);
     } catch (error) {
       signal.throwIfAborted();
       // The transcript has the VM's passwords next to it: none of it goes into a log.

@@ -1,9 +1,11 @@
 /** `vsbypass build`: builds the images that are missing, without starting anything. */
 import { Command, Option } from '@commander-js/extra-typings';
 
-import type { L2Kind } from '../../config/schema.js';
+import type { Config, L2Kind } from '../../config/schema.js';
+import type { MadeState } from '../../instance/make-state.js';
 import type { CliContext } from '../context.js';
 import { l2Kinds } from '../options.js';
+import type { Reporter } from '../show/reporter.js';
 
 const examples = `
 Examples:
@@ -11,6 +13,8 @@ Examples:
   $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
   $ vsbypass build --offline     without a network: an error for what is not in the cache
   $ vsbypass build --key         the name of a cache in a pipeline
+  $ vsbypass build --state       also the saved state with which the first \`up\` begins: it boots once
+  $ vsbypass build --state --key the name of a cache that has the state, too
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
 export function buildCommand(context: CliContext): Command {
@@ -28,11 +32,19 @@ export function buildCommand(context: CliContext): Command {
         .conflicts('refresh')
         .default(false),
     )
+    .option('--state', 'also make the state that `up` begins with, for the configuration', false)
+    .option('--config <file>', 'with --state: configuration instead of ./vsbypass.json')
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, refresh, offline, key, json }) => {
-      const kinds = l2 === undefined ? l2Kinds : [l2];
-      if (key) return await printKey(context, kinds, json);
+    .action(async ({ l2, refresh, offline, key, state, config: file, json }) => {
+      const { loadConfig } = await import('../../config/load.js');
+      const config = state
+        ? await loadConfig({ directory: process.cwd(), path: file, l2Kind: l2 })
+        : undefined;
+      // A state is of one kind.
+      const kind = l2 ?? config?.l2.kind;
+      const kinds = kind === undefined ? l2Kinds : [kind];
+      if (key) return await printKey(context, kinds, config, json);
       const { buildImages, imageNames } = await import('../../images/build.js');
       const { createReporter } = await import('../show/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
@@ -60,8 +72,17 @@ export function buildCommand(context: CliContext): Command {
           for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];
         }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
-        if (json) printJson(context, { schemaVersion: 1, images });
-        else printLines(context, table(Object.entries(images)));
+        const made =
+          config === undefined ? undefined : await makeStateOf(context, config, reporter);
+        reporter.stop();
+        if (json) {
+          const rest = made === undefined ? {} : { state: made };
+          printJson(context, { schemaVersion: 1, images, ...rest });
+        } else {
+          const rows = Object.entries(images);
+          if (made !== undefined) rows.push(['state', made.key]);
+          printLines(context, table(rows));
+        }
       } finally {
         reporter.stop();
       }
@@ -69,14 +90,46 @@ export function buildCommand(context: CliContext): Command {
   return command;
 }
 
+async function makeStateOf(
+  context: CliContext,
+  config: Config,
+  reporter: Reporter,
+): Promise<MadeState> {
+  const { buildImages } = await import('../../images/build.js');
+  const { makeState } = await import('../../instance/make-state.js');
+  const { findRoots } = await import('../../state/paths.js');
+  const roots = findRoots();
+  const { signal } = context;
+  // They were built just now.
+  const images = await buildImages(config.l2.kind, {
+    ...{ cacheDir: roots.cache, signal, offline: true, onProgress: () => undefined },
+  });
+  const report: Reporter['report'] = (event) => reporter.report(event);
+  return await makeState({ roots, config, images, signal, report });
+}
+
 async function printKey(
   context: CliContext,
   kinds: readonly L2Kind[],
+  config: Config | undefined,
   json: boolean,
 ): Promise<void> {
   const { contentKey } = await import('../../images/key.js');
   const { printJson, printLines } = await import('../output.js');
-  const key = await contentKey({ kinds, signal: context.signal });
+  const { signal } = context;
+  const images = await contentKey({ kinds, signal });
+  const key = config === undefined ? images : await stateKey(config, images, signal);
   if (json) printJson(context, { schemaVersion: 1, key });
   else printLines(context, [key]);
+}
+
+/** Of images and state together: the images by what decides them, since they need not be there yet. */
+async function stateKey(config: Config, images: string, signal: AbortSignal): Promise<string> {
+  const { stateAccel } = await import('../../instance/make-state.js');
+  const { bindingOf } = await import('../../machine/saved/binding.js');
+  const { sharedKey } = await import('../../machine/saved/shared.js');
+  const accel = await stateAccel(config, signal);
+  return sharedKey(
+    await bindingOf({ config, accel, images: { xen: images, l1: images, l2: images } }),
+  );
 }

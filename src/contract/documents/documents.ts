@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { configSchema } from '../../config/schema.js';
+import { configSchema, l2Kinds } from '../../config/schema.js';
 import { cacheKinds } from '../cache.js';
 import { checkSchema } from '../check.js';
 import {
@@ -163,6 +163,17 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
           images: imagesSchema.optional(),
         }),
       ),
+      /** That `up` keeps for any instance of the same make. What is damaged, or being written, has no date. */
+      shared: z.array(
+        z.object({
+          key: z.string(),
+          bytes: z.number(),
+          createdAt: z.iso.datetime().optional(),
+          usedAt: z.iso.datetime().optional(),
+          l2: z.enum(l2Kinds).optional(),
+          vms: z.int().optional(),
+        }),
+      ),
     }),
   },
   report: {
@@ -181,7 +192,9 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       dryRun: z.boolean(),
       /** Of all together. */
       bytes: z.number(),
-      /** Saved states. */
+      /** Saved states that belong to any instance. */
+      shared: z.array(z.object({ key: z.string(), bytes: z.number() })),
+      /** Saved states of instances. */
       removed: z.array(z.object({ instance: z.string(), name: z.string(), bytes: z.number() })),
       cache: z.array(z.object({ kind: z.enum(cacheKinds), path: z.string(), bytes: z.number() })),
     }),

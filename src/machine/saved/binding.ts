@@ -2,16 +2,18 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 import { z } from 'zod';
 
 import { VsbError } from '../../base/errors.js';
 import { packageVersion } from '../../base/version.js';
 import type { Config } from '../../config/schema.js';
-import type { Accel } from '../../host/accel.js';
+import type { AccelDecision } from '../../host/accel.js';
 import { findProgram } from '../../host/requirements.js';
 import type { ImageDirectories } from '../../images/build.js';
-import type { TestbedPlan } from '../plan.js';
+import { instancePaths } from '../../state/paths.js';
+import { planTestbed } from '../plan.js';
 
 export const bindingSchema = z.object({
   /** The QEMU binary: its hash, which stands for its version too. */
@@ -20,7 +22,7 @@ export const bindingSchema = z.object({
   commandLine: z.string(),
   /** Command lines and configurations of all layers below it. */
   layers: z.string(),
-  /** Folders of the images; their names are hashes of the contents. */
+  /** Names of the images' folders, which are hashes of their contents. */
   images: z.string(),
   accel: z.string(),
   config: z.string(),
@@ -30,27 +32,30 @@ export const bindingSchema = z.object({
 export type Binding = z.output<typeof bindingSchema>;
 
 export interface BindingInputs {
-  readonly plan: TestbedPlan;
   readonly config: Config;
-  readonly accel: Accel;
+  readonly accel: AccelDecision;
   readonly images: ImageDirectories;
 }
 
+/** An instance of no name: what it is called, and where its files are, does not change the machine. */
+const anyInstance = instancePaths('any', { instances: '/', cache: '/', runtime: '/' });
+
 /** @throws VsbError E_QEMU_MISSING */
-export async function bindingOf({ plan, config, accel, images }: BindingInputs): Promise<Binding> {
-  const { qemu, ...layers } = plan;
+export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
+  const { qemu, ...layers } = planTestbed(anyInstance, config, accel);
   const program = await findProgram(qemu.program);
   if (program === undefined) {
     throw new VsbError('E_QEMU_MISSING', `${qemu.program} is not there`, { layer: 'L0' });
   }
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(await realpath(program))) hash.update(chunk as Buffer);
+  const { xen, l1, l2 } = images;
   return {
     qemu: hash.digest('hex'),
     commandLine: hashOf(qemu.arguments),
     layers: hashOf(layers),
-    images: hashOf(images),
-    accel,
+    images: hashOf([xen, l1, l2].map((folder) => basename(folder))),
+    accel: accel.accel,
     // How long somebody waits, and where the console listens, does not change the machine.
     config: hashOf({ ...config, patience: 0, console: config.console.mode }),
     version: packageVersion(),

@@ -61,8 +61,10 @@ export async function renewManaged(
  * The steps from the login prompt of a user VM of our image to its shell.
  *
  * @param canary must come back before anything else is believed
+ * @param limitMs of each answer
  */
-export function loginSteps(canary: string, password: string): ScriptStep[] {
+export function loginSteps(canary: string, password: string, limitMs: number): ScriptStep[] {
+  const expect = expecting(limitMs);
   return [
     send(canary),
     expect(new RegExp(canary)),
@@ -74,13 +76,20 @@ export function loginSteps(canary: string, password: string): ScriptStep[] {
   ];
 }
 
-/**
- * The steps at the shell; a new login prompt stands at the end.
- *
- * @param passwordHash of the new password, crypt(3)
- * @param seconds since 1970
- */
-export function renewalSteps(passwordHash: string, seed: Buffer, seconds: number): ScriptStep[] {
+export interface VmRenewal {
+  /** Of the new password, crypt(3). */
+  readonly passwordHash: string;
+  readonly seed: Buffer;
+  /** Since 1970. */
+  readonly seconds: number;
+}
+
+/** The steps at the shell; a new login prompt stands at the end. */
+export function renewalSteps(
+  { passwordHash, seed, seconds }: VmRenewal,
+  limitMs: number,
+): ScriptStep[] {
+  const expect = expecting(limitMs);
   const command = [
     `date -s @${seconds} >/dev/null`,
     `echo ${seed.toString('base64')} | base64 -d | ${reseed}`,
@@ -90,10 +99,8 @@ export function renewalSteps(passwordHash: string, seed: Buffer, seconds: number
   return [send(`${command}\r`), expect(/renewed-42/), send('exit\r'), expect(/login: /)];
 }
 
-const stepLimitMs = 20_000;
-
-function expect(pattern: RegExp): ScriptStep {
-  return { type: 'expect', pattern, timeoutMs: stepLimitMs };
+function expecting(timeoutMs: number): (pattern: RegExp) => ScriptStep {
+  return (pattern) => ({ type: 'expect', pattern, timeoutMs });
 }
 
 function send(text: string): ScriptStep {

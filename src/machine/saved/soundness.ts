@@ -13,9 +13,7 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
   if (accel === 'kvm') {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
-  const { kind } = config.l2;
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
-  if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;

@@ -10,20 +10,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../../src/config/load.js';
 import { QmpClient } from '../../../src/host/qmp.js';
-import { planTestbed } from '../../../src/machine/plan.js';
 import { bindingOf, differences } from '../../../src/machine/saved/binding.js';
 import { loginSteps, renewalScript } from '../../../src/machine/saved/renew.js';
 import { whyUnsound } from '../../../src/machine/saved/soundness.js';
+import { readState, type NewState } from '../../../src/machine/saved/folder.js';
 import {
   deleteSnapshot,
   listSnapshots,
   pruneSnapshots,
-  readSnapshot,
-  snapshotPaths,
+  snapshotFolder,
   writeSnapshot,
-  type Snapshot,
 } from '../../../src/machine/saved/store.js';
 import { restoreState, saveState } from '../../../src/machine/saved/transfer.js';
+import { encode } from '../../../src/machine/saved/uuids.js';
 import { createInstanceDirectories, findRoots, instancePaths } from '../../../src/state/paths.js';
 import type { InstancePaths } from '../../../src/state/paths.js';
 import { FakeQmp } from '../../rig/fake-qmp.js';
@@ -44,14 +43,9 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+const accel = { accel: 'tcg', why: '', cpu: tcgCpuModel() } as const;
 const binding = async (change: Partial<Parameters<typeof bindingOf>[0]> = {}) =>
-  await bindingOf({
-    plan: planTestbed(paths, config, { accel: 'tcg', cpu: tcgCpuModel() }),
-    config,
-    accel: 'tcg',
-    images,
-    ...change,
-  });
+  await bindingOf({ config, accel, images, ...change });
 
 const access = {
   management: { privatePem: 'p', publicLine: 'l' },
@@ -60,17 +54,24 @@ const access = {
   passwords: { vm1: 'secret' },
 };
 
-async function save(name: string): Promise<Snapshot> {
-  const createdAt = new Date(0).toISOString();
-  const snapshot: Snapshot = {
-    schemaVersion: 1,
-    name,
-    createdAt,
-    binding: await binding(),
-    config,
+async function save(name: string): Promise<NewState> {
+  const state: NewState = {
+    snapshot: {
+      schemaVersion: 1,
+      name,
+      createdAt: new Date(0).toISOString(),
+      binding: await binding(),
+      config,
+      uuids: {},
+    },
+    access,
+    fill: async (file) => {
+      await writeFile(file, 'state');
+      return [{ name: 'vm1', form: 'text', offset: 5 }];
+    },
   };
-  await writeSnapshot(paths, snapshot, access, async (file) => await writeFile(file, 'state'));
-  return snapshot;
+  await writeSnapshot(paths, state);
+  return state;
 }
 
 describe('whyUnsound', () => {
@@ -78,7 +79,7 @@ describe('whyUnsound', () => {
     ['{}', 'tcg', undefined],
     ['{}', 'kvm', 'nested guest'],
     ['{"console": {"mode": "baseline"}}', 'tcg', 'left to L2'],
-    ['{"l2": {"kind": "xen"}}', 'tcg', 'L2 = xen'],
+    ['{"l2": {"kind": "xen"}}', 'tcg', undefined],
     ['{"irq": "net"}', 'tcg', 'the path net'],
     ['{"vms": [{"name": "a", "kernel": "/k"}]}', 'tcg', 'a brings a system'],
     ['{"vms": [{"name": "a", "disk": {"path": "/d", "format": "raw"}}]}', 'tcg', 'a has a disk'],
@@ -97,47 +98,49 @@ describe('bindingOf', () => {
       'images',
     ]);
     const larger = parseConfig('{"vms": [{"name": "vm1", "memoryMiB": 512}]}', 'f');
-    const plan = planTestbed(paths, larger, { accel: 'tcg', cpu: tcgCpuModel() });
-    const changed = differences(now, await binding({ plan, config: larger }));
+    const changed = differences(now, await binding({ config: larger }));
     expect(changed).toEqual(expect.arrayContaining(['commandLine', 'layers', 'config']));
   });
 
-  it('does not change with the patience of the user', async () => {
-    expect(
-      differences(await binding(), await binding({ config: { ...config, patience: 7 } })),
-    ).toEqual([]);
+  it('does not change with the patience of the user, nor with the place of the cache', async () => {
+    const elsewhere = { xen: '/c/x-1', l1: '/c/l-1', l2: '/c/d-1' };
+    const other = await binding({ config: { ...config, patience: 7 }, images: elsewhere });
+    expect(differences(await binding(), other)).toEqual([]);
   });
 });
 
 describe('writeSnapshot', () => {
   it('keeps all of it, for nobody else to read', async () => {
-    const snapshot = await save('one');
-    expect(await readSnapshot(paths, 'one')).toEqual({ snapshot, access });
-    const { directory: folder } = snapshotPaths(paths, 'one');
-    expect((await stat(folder)).mode & 0o777).toBe(0o700);
-    expect((await stat(join(folder, 'access.json'))).mode & 0o777).toBe(0o600);
+    const { snapshot } = await save('one');
+    const folder = snapshotFolder(paths, 'one');
+    const places = [{ name: 'vm1', form: 'text', offset: 5 }];
+    expect(await readState(folder)).toEqual({ folder, snapshot: { ...snapshot, places }, access });
+    expect((await stat(folder.directory)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(folder.directory, 'access.json'))).mode & 0o777).toBe(0o600);
   });
 
   it('leaves the old one as it was when the new one fails, and no remains', async () => {
-    const snapshot = await save('one');
+    const state = await save('one');
+    const before = await readState(snapshotFolder(paths, 'one'));
     const fill = (): Promise<never> => Promise.reject(new Error('no space'));
-    await expect(writeSnapshot(paths, { ...snapshot }, access, fill)).rejects.toThrow('no space');
-    expect((await readSnapshot(paths, 'one'))?.snapshot).toEqual(snapshot);
+    await expect(writeSnapshot(paths, { ...state, fill })).rejects.toThrow('no space');
+    expect(await readState(snapshotFolder(paths, 'one'))).toEqual(before);
     expect(await readdir(join(paths.stateDir, 'snapshots'))).toEqual(['one']);
   });
 
   it('refuses names that lead elsewhere', async () => {
-    await expect(readSnapshot(paths, '../../keys')).rejects.toMatchObject({
-      code: 'E_INSTANCE_NAME',
-    });
+    expect(() => snapshotFolder(paths, '../../keys')).toThrow(
+      expect.objectContaining({ code: 'E_INSTANCE_NAME' }) as Error,
+    );
   });
 });
 
 describe('pruneSnapshots', () => {
   it('removes the warm state and what is damaged; all only when told', async () => {
     for (const name of ['warm', 'mine', 'bad']) await save(name);
-    await writeFile(snapshotPaths(paths, 'bad').document, '{');
-    await expect(readSnapshot(paths, 'bad')).rejects.toMatchObject({ code: 'E_FILE' });
+    const bad = snapshotFolder(paths, 'bad');
+    await writeFile(bad.document, '{');
+    await expect(readState(bad)).rejects.toMatchObject({ code: 'E_FILE' });
     const names = (entries: readonly { name: string }[]): string[] => entries.map((e) => e.name);
     expect(names(await pruneSnapshots(paths, false))).toEqual(['bad', 'warm']);
     expect(names(await listSnapshots(paths))).toEqual(['mine']);
@@ -147,8 +150,20 @@ describe('pruneSnapshots', () => {
 });
 
 describe('saveState and restoreState', () => {
-  it('bring all bytes to a file and back', async () => {
-    const memory = Buffer.concat([randomBytes(300_000), Buffer.alloc(3_000_000)]);
+  it('bring all bytes to a file and back, with other UUIDs where that is wanted', async () => {
+    // A UUID at the end of one read and the beginning of the next is found, too.
+    const own = '11111111-2222-8333-8444-aabbccddeeff';
+    const other = '55555555-6666-8777-8888-001122334455';
+    const memoryWith = (uuid: string): Buffer =>
+      Buffer.concat([
+        noise,
+        encode(uuid, 'smbios'),
+        Buffer.alloc(3_000_000),
+        ...Array.from({ length: 4 }, () => [Buffer.alloc(4098, 'x '), encode(uuid, 'text')]).flat(),
+        encode(uuid, 'rfc'),
+      ]);
+    const noise = randomBytes(300_000);
+    const memory = memoryWith(own);
     const fake = await FakeQmp.start();
     const connecting = QmpClient.connect(fake.path);
     await fake.handshake();
@@ -157,26 +172,35 @@ describe('saveState and restoreState', () => {
     const { stateSocket: socketPath } = paths;
     const signal = AbortSignal.timeout(10_000);
 
-    const saving = saveState({ qmp, socketPath, file, signal });
+    const saving = saveState({ qmp, socketPath, file, signal, uuids: { vm1: own } });
     await fake.send({ return: {}, id: (await fake.command()).id });
     const migrate = await fake.command();
     expect(migrate.arguments).toEqual({ uri: `unix:${socketPath}` });
     createConnection(socketPath).end(memory);
     await fake.send({ return: {}, id: migrate.id });
     await fake.send({ return: { status: 'completed' }, id: (await fake.command()).id });
-    await saving;
+    const places = await saving;
+    expect(places.map(({ form }) => form)).toEqual([
+      'smbios',
+      ...Array<string>(4).fill('text'),
+      'rfc',
+    ]);
     expect((await stat(file)).size).toBeLessThan(400_000);
     expect(spawnSync('zstd', ['-dc', file], { maxBuffer: 1e8 }).stdout.equals(memory)).toBe(true);
 
-    const received: Buffer[] = [];
-    const server = createServer((socket) => socket.on('data', (chunk) => received.push(chunk)));
-    server.listen(socketPath);
-    await once(server, 'listening');
-    const restoring = restoreState({ qmp, socketPath, file, signal });
-    await fake.send({ return: { status: 'paused' }, id: (await fake.command()).id });
-    await restoring;
-    await expect.poll(() => Buffer.concat(received).equals(memory)).toBe(true);
-    server.close();
+    for (const uuid of [own, other]) {
+      const received: Buffer[] = [];
+      const server = createServer((socket) => socket.on('data', (chunk) => received.push(chunk)));
+      server.listen(socketPath);
+      await once(server, 'listening');
+      const exchange = { places, uuids: { vm1: uuid } };
+      const restoring = restoreState({ qmp, socketPath, file, signal, exchange });
+      await fake.send({ return: { status: 'paused' }, id: (await fake.command()).id });
+      await restoring;
+      await expect.poll(() => Buffer.concat(received).equals(memoryWith(uuid))).toBe(true);
+      server.close();
+      await once(server, 'close');
+    }
     qmp.close();
     await fake.stop();
   });
@@ -226,7 +250,7 @@ describe('renewal', () => {
   });
 
   it('believes nothing of a console before its canary has come back', () => {
-    const steps = loginSteps('canary-1', 'old');
+    const steps = loginSteps('canary-1', 'old', 1000);
     expect(steps[0]).toMatchObject({ type: 'send', bytes: Buffer.from('canary-1') });
     expect(steps[1]).toMatchObject({ type: 'expect', pattern: /canary-1/ });
   });
