@@ -36,7 +36,7 @@ const ofUserVm = [
   'cat /etc/shadow',
 ].join('; ');
 
-describe.each(['kvm', 'xen'] as const)('L2 = %s', (kind) => {
+describe.each(['kvm'] as const)('L2 = %s', (kind) => {
   let cli: CommandLine;
   beforeAll(async () => {
     cli = await CommandLine.create();

@@ -110,6 +110,8 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       schemaVersion: version,
       /** Folders by the names of images/build. */
       images: z.record(z.string(), z.string()),
+      /** With `--state`; `made`: it was not there already. */
+      state: z.object({ key: z.string(), bytes: z.number(), made: z.boolean() }).optional(),
     }),
   },
   'build-key': {

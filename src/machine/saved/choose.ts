@@ -63,7 +63,7 @@ async function named(paths: InstancePaths, request: UpRequest, name: string): Pr
     const found = await readState(snapshotFolder(paths, name));
     if (found === undefined) return { why: 'there is none of that name', dropped: false };
     const changed = differences(found.snapshot.binding, await bindingOf(request));
-    if (changed.length === 0) return { chosen: { ...found, drop: async () => undefined } };
+    if (changed.length === 0) return { chosen: { ...found, drop: () => Promise.resolve() } };
     return { why: `it was made with another ${changed.join(', ')}`, dropped: false };
   } catch (error) {
     return { why: messageOf(error), dropped: false };

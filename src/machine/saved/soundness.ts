@@ -14,6 +14,8 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
+  const { kind } = config.l2;
+  if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;
