@@ -42,8 +42,14 @@ export interface TestbedPlan {
   readonly vms: readonly VmPlan[];
 }
 
+/** What a plan says of the instance itself. */
+export type PlannedPaths = Pick<
+  InstancePaths,
+  'name' | 'bootDir' | 'l1Socket' | 'l2Socket' | 'qmpSocket' | 'linkSocket'
+>;
+
 export function planTestbed(
-  paths: InstancePaths,
+  paths: PlannedPaths,
   config: Config,
   { accel, cpu }: Pick<AccelDecision, 'accel' | 'cpu'>,
 ): TestbedPlan {

@@ -12,8 +12,7 @@ import type { Config } from '../../config/schema.js';
 import type { AccelDecision } from '../../host/accel.js';
 import { findProgram } from '../../host/requirements.js';
 import type { ImageDirectories } from '../../images/build.js';
-import { instancePaths } from '../../state/paths.js';
-import { planTestbed } from '../plan.js';
+import { planTestbed, type PlannedPaths } from '../plan.js';
 
 export const bindingSchema = z.object({
   /** The QEMU binary: its hash, which stands for its version too. */
@@ -38,7 +37,14 @@ export interface BindingInputs {
 }
 
 /** An instance of no name: what it is called, and where its files are, does not change the machine. */
-const anyInstance = instancePaths('any', { instances: '/', cache: '/', runtime: '/' });
+const anyInstance: PlannedPaths = {
+  name: 'any',
+  bootDir: 'boot',
+  l1Socket: 'l1',
+  l2Socket: 'l2',
+  qmpSocket: 'qmp',
+  linkSocket: 'link',
+};
 
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
