@@ -6,6 +6,7 @@ import { execa } from 'execa';
 
 import { VsbError, type ErrorLayer } from '../base/errors.js';
 import type { L2Kind } from '../config/schema.js';
+import type { Accel } from '../host/accel.js';
 import { virtualizedSystem } from '../layers/l2.js';
 import { askAndStamp, readStamp } from './stamp.js';
 
@@ -16,11 +17,16 @@ export interface ImageDirectories {
   readonly l1: string;
   /** The disk that L2 comes from. */
   readonly l2: string;
+  /** The machine of L0, where it is no program of this host. */
+  readonly bochs?: string | undefined;
 }
 
 /** Names as images/build knows them. */
-export function imageNames(kind: L2Kind): ImageDirectories {
-  return { xen: 'xen', ...virtualizedSystem(kind).images };
+export function imageNames(kind: L2Kind, accel: Accel = 'tcg'): ImageDirectories {
+  const { l1, l2 } = virtualizedSystem(kind).images;
+  return accel === 'bochs'
+    ? { xen: 'xen', l1: `${l1}-bochs`, l2, bochs: 'bochs' }
+    : { xen: 'xen', l1, l2 };
 }
 
 /** images/ of this checkout or installation: beside dist/. */
@@ -33,6 +39,8 @@ const l2Names: Readonly<Record<L2Kind, string>> = { kvm: 'l2-kvm', xen: 'l2-xen'
 const keptLines = 20;
 
 export interface BuildOptions {
+  /** What runs the machine of L0: one that is no program of this host is built, too. */
+  readonly accel?: Accel;
   readonly cacheDir: string;
   readonly signal: AbortSignal;
   /** Resolve the newest package versions again. */
@@ -52,8 +60,9 @@ export interface BuildOptions {
  *   reason when it aborts
  */
 export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
-  const names = imageNames(l2);
-  return parseDirectories(await built(Object.values(names), options), names);
+  const names = imageNames(l2, options.accel);
+  const wanted = Object.values(names).filter((name) => name !== undefined);
+  return parseDirectories(await built(wanted, options), names);
 }
 
 /**
@@ -141,6 +150,7 @@ const layersOfImages: readonly [prefix: string, layer: ErrorLayer][] = [
   ['l1', 'L1'],
   ['l2', 'L2'],
   ['l3', 'L3'],
+  ['bochs', 'L0'],
 ];
 
 /** From the line that images/lib/common.sh (`not_cached`) prints. */
@@ -158,7 +168,7 @@ function notCachedError(lines: readonly string[], cacheDir: string): VsbError {
       layer,
       hint:
         `Run \`vsbypass build\` once with a network: it fetches what is missing. Or bring apt/, locks/, ` +
-        `pool/ and xen-source/ of another machine's cache into ${cacheDir}.`,
+        `pool/, xen-source/ and bochs-source/ of another machine's cache into ${cacheDir}.`,
       details: { image, missing },
     },
   );
@@ -186,6 +196,7 @@ export function parseDirectories(output: string, names: ImageDirectories): Image
     xen: directoryIn(output, names.xen),
     l1: directoryIn(output, names.l1),
     l2: directoryIn(output, names.l2),
+    ...(names.bochs === undefined ? {} : { bochs: directoryIn(output, names.bochs) }),
   };
 }
 

@@ -81,7 +81,7 @@ async function witnessOf({ cacheDir, sources }: StampInputs): Promise<string> {
   const parts = await Promise.all([
     sourcesOf(sources),
     // A use sets the time of these; what is in them never changes under one name, but with the file.
-    ...['locks', 'xen-source'].map(async (folder) => await namesIn(join(cacheDir, folder))),
+    ...['locks', 'xen-source', 'bochs-source'].map(async (folder) => await namesIn(join(cacheDir, folder))),
   ]);
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }

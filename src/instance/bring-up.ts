@@ -6,6 +6,7 @@ import { exists } from '../base/files.js';
 import type { Config, L2Kind } from '../config/schema.js';
 import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
+import type { Accel } from '../host/accel.js';
 import { assertHost, inspectHost } from '../host/checks.js';
 import { buildImages, imageNames, type ImageDirectories } from '../images/build.js';
 import type { InstancePaths, Roots } from '../state/paths.js';
@@ -40,12 +41,12 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
-    willBuild: !(await imagesLookBuilt(roots.cache, config.l2.kind)),
+    willBuild: async (accel) => !(await imagesLookBuilt(roots.cache, config.l2.kind, accel)),
     signal,
   });
   const accel = assertHost(host);
-  report({ type: 'accel', accel: accel.accel, why: accel.why });
-  const images = await build(config.l2.kind, roots, report, signal);
+  report({ type: 'accel', accel: accel.accel, vendor: accel.vendor, why: accel.why });
+  const images = await build(config.l2.kind, accel.accel, roots, report, signal);
   return await bootInstance(
     {
       paths,
@@ -104,15 +105,16 @@ async function makeWay(
 }
 
 /** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string, l2: L2Kind): Promise<boolean> {
+async function imagesLookBuilt(cacheDir: string, l2: L2Kind, accel: Accel): Promise<boolean> {
   const names = await readdir(cacheDir).catch(() => []);
-  return Object.values(imageNames(l2)).every((image) =>
+  return Object.values(imageNames(l2, accel)).every((image) =>
     names.some((name) => name.startsWith(`${image}-`)),
   );
 }
 
 async function build(
   l2: L2Kind,
+  accel: Accel,
   roots: Roots,
   report: BringUpOptions['report'],
   signal: AbortSignal,
@@ -120,6 +122,7 @@ async function build(
   const start = performance.now();
   report({ type: 'build', reason: 'started' });
   const images = await buildImages(l2, {
+    accel,
     cacheDir: roots.cache,
     signal,
     onProgress: (line) => report({ type: 'build', reason: 'progress', line }),

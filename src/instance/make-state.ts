@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { VsbError } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
 import type { UpEvent } from '../contract/events.js';
-import { decideAccel, type AccelDecision } from '../host/accel.js';
+import { asksKvm, decideAccel, type AccelDecision } from '../host/accel.js';
 import { probeKvm } from '../host/kvm.js';
 import type { ImageDirectories } from '../images/build.js';
 import { bindingOf } from '../machine/saved/binding.js';
@@ -18,6 +18,7 @@ import { stopInstance } from './stop.js';
 export interface MakeStateOptions {
   readonly roots: Roots;
   readonly config: Config;
+  readonly accel: AccelDecision;
   readonly images: ImageDirectories;
   readonly signal: AbortSignal;
   readonly report: (event: UpEvent) => void;
@@ -31,12 +32,10 @@ export interface MadeState {
 }
 
 /**
- * @throws VsbError E_SKIPPED (77) where a saved state could not be trusted; what the host lacks (3); a failed layer (4); the
- *   signal's reason, when nothing is left running
+ * @throws VsbError what the host lacks (3); a failed layer (4); the signal's reason, when nothing is left running
  */
 export async function makeState(options: MakeStateOptions): Promise<MadeState> {
-  const { roots, config, images, signal } = options;
-  const accel = await stateAccel(config, signal);
+  const { roots, config, accel, images } = options;
   const key = sharedKey(await bindingOf({ config, accel, images }));
   const folder = sharedFolder(roots.cache, key);
   const made = !(await isWhole(roots.cache, key));
@@ -44,10 +43,10 @@ export async function makeState(options: MakeStateOptions): Promise<MadeState> {
   return { key, bytes: await sizeOf(folder.directory), made };
 }
 
-/** @throws VsbError E_SKIPPED, E_ACCEL */
+/** @throws VsbError E_SKIPPED (77) where a saved state could not be trusted; E_ACCEL */
 export async function stateAccel(config: Config, signal: AbortSignal): Promise<AccelDecision> {
-  const kvm = config.accel === 'tcg' ? undefined : await probeKvm({ signal });
-  const accel = decideAccel(config.accel, kvm);
+  const kvm = asksKvm(config) ? await probeKvm({ signal }) : undefined;
+  const accel = decideAccel(config, kvm);
   const unsound = whyUnsound(config, accel.accel);
   if (unsound !== undefined) throw new VsbError('E_SKIPPED', `no state is made: ${unsound}`);
   return accel;

@@ -9,7 +9,7 @@ import { hashPassword } from '../host/passwords.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
 import { attachLink } from './connect-link.js';
-import { managementOf, openQmp, startGuest } from './connect-qmp.js';
+import { managementOf, startGuest } from './connect-machine.js';
 import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
@@ -17,41 +17,36 @@ import { limitOf, type Running } from './running.js';
 import { readState, type SavedState } from './saved/folder.js';
 import { uuidsOf } from './saved/keep.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
-import { restoreState } from './saved/transfer.js';
 
 /** @param state `running.secrets` are those that were good when it was saved */
 export function resumePhases(running: Running, state: SavedState): Phase[] {
   const { config } = running.request;
-  const { l0, l1, l2, paths } = running;
+  const { l0, l1, l2, paths, machine } = running;
   const fresh = renewSecrets(paths, running.secrets);
   let link: Link | undefined;
   return [
     {
-      name: 'qemu',
+      name: machine.opening.phase,
       layer: 'L0',
-      awaited: "QEMU's QMP greeting",
+      awaited: machine.opening.awaited,
       limitMs: limitOf(config, 'qemu'),
-      hint: '`vsbypass logs qemu` shows what QEMU complained about.',
+      hint: '`vsbypass logs qemu` shows what it complained about.',
       log: l0,
-      run: async (signal) => void (await openQmp(running, signal, limitOf(config, 'qemu'))),
+      run: async (signal) => await machine.open(signal, limitOf(config, 'qemu')),
     },
     {
       name: 'restore',
       layer: 'L0',
-      awaited: 'QEMU to take the saved state',
+      awaited: `${machine.make} to take the saved state`,
       limitMs: limitOf(config, 'restore'),
       hint: '`vsbypass up --cold` does without.',
       log: l0,
       run: async (signal) => {
-        const { qmp } = running;
-        if (qmp === undefined) throw new TypeError('the phase before it has connected QMP');
-        await restoreState({
-          ...{ qmp, socketPath: paths.stateSocket, file: state.folder.state, signal },
-          exchange: { places: state.snapshot.places, uuids: uuidsOf(running) },
-        });
+        const exchange = { places: state.snapshot.places, uuids: uuidsOf(running) };
+        await machine.restore(state.folder.state, signal, exchange);
         await assertSame(state);
-        await startGuest(running, qmp, signal);
-        running.management = await managementOf(running, qmp, signal);
+        await startGuest(running, signal);
+        running.management = await managementOf(running, signal);
       },
     },
     {
@@ -104,8 +99,8 @@ async function renewAll(
   fresh: Secrets,
   signal: AbortSignal,
 ): Promise<void> {
-  const { management, qmp, paths } = running;
-  if (management === undefined || qmp === undefined) throw new TypeError('QEMU is connected');
+  const { management, paths } = running;
+  if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
   const l2 = renewManaged(management.l2, { hostKey: fresh.l2Host, authorizedKey }, signal);
@@ -113,7 +108,7 @@ async function renewAll(
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
   running.secrets = fresh;
-  running.management = await managementOf(running, qmp, signal);
+  running.management = await managementOf(running, signal);
 }
 
 async function renewConsoles(
@@ -128,7 +123,8 @@ async function renewConsoles(
     if (!wanted.has(name)) continue;
     const oldPassword = secrets.passwords[name];
     const newPassword = fresh.passwords[name];
-    if (oldPassword === undefined || newPassword === undefined) throw new TypeError('has one');
+    if (oldPassword === undefined || newPassword === undefined)
+      throw new TypeError('a VM that is renewed has a password before and after');
     const newHash = await hashPassword(newPassword, { signal });
     const vm = await vmOf(link, uuid, signal);
     const canary = `canary-${randomBytes(6).toString('hex')}`;
@@ -178,7 +174,9 @@ function linkPeer(link: Link, vm: VmRecord): ScriptPeer & { end(): void } {
 /** The VM with that label, as soon as L1 has told of it. */
 async function vmOf(link: Link, uuid: string, signal: AbortSignal): Promise<VmRecord> {
   for (;;) {
-    const known = link.vms().find((vm) => vm.uuid === uuid && vm.state === 'running');
+    const known = link
+      .vms()
+      .find((vm) => vm.uuid === uuid && !vm.doubtful && vm.state === 'running');
     if (known !== undefined) return known;
     await once(link, 'vm', { signal });
   }

@@ -2,9 +2,10 @@
 import { Command, Option } from '@commander-js/extra-typings';
 
 import type { Config, L2Kind } from '../../config/schema.js';
+import type { AccelDecision } from '../../host/accel.js';
 import type { MadeState } from '../../instance/make-state.js';
 import type { CliContext } from '../context.js';
-import { l2Kinds } from '../options.js';
+import { accelOption, cpuOption, l2Kinds } from '../options.js';
 import type { Reporter } from '../show/reporter.js';
 
 const examples = `
@@ -12,6 +13,7 @@ Examples:
   $ vsbypass build
   $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
   $ vsbypass build --offline     without a network: an error for what is not in the cache
+  $ vsbypass build --cpu intel   what a testbed on VMX needs, too
   $ vsbypass build --key         the name of a cache in a pipeline
   $ vsbypass build --state       also the saved state with which the first \`up\` begins: it boots once
   $ vsbypass build --state --key the name of a cache that has the state, too
@@ -26,6 +28,8 @@ export function buildCommand(context: CliContext): Command {
     .addOption(
       new Option('--refresh', 'look for newer packages').conflicts('offline').default(false),
     )
+    .addOption(cpuOption())
+    .addOption(accelOption())
     .option('--offline', 'fetch nothing', false)
     .addOption(
       new Option('--key', 'build nothing, print a hash of all that decides what is built')
@@ -36,15 +40,23 @@ export function buildCommand(context: CliContext): Command {
     .option('--config <file>', 'with --state: configuration instead of ./vsbypass.json')
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, refresh, offline, key, state, config: file, json }) => {
+    .action(async (options) => {
+      const { l2, cpu, accel: choice, refresh, offline, key, state, config: file, json } = options;
       const { loadConfig } = await import('../../config/load.js');
       const config = state
-        ? await loadConfig({ directory: process.cwd(), path: file, l2Kind: l2 })
+        ? await loadConfig({
+            ...{ directory: process.cwd(), path: file },
+            ...{ l2Kind: l2, cpu, accel: choice },
+          })
         : undefined;
+      // Bochs runs no L2 but this one.
+      const bochs = choice === 'bochs' || (cpu === 'intel' && choice !== 'kvm');
+      const accel = bochs ? 'bochs' : 'tcg';
       // A state is of one kind.
       const kind = l2 ?? config?.l2.kind;
-      const kinds = kind === undefined ? l2Kinds : [kind];
-      if (key) return await printKey(context, kinds, config, json);
+      const kinds = kind !== undefined ? [kind] : bochs ? (['kvm'] as const) : l2Kinds;
+      const what = config === undefined ? undefined : await stateOf(config, context.signal);
+      if (key) return await printKey(context, kinds, what, json);
       const { buildImages, imageNames } = await import('../../images/build.js');
       const { createReporter } = await import('../show/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
@@ -60,8 +72,9 @@ export function buildCommand(context: CliContext): Command {
         reporter.report({ type: 'build', reason: 'started' });
         const images: Record<string, string> = {};
         for (const kind of kinds) {
-          const names = imageNames(kind);
+          const names = imageNames(kind, accel);
           const directories = await buildImages(kind, {
+            accel,
             cacheDir: findRoots().cache,
             signal: context.signal,
             // The second kind uses what was resolved for the first.
@@ -69,11 +82,13 @@ export function buildCommand(context: CliContext): Command {
             offline,
             onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
           });
-          for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];
+          for (const part of ['xen', 'l1', 'l2', 'bochs'] as const) {
+            const [image, directory] = [names[part], directories[part]];
+            if (image !== undefined && directory !== undefined) images[image] = directory;
+          }
         }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
-        const made =
-          config === undefined ? undefined : await makeStateOf(context, config, reporter);
+        const made = what === undefined ? undefined : await makeStateOf(context, what, reporter);
         reporter.stop();
         if (json) {
           const rest = made === undefined ? {} : { state: made };
@@ -90,9 +105,21 @@ export function buildCommand(context: CliContext): Command {
   return command;
 }
 
+/** What a state is made of, beside images. */
+interface StateInputs {
+  readonly config: Config;
+  readonly accel: AccelDecision;
+}
+
+/** Asked first: nothing is built for a state that cannot be kept. */
+async function stateOf(config: Config, signal: AbortSignal): Promise<StateInputs> {
+  const { stateAccel } = await import('../../instance/make-state.js');
+  return { config, accel: await stateAccel(config, signal) };
+}
+
 async function makeStateOf(
   context: CliContext,
-  config: Config,
+  { config, accel }: StateInputs,
   reporter: Reporter,
 ): Promise<MadeState> {
   const { buildImages } = await import('../../images/build.js');
@@ -105,30 +132,28 @@ async function makeStateOf(
     ...{ cacheDir: roots.cache, signal, offline: true, onProgress: () => undefined },
   });
   const report: Reporter['report'] = (event) => reporter.report(event);
-  return await makeState({ roots, config, images, signal, report });
+  return await makeState({ roots, config, accel, images, signal, report });
 }
 
 async function printKey(
   context: CliContext,
   kinds: readonly L2Kind[],
-  config: Config | undefined,
+  state: StateInputs | undefined,
   json: boolean,
 ): Promise<void> {
   const { contentKey } = await import('../../images/key.js');
   const { printJson, printLines } = await import('../output.js');
   const { signal } = context;
   const images = await contentKey({ kinds, signal });
-  const key = config === undefined ? images : await stateKey(config, images, signal);
+  const key = state === undefined ? images : await stateKey(state, images);
   if (json) printJson(context, { schemaVersion: 1, key });
   else printLines(context, [key]);
 }
 
 /** Of images and state together: the images by what decides them, since they need not be there yet. */
-async function stateKey(config: Config, images: string, signal: AbortSignal): Promise<string> {
-  const { stateAccel } = await import('../../instance/make-state.js');
+async function stateKey({ config, accel }: StateInputs, images: string): Promise<string> {
   const { bindingOf } = await import('../../machine/saved/binding.js');
   const { sharedKey } = await import('../../machine/saved/shared.js');
-  const accel = await stateAccel(config, signal);
   return sharedKey(
     await bindingOf({ config, accel, images: { xen: images, l1: images, l2: images } }),
   );

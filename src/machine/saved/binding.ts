@@ -48,17 +48,17 @@ const anyInstance: PlannedPaths = {
 
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
-  const { qemu, ...layers } = planTestbed(anyInstance, config, accel);
-  const program = await findProgram(qemu.program);
+  const { machine, ...layers } = planTestbed(anyInstance, config, accel);
+  const program = await findProgram(machine.program);
   if (program === undefined) {
-    throw new VsbError('E_QEMU_MISSING', `${qemu.program} is not there`, { layer: 'L0' });
+    throw new VsbError('E_QEMU_MISSING', `${machine.program} is not there`, { layer: 'L0' });
   }
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(await realpath(program))) hash.update(chunk as Buffer);
   const { xen, l1, l2 } = images;
   return {
     qemu: hash.digest('hex'),
-    commandLine: hashOf(qemu.arguments),
+    commandLine: hashOf(machine.arguments),
     layers: hashOf(layers),
     images: hashOf([xen, l1, l2].map((folder) => basename(folder))),
     accel: accel.accel,

@@ -17,7 +17,6 @@ import {
   warmName,
   writeSnapshot,
 } from './store.js';
-import { saveState } from './transfer.js';
 import type { Uuids } from './uuids.js';
 
 export interface Kept {
@@ -90,8 +89,7 @@ async function keep(
   signal: AbortSignal,
   write: (state: NewState) => Promise<void>,
 ): Promise<void> {
-  const { paths, qmp, request, secrets } = running;
-  if (qmp === undefined) throw new TypeError('QEMU is connected');
+  const { machine, request, secrets } = running;
   const { config, images } = request;
   await assertRoom(running, place);
   const limitMs = limitOf(config, 'save');
@@ -111,15 +109,13 @@ async function keep(
         l2Host: secrets.l2Host.toString('base64'),
         passwords: { ...secrets.passwords },
       },
-      fill: async (file) =>
-        await saveState({ qmp, socketPath: paths.stateSocket, file, signal: until, uuids }),
+      fill: async (file) => await machine.save(file, until, uuids),
     });
   } catch (error) {
     if (!deadline.aborted) throw error;
     throw new VsbError('E_DEADLINE', `the state was not saved within ${limitMs / 1000} s`);
   } finally {
-    // A migration that was given up holds the machine; to cancel one that has ended does nothing.
-    await qmp.execute('migrate_cancel').catch((error: unknown) => running.log(messageOf(error)));
+    await machine.abandonSave().catch((error: unknown) => running.log(messageOf(error)));
     await continueMachine(running).catch((error: unknown) => running.log(messageOf(error)));
   }
 }

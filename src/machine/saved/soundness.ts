@@ -13,6 +13,7 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
   if (accel === 'kvm') {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
+  if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
   const { kind } = config.l2;
   if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;

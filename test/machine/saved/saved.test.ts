@@ -43,7 +43,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const accel = { accel: 'tcg', why: '', cpu: tcgCpuModel() } as const;
+const accel = { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() } as const;
 const binding = async (change: Partial<Parameters<typeof bindingOf>[0]> = {}) =>
   await bindingOf({ config, accel, images, ...change });
 

@@ -24,7 +24,7 @@ let cacheDir: string;
 let paths: InstancePaths;
 const request = {
   config: parseConfig('{}', 'f'),
-  accel: { accel: 'tcg', why: '', cpu: tcgCpuModel() },
+  accel: { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() },
   images: { xen: '/x-1', l1: '/l-1', l2: '/d-1' },
   keepFailed: false,
   warm: { resume: 'warm', must: false, keep: true },
