@@ -62,8 +62,7 @@ export async function bindingOf({ config, accel, images }: BindingInputs): Promi
     layers: hashOf(layers),
     images: hashOf([xen, l1, l2].map((folder) => basename(folder))),
     accel: accel.accel,
-    // How long somebody waits, and where the console listens, does not change the machine.
-    config: hashOf({ ...config, patience: 0, console: config.console.mode }),
+    config: hashOf(ofMachine(config)),
     version: packageVersion(),
   };
 }
@@ -75,6 +74,19 @@ export function differences(kept: Binding, now: Binding): string[] {
   );
 }
 
+/** Without what does not change the machine: how long somebody waits, who may use the consoles and where, what was decided on. */
+function ofMachine(config: Config): object {
+  const vms = config.vms.map((vm) => ({ ...vm, authorizedKeys: [], watchKeys: [] }));
+  const others = { patience: 0, accel: '', cpu: '', consoles: [] };
+  return { ...config, ...others, console: config.console.mode, vms };
+}
+
+/** Of all that it says, in whatever order. */
 function hashOf(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex');
+  const text = JSON.stringify(value, (_, part: unknown) =>
+    typeof part !== 'object' || part === null || Array.isArray(part)
+      ? part
+      : Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))),
+  );
+  return createHash('sha256').update(text).digest('hex');
 }

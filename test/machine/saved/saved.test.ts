@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { parseConfig } from '../../../src/config/load.js';
+import type { Config } from '../../../src/config/schema.js';
 import { QmpClient } from '../../../src/host/qmp.js';
 import { bindingOf, differences } from '../../../src/machine/saved/binding.js';
 import { loginSteps, renewalScript } from '../../../src/machine/saved/renew.js';
@@ -102,10 +103,25 @@ describe('bindingOf', () => {
     expect(changed).toEqual(expect.arrayContaining(['commandLine', 'layers', 'config']));
   });
 
-  it('does not change with the patience of the user, nor with the place of the cache', async () => {
+  it('does not change with the place of the cache', async () => {
     const elsewhere = { xen: '/c/x-1', l1: '/c/l-1', l2: '/c/d-1' };
-    const other = await binding({ config: { ...config, patience: 7 }, images: elsewhere });
+    expect(differences(await binding(), await binding({ images: elsewhere }))).toEqual([]);
+  });
+
+  it.each<Partial<Config>>([
+    { patience: 7 },
+    // The decision counts.
+    { accel: 'tcg' },
+    { console: { ...config.console, port: 2222, authorizedKeys: ['ssh-ed25519 AAAA'] } },
+    { vms: config.vms.map((vm) => ({ ...vm, authorizedKeys: ['ssh-ed25519 AAAA'] })) },
+  ])('does not change with what is of no consequence to the machine: %j', async (change) => {
+    const other = await binding({ config: { ...config, ...change } });
     expect(differences(await binding(), other)).toEqual([]);
+  });
+
+  it('is the same for the daemon, whose configuration was read from a message', async () => {
+    const reversed = Object.fromEntries(Object.entries(config).reverse()) as Config;
+    expect(differences(await binding(), await binding({ config: reversed }))).toEqual([]);
   });
 });
 
