@@ -46,6 +46,9 @@ const anyInstance: PlannedPaths = {
   linkSocket: 'link',
 };
 
+/** Of the program that is hashed: it is some 18 MB. */
+const pieceBytes = 1_048_576;
+
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
   const { machine, ...layers } = planTestbed(anyInstance, config, accel);
@@ -54,7 +57,8 @@ export async function bindingOf({ config, accel, images }: BindingInputs): Promi
     throw new VsbError('E_QEMU_MISSING', `${machine.program} is not there`, { layer: 'L0' });
   }
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(await realpath(program))) hash.update(chunk as Buffer);
+  const content = createReadStream(await realpath(program), { highWaterMark: pieceBytes });
+  for await (const chunk of content) hash.update(chunk as Buffer);
   const { xen, l1, l2 } = images;
   return {
     qemu: hash.digest('hex'),
