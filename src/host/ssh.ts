@@ -80,7 +80,8 @@ export async function runRemote(
           connectConfig(target, timeoutMs, () => {
             otherHostKey = true;
           }),
-        );
+        )
+        .setNoDelay(true);
     });
   } finally {
     release.abort();
@@ -126,7 +127,6 @@ export async function openRemote(
     const channel = await new Promise<ClientChannel>((resolve, reject) => {
       client
         .once('ready', () => {
-          client.setNoDelay(true);
           client.exec(command, (error, opened) => {
             if (error !== undefined) return reject(error);
             opened.once('exit', (exitCode: number | null) => (code = exitCode ?? undefined));
@@ -140,7 +140,8 @@ export async function openRemote(
           connectConfig(target, options.timeoutMs ?? 30_000, () => {
             otherHostKey = true;
           }),
-        );
+        )
+        .setNoDelay(true);
       void closed.then(() => reject(new Error('the connection was closed')));
     });
     return { channel, closed, destroy: onAbort };
@@ -163,6 +164,8 @@ function connectConfig(
     port: target.port,
     username: 'root',
     privateKey: target.privateKey,
+    // Without asking first what else would do: a round trip of its own.
+    authHandler: ['publickey'],
     readyTimeout: timeoutMs,
     hostVerifier: (key: Buffer) => {
       const same = key.toString('base64') === pinned;

@@ -8,6 +8,7 @@ import { VsbError, type ErrorLayer } from '../base/errors.js';
 import type { L2Kind } from '../config/schema.js';
 import type { Accel } from '../host/accel.js';
 import { virtualizedSystem } from '../layers/l2.js';
+import { askAndStamp, readStamp } from './stamp.js';
 
 /** Folders of the images that an instance boots. */
 export interface ImageDirectories {
@@ -60,7 +61,8 @@ export interface BuildOptions {
  */
 export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
   const names = imageNames(l2, options.accel);
-  return parseDirectories(await runBuild(Object.values(names).filter((name) => name !== undefined), options), names);
+  const wanted = Object.values(names).filter((name) => name !== undefined);
+  return parseDirectories(await built(wanted, options), names);
 }
 
 /**
@@ -69,7 +71,18 @@ export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<Im
  * @throws VsbError as buildImages does
  */
 export async function buildL2Image(l2: L2Kind, options: BuildOptions): Promise<string> {
-  return directoryIn(await runBuild([l2Names[l2]], options), l2Names[l2]);
+  return directoryIn(await built([l2Names[l2]], options), l2Names[l2]);
+}
+
+/** What images/build prints, without asking it where nothing has changed since it was asked. */
+async function built(names: readonly string[], options: BuildOptions): Promise<string> {
+  const { cacheDir, refresh, program } = options;
+  const ask = async (): Promise<string> => await runBuild(names, options);
+  // Another program than ours has other sources.
+  if (program !== undefined) return await ask();
+  const inputs = { cacheDir, names, sources: imagesDirectory };
+  const known = refresh === true ? undefined : await readStamp(inputs);
+  return known ?? (await askAndStamp(inputs, ask));
 }
 
 /**

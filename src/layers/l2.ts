@@ -33,7 +33,7 @@ export interface VirtualizedSystem {
   readonly images: { readonly l1: 'l1' | 'l1-hvm'; readonly l2: 'l1-disk' | 'l2-xen' };
   readonly diskInL2: DiskInL2;
   /** The domain L2 in the syntax of xl.cfg(5). */
-  domainConfig(config: Config, accel: Accel): string;
+  domainConfig(config: Config, accel: Accel, uuid: string): string;
   /** What of its overlay tells it how to boot. */
   bootFiles(config: Config, accel: Accel): CpioFile[];
   defineVm(inputs: L3Inputs): VmDefinition;

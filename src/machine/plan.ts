@@ -12,7 +12,7 @@ import { bochsConfigPath, bochsFiles } from '../layers/l0-bochs.js';
 import { dom0CommandLine, xenCommandLine } from '../layers/l1.js';
 import { virtualizedSystem, type VmDefinition } from '../layers/l2.js';
 import type { InstancePaths } from '../state/paths.js';
-import { vmUuid } from '../state/record.js';
+import { l2Uuid, vmUuid } from '../state/record.js';
 
 /** Names of what is booted, relative to the machine's working directory (the instance's boot folder). */
 export const bootFiles = {
@@ -50,8 +50,14 @@ export interface TestbedPlan {
   readonly vms: readonly VmPlan[];
 }
 
+/** What a plan says of the instance itself. */
+export type PlannedPaths = Pick<
+  InstancePaths,
+  'name' | 'bootDir' | 'l1Socket' | 'l2Socket' | 'qmpSocket' | 'linkSocket'
+>;
+
 export function planTestbed(
-  paths: InstancePaths,
+  paths: PlannedPaths,
   config: Config,
   { accel, cpu }: Pick<AccelDecision, 'accel' | 'cpu'>,
 ): TestbedPlan {
@@ -81,7 +87,7 @@ export function planTestbed(
     machine: accel === 'bochs' ? bochsPlan(paths) : qemu(),
     xenCommandLine: xen,
     dom0CommandLine: dom0,
-    l2DomainConfig: l2.domainConfig(config, accel),
+    l2DomainConfig: l2.domainConfig(config, accel, l2Uuid(paths.name)),
     l2BootFiles: l2.bootFiles(config, accel),
     vms: config.vms.map((vm) => {
       const uuid = vmUuid(paths.name, vm.name);
@@ -95,7 +101,7 @@ export function planTestbed(
 }
 
 /** What it boots is in its configuration, which is laid out with the boot files. */
-function bochsPlan({ bootDir }: InstancePaths): MachinePlan {
+function bochsPlan({ bootDir }: PlannedPaths): MachinePlan {
   return {
     make: 'Bochs',
     program: `${bootDir}/${bochsFiles.program}`,

@@ -31,7 +31,7 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
 
   beforeAll(async () => {
     cli = await CommandLine.create();
-    const status = await cli.json<Status>(['up', '--l2', kind, '--show-password'], {
+    const status = await cli.json<Status>(['up', '--l2', kind, '--cold', '--show-password'], {
       timeoutMs: 1_800_000,
     });
     password = status.vms[0]?.password ?? '';

@@ -128,9 +128,10 @@ function inputsOf(name: string, system = kvm): L3Inputs {
 
 describe('L2 = KVM', () => {
   it('is a PVH domain with nested HAP and a native TSC', () => {
-    const lines = kvm.domainConfig(twoVms, 'tcg').split('\n');
+    const lines = kvm.domainConfig(twoVms, 'tcg', uuid).split('\n');
     for (const line of [
       'type = "pvh"',
+      `uuid = "${uuid}"`,
       'nestedhvm = 1',
       'hap = 1',
       'tsc_mode = "native"',
@@ -143,7 +144,7 @@ describe('L2 = KVM', () => {
   });
 
   it('hands the disks of user VMs on, in the order in which L0 attaches them', () => {
-    expect(kvm.domainConfig(withDisks, 'tcg')).toContain(
+    expect(kvm.domainConfig(withDisks, 'tcg', uuid)).toContain(
       'disk = [ "format=raw,vdev=xvdb,access=rw,target=/dev/vdb", "format=raw,vdev=xvdc,access=ro,target=/dev/vdc" ]',
     );
     expect(inputsOf('plain').disk).toBeUndefined();
@@ -154,15 +155,16 @@ describe('L2 = KVM', () => {
 
 describe('L2 = Xen', () => {
   it('is an HVM domain with nested HAP that boots from its disk', () => {
-    const lines = xen.domainConfig(twoVms, 'tcg').split('\n');
-    for (const line of ['type = "hvm"', 'nestedhvm = 1', 'hap = 1', 'boot = "c"']) {
+    const lines = xen.domainConfig(twoVms, 'tcg', uuid).split('\n');
+    const wanted = ['type = "hvm"', `uuid = "${uuid}"`, 'nestedhvm = 1', 'hap = 1', 'boot = "c"'];
+    for (const line of wanted) {
       expect(lines).toContain(line);
     }
     expect(lines.some((line) => line.startsWith('kernel'))).toBe(false);
   });
 
   it('hands the disks of user VMs on, behind its own and the overlay', () => {
-    const text = xen.domainConfig(withDisks, 'tcg');
+    const text = xen.domainConfig(withDisks, 'tcg', uuid);
     const drives = [...text.matchAll(/"(if=none,[^"]*)"/g)].map(([, drive]) => drive);
     expect(drives).toEqual([
       'if=none,id=boot,format=raw,file=/dev/vda,readonly=on',

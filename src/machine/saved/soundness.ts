@@ -14,8 +14,8 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
   if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
-  const { kind } = config.l2;
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
+  const { kind } = config.l2;
   if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
