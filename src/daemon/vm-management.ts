@@ -12,11 +12,20 @@ import { startInL2 } from '../machine/start-in-l2.js';
 
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
 const stopLimitMs = 90_000;
+/** Of the log of a VM's QEMU. */
+const qemuLogBytes = 4096;
 /** How long L1 may take to report a hook that it has switched. */
 const hookLimitMs = 10_000;
 
-/** @throws VsbError E_VM_START, E_SSH; E_VM_UNKNOWN */
-export async function startVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
+/**
+ * @returns what the VM's QEMU in L2 has said
+ * @throws VsbError E_VM_START, E_SSH; E_VM_UNKNOWN
+ */
+export async function startVm(
+  running: Running,
+  name: string,
+  signal: AbortSignal,
+): Promise<string[]> {
   vmConfigOf(running, name);
   // A VM that ended moments ago still counts as running until L1 misses it. The new one is another for L1, unless L2
   // gives it the same pages: then the old one was reset, and what tells is that the console speaks again.
@@ -33,20 +42,26 @@ export async function startVm(running: Running, name: string, signal: AbortSigna
   const limitMs = limitOf(running.request.config, 'vm');
   const seen = new AbortController();
   const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
+  let said: string[] = [];
   try {
-    await startInL2(running, name, signal);
+    said = await startInL2(running, name, signal);
     running.wanted.add(name);
     await Promise.any([
       consoleRunning(running.hub, name, until, isNew),
       ...(listener === undefined ? [] : [spoken(listener, until)]),
     ]);
+    return said;
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof VsbError) throw error;
     throw new VsbError(
       'E_VM_START',
       `${name} runs in L2, but the shadow hypervisor has not seen it within ${limitMs / 1000} s`,
-      { layer: 'L1', cause: error },
+      {
+        ...{ layer: 'L1', cause: error },
+        ...(said.length === 0 ? {} : { hint: `Its QEMU in L2 said: ${said.join('; ')}` }),
+        details: { said },
+      },
     );
   } finally {
     seen.abort();
@@ -172,8 +187,10 @@ export async function operatorLog(
   signal: AbortSignal,
 ): Promise<string> {
   vmConfigOf(running, name);
-  const path = shellQuote(l2VmPaths(name).consoleLog);
-  const result = await runAsOperator(running, `tail -c ${bytes} ${path}`, { signal });
+  const { consoleLog, log } = l2VmPaths(name);
+  // What its QEMU says comes first: a VM that hangs in its firmware has nothing on its console.
+  const command = `tail -c ${qemuLogBytes} ${shellQuote(log)} | sed 's/^/L2: /'; tail -c ${bytes} ${shellQuote(consoleLog)}`;
+  const result = await runAsOperator(running, command, { signal });
   return result.stdout.toString();
 }
 

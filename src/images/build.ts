@@ -5,21 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 import { VsbError, type ErrorLayer } from '../base/errors.js';
-import type { L2Kind } from '../config/schema.js';
-import { virtualizedSystem } from '../layers/l2.js';
+import type { L2Kind, L2System } from '../config/schema.js';
+import { l2Domain } from '../layers/l2.js';
 
 /** Folders of the images that an instance boots. */
 export interface ImageDirectories {
   readonly xen: string;
   /** L1's dom0. */
   readonly l1: string;
-  /** The disk that L2 comes from. */
-  readonly l2: string;
+  /** The disk that L2 comes from, where that is ours. */
+  readonly l2?: string | undefined;
 }
 
 /** Names as images/build knows them. */
-export function imageNames(kind: L2Kind): ImageDirectories {
-  return { xen: 'xen', ...virtualizedSystem(kind).images };
+export function imageNames(system: L2System): ImageDirectories {
+  return { xen: 'xen', ...l2Domain(system).images };
 }
 
 /** images/ of this checkout or installation: beside dist/. */
@@ -50,7 +50,7 @@ export interface BuildOptions {
  * @throws VsbError E_BUILD (exit 3) with the last lines, E_NOT_CACHED when it is offline; the signal's
  *   reason when it aborts
  */
-export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
+export async function buildImages(l2: L2System, options: BuildOptions): Promise<ImageDirectories> {
   const names = imageNames(l2);
   return parseDirectories(await runBuild(Object.values(names), options), names);
 }
@@ -173,7 +173,7 @@ export function parseDirectories(output: string, names: ImageDirectories): Image
   return {
     xen: directoryIn(output, names.xen),
     l1: directoryIn(output, names.l1),
-    l2: directoryIn(output, names.l2),
+    ...(names.l2 === undefined ? {} : { l2: directoryIn(output, names.l2) }),
   };
 }
 

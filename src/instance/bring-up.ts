@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 
 import { VsbError } from '../base/errors.js';
-import type { Config, L2Kind } from '../config/schema.js';
+import { l2SystemOf, type Config, type L2System } from '../config/schema.js';
 import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
 import { assertHost, inspectHost } from '../host/checks.js';
@@ -11,6 +11,7 @@ import type { InstancePaths, Roots } from '../state/paths.js';
 import { bootInstance } from './boot.js';
 import { adoptIfOrphaned } from './find-or-adopt.js';
 import { inspectInstance } from './inspect.js';
+import { assertSoundDisks } from './own-disks.js';
 import { clearBroken } from './stop.js';
 
 export interface BringUpOptions {
@@ -39,12 +40,13 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
-    willBuild: !(await imagesLookBuilt(roots.cache, config.l2.kind)),
+    willBuild: !(await imagesLookBuilt(roots.cache, l2SystemOf(config))),
     signal,
   });
   const accel = assertHost(host);
+  await assertSoundDisks(config, signal);
   report({ type: 'accel', accel: accel.accel, why: accel.why });
-  const images = await build(config.l2.kind, roots, report, signal);
+  const images = await build(l2SystemOf(config), roots, report, signal);
   return await bootInstance(
     {
       paths,
@@ -97,7 +99,7 @@ async function makeWay(
 }
 
 /** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string, l2: L2Kind): Promise<boolean> {
+async function imagesLookBuilt(cacheDir: string, l2: L2System): Promise<boolean> {
   const names = await readdir(cacheDir).catch(() => []);
   return Object.values(imageNames(l2)).every((image) =>
     names.some((name) => name.startsWith(`${image}-`)),
@@ -105,7 +107,7 @@ async function imagesLookBuilt(cacheDir: string, l2: L2Kind): Promise<boolean> {
 }
 
 async function build(
-  l2: L2Kind,
+  l2: L2System,
   roots: Roots,
   report: BringUpOptions['report'],
   signal: AbortSignal,

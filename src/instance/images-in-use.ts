@@ -30,7 +30,7 @@ async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): 
   const silent = states.some(({ images }) => images === undefined);
   return [
     ...states.flatMap(({ images }) =>
-      images === undefined ? [] : [images.xen, images.l1, images.l2],
+      images === undefined ? [] : [images.xen, images.l1, images.l2 ?? []].flat(),
     ),
     ...(stopped && !silent ? [] : await booted(paths)),
   ];

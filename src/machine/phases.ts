@@ -13,6 +13,8 @@ export interface Phase {
   /** What it takes on the machine for which the limits were chosen: a phase that has it tells how fast this one is. */
   readonly usualMs?: number;
   readonly hint: string;
+  /** Whether a layer that says and does nothing may only be idle. */
+  readonly mayIdle?: boolean;
   /** The layer's log: its path, and its last lines when asked. */
   readonly log?: { readonly path: string; lastLines(): readonly string[] };
   run(signal: AbortSignal): Promise<void>;
@@ -48,7 +50,7 @@ export async function runPhases(phases: readonly Phase[], options: PhaseOptions)
     const start = options.now();
     options.emit({ ...about, reason: 'started' });
     const limit = new PhaseLimit({
-      ...{ limitMs, pace },
+      ...{ limitMs, pace, mayIdle: phase.mayIdle === true },
       signs: async () => await options.signs?.(),
       stretched: (stretchedMs) =>
         options.emit({ ...about, limitMs: stretchedMs, reason: 'stretched' }),

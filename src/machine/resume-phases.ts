@@ -16,6 +16,7 @@ import type { Phase } from './phases.js';
 import { limitOf, type Running } from './running.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
 import { snapshotPaths } from './saved/store.js';
+import { accessToL2 } from '../state/management-targets.js';
 import { restoreState } from './saved/transfer.js';
 
 /** @param name of the saved state; `running.secrets` are those that were good when it was saved */
@@ -97,7 +98,7 @@ async function renewAll(
   if (management === undefined || qmp === undefined) throw new TypeError('QEMU is connected');
   const authorizedKey = fresh.management.publicLine;
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
-  const l2 = renewManaged(management.l2, { hostKey: fresh.l2Host, authorizedKey }, signal);
+  const l2 = renewManaged(accessToL2(management), { hostKey: fresh.l2Host, authorizedKey }, signal);
   const consoles = renewConsoles(running, link, fresh, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);

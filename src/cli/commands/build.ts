@@ -57,7 +57,10 @@ export function buildCommand(context: CliContext): Command {
             offline,
             onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
           });
-          for (const part of ['xen', 'l1', 'l2'] as const) images[names[part]] = directories[part];
+          for (const part of ['xen', 'l1', 'l2'] as const) {
+            const [name, directory] = [names[part], directories[part]];
+            if (name !== undefined && directory !== undefined) images[name] = directory;
+          }
         }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
         if (json) printJson(context, { schemaVersion: 1, images });

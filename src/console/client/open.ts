@@ -5,6 +5,7 @@
 import { VsbError } from '../../base/errors.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import type { AttachRequest } from '../../contract/gateway.js';
+import { accessToL2 } from '../../state/management-targets.js';
 import type { ConsoleConnection } from '../connection.js';
 import type { GatewayLogin } from './gateway-client.js';
 import type { GatewayAccess, InstanceAccess } from './instance-access.js';
@@ -54,7 +55,7 @@ export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleC
   if (!isShadowed(access, vm) && access.management !== undefined) {
     const { connectOperator } = await import('./operator.js');
     const history = attach.replay === 'none' ? 'none' : 'all';
-    return await connectOperator({ l2: access.management.l2, vm, history, signal });
+    return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });
   }
   const { connectGateway } = await import('./gateway-client.js');
   return await connectGateway({ ...(await gatewayLogin(options)), attach, size });
