@@ -85,6 +85,8 @@ export async function waitUntilGone(
 /** SIGTERM, and SIGKILL where it is not enough. Returns whether the process is gone. */
 export async function endProcess(identity: ProcessIdentity, graceMs: number): Promise<boolean> {
   if (!(await signalProcess(identity, 'SIGTERM'))) return true;
+  // One that is stopped by a signal hears the other only when it goes on.
+  await signalProcess(identity, 'SIGCONT');
   if (await waitUntilGone(identity, graceMs)) return true;
   await signalProcess(identity, 'SIGKILL');
   return await waitUntilGone(identity, graceMs);

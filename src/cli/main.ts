@@ -62,7 +62,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     formats = command.opts();
     // The daemon has its own way of ending, and outlives the command that started it.
     if (command.name() === 'daemon') return;
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+    process.on('SIGHUP', staysBehind(command) ? () => undefined : onSignal);
     const when = context.global.deadline ?? '';
     if (when !== '') deadline.start(when, performance.timeOrigin, command.name());
   });
@@ -92,6 +93,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = exitCode;
   // Whatever still waits (a socket, a timer) belongs to a command that is over.
   process.stdin.pause();
+}
+
+/** A console that is watched, but not from a terminal, goes on when one hangs up. Node undoes what nohup does for that. */
+function staysBehind(command: { name(): string; opts(): { readonly watch?: unknown } }): boolean {
+  return command.name() === 'attach' && command.opts().watch === true && !process.stdin.isTTY;
 }
 
 /** Forms of output that a failure takes as well. */

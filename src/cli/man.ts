@@ -23,7 +23,7 @@ const files: readonly (readonly [name: string, text: string])[] = [
   ['vsbypass.json', 'the configuration, in the current folder'],
   ['~/.local/state/vsbypass/instances/NAME', 'keys, passwords and logs of an instance'],
   ['~/.cache/vsbypass', 'the images that build made'],
-  ['$XDG_RUNTIME_DIR/vsbypass/NAME', 'sockets; else in /tmp/vsbypass-UID'],
+  ['~/.local/state/vsbypass/instances/NAME/run', 'its sockets, or a link to where they are'],
 ];
 
 /** @param program the tree */

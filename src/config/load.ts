@@ -109,7 +109,7 @@ function checkConfig(document: unknown, path: string, vmCount: number | undefine
   if (!result.success) {
     const problems = result.error.issues.map(describeIssue);
     throw new VsbError('E_CONFIG', `${path}: ${problems.join('; ')}`, {
-      hint: 'Every key is described in README.md, "Configuration".',
+      hint: 'Every key is described in docs/configuration.md.',
       details: { path, problems },
     });
   }

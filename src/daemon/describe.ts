@@ -2,15 +2,59 @@
 import type { L2Ssh } from '../config/schema.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
-import type { InstanceStatus, VmStatus } from '../contract/control.js';
+import type { InstanceState, InstanceStatus, VmStatus } from '../contract/control.js';
 import { fingerprintOfLine } from '../formats/keys/key-files.js';
 import type { Link } from '../link/index.js';
 import { describeInterrupts } from '../machine/interrupts.js';
 import type { TestbedPlan } from '../machine/plan.js';
 import { loopback, type Running } from '../machine/running.js';
+import type { Monitor } from './monitor.js';
+
+/** What a testbed knows of itself. */
+export interface Known {
+  readonly name: string;
+  readonly daemonPid: number;
+  readonly state: InstanceState;
+  /** While its QEMU lives. */
+  readonly running: Running | undefined;
+  /** Of the QEMU that lives, or of the last one. */
+  readonly about: Pick<Running, 'request' | 'plan'> | undefined;
+  /** The phase of a boot under way. */
+  readonly phase?: string | undefined;
+  /** When the boot was complete. */
+  readonly since?: string;
+  /** While it is up. */
+  readonly monitor?: Monitor;
+  /** Why it is broken. */
+  readonly reason?: string;
+}
+
+export function describeTestbed(known: Known): InstanceStatus {
+  const { running, about, monitor } = known;
+  const { state, reason } = monitor?.verdict ?? known;
+  const layers = monitor?.layers ?? [];
+  const jump = monitor?.clockJump;
+  return {
+    schemaVersion: 1,
+    name: known.name,
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    ...(layers.length === 0 ? {} : { layers: [...layers] }),
+    ...(jump === undefined ? {} : { clockJump: jump }),
+    ...(known.phase === undefined ? {} : { phase: known.phase }),
+    ...(known.since === undefined ? {} : { since: known.since }),
+    ...(about === undefined ? {} : { accel: about.request.accel }),
+    processes: {
+      daemon: known.daemonPid,
+      ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
+    },
+    ...(running === undefined ? {} : describeRunning(running)),
+    vms: about === undefined ? [] : describeVms(about.plan, running?.hub),
+  };
+}
 
 /** The parts of a status that come from a QEMU that runs. */
-export function describeRunning(
+function describeRunning(
   running: Running,
 ): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor' | 'irq'> {
   const { gateway, management, link, interrupts, paths, secrets } = running;
@@ -58,7 +102,7 @@ function describeLink(link: Link): NonNullable<InstanceStatus['shadowHypervisor'
   return { version: xenVersion, slots, badFrames: badCrc + oversize + badEscape + unknown };
 }
 
-export function describeVms(plan: TestbedPlan, hub: ConsoleHub | undefined): VmStatus[] {
+function describeVms(plan: TestbedPlan, hub: ConsoleHub | undefined): VmStatus[] {
   const planned = plan.vms.map((vm): VmStatus => {
     const console = hub?.vm(vm.name);
     return console === undefined

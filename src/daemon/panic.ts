@@ -1,4 +1,8 @@
-/** Finds in a layer's console that the layer has crashed. */
+/** Finds in a layer's console that the layer has crashed, or that it cannot come up. */
+import type { LayerLog } from '../machine/layer-log.js';
+
+/** What L1's dom0 and L2 say of themselves when they cannot come up. */
+const complaint = /^vsbypass-l[12]: error: (.*)/;
 
 /** Linux, any layer. */
 const linux = /Kernel panic - not syncing: .*/;
@@ -22,4 +26,19 @@ export class PanicWatch {
     }
     return linux.exec(line)?.[0] ?? dom0Ended.exec(line)?.[0].replace(/^\(XEN\)\s*/, '');
   }
+}
+
+/** A layer that has crashed, or one that lives and cannot come up: one sentence. */
+export interface Trouble {
+  readonly crashed: boolean;
+  readonly message: string;
+}
+
+export function onTrouble(log: LayerLog, listener: (trouble: Trouble) => void): void {
+  const panics = new PanicWatch();
+  log.on('line', (line) => {
+    const panic = panics.take(line);
+    const message = panic ?? complaint.exec(line)?.[1];
+    if (message !== undefined) listener({ crashed: panic !== undefined, message });
+  });
 }

@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises';
 
 import { VsbError } from '../base/errors.js';
+import { exists } from '../base/files.js';
 import { l2SystemOf, type Config, type L2System } from '../config/schema.js';
 import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
@@ -88,6 +89,12 @@ async function makeWay(
   if (state === 'starting' || state === 'stopping') {
     throw new VsbError('E_BUSY', `instance '${name}' is ${state}, by another command`, {
       hint: 'Wait for it, or `vsbypass down`.',
+    });
+  }
+  if (processes.daemon !== undefined && !(await exists(paths.runtimeDir))) {
+    const message = `instance '${name}' runs, but cannot be reached: ${paths.runtimeDir}, with its sockets, was removed`;
+    throw new VsbError('E_INSTANCE_EXISTS', message, {
+      hint: `\`vsbypass --name ${name} down\` ends it, its user VMs included; then \`up\` again.`,
     });
   }
   if (state === 'broken' && (await clearBroken(paths, processes.daemon))) {

@@ -152,7 +152,7 @@ function checkSocketPaths(name: string, roots: Roots): Check {
     const found = `${Math.max(...lengths)} of ${maximumSocketPathBytes} bytes`;
     return { ...common, result: 'pass', found };
   } catch (error) {
-    const remedy = 'Choose a shorter --name, or a shorter XDG_RUNTIME_DIR.';
+    const remedy = 'Choose a shorter --name, or a shorter XDG_STATE_HOME or XDG_RUNTIME_DIR.';
     return { ...common, result: 'fail', found: messageOf(error), remedy };
   }
 }

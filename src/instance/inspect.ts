@@ -43,7 +43,9 @@ export async function inspectInstance(
         );
       } catch (error) {
         signal?.throwIfAborted();
-        const reason = `the daemon (pid ${daemon.pid}) does not answer: ${messageOf(error)}`;
+        const reason = (await exists(paths.runtimeDir))
+          ? `the daemon (pid ${daemon.pid}) does not answer: ${messageOf(error)}`
+          : `the daemon (pid ${daemon.pid}) cannot be reached: ${paths.runtimeDir}, with its sockets, was removed`;
         return await withoutDaemon(paths, 'broken', reason, { daemon: daemon.pid });
       }
     }

@@ -1,5 +1,5 @@
 /** Takes an instance down from outside, whatever state it is in. */
-import { VsbError } from '../base/errors.js';
+import { errnoOf, VsbError } from '../base/errors.js';
 import { exists } from '../base/files.js';
 import {
   endProcess,
@@ -15,6 +15,8 @@ import { busy, withInstanceLock } from './lock.js';
 /** The daemon gives QEMU and its sessions some seconds each. */
 const downLimitMs = 30_000;
 const exitLimitMs = 10_000;
+/** Of a control socket that nobody listens on. */
+const unreachable: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED']);
 
 /**
  * Ends daemon and QEMU; nothing to do is success.
@@ -66,8 +68,8 @@ async function askToEnd(paths: InstancePaths, daemon: ProcessIdentity): Promise<
     await callDaemon(paths.controlSocket, 'down', {}, { timeoutMs: downLimitMs });
     return true;
   } catch (error) {
-    // It hangs or is just ending; what counts is whether it is gone in the end.
-    if (error instanceof VsbError) return error.code === 'E_DAEMON_GONE';
-    throw error;
+    if (!(error instanceof VsbError)) throw error;
+    // One that ends before it answers is ending. One that could not be reached has heard nothing.
+    return error.code === 'E_DAEMON_GONE' && !unreachable.has(errnoOf(error.cause));
   }
 }

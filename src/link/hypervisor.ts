@@ -35,6 +35,13 @@ export interface LinkEvents {
 
 /** Requests resolve when the hypervisor has answered. They throw VsbError E_LINK_TIMEOUT, E_LINK_REFUSED, E_VM_GONE, E_LINK_CLOSED. */
 export abstract class Hypervisor extends EventEmitter<LinkEvents> {
+  /**
+   * A BREAK condition on the VM's receive line, behind all that was written before. What is written meanwhile may come
+   * before it.
+   * @throws the signal's reason when it is aborted
+   */
+  abstract sendBreak(slot: number, generation: number, signal: AbortSignal): Promise<void>;
+
   protected abstract request(address: SlotAddress, request: Request): Promise<readonly bigint[]>;
 
   /** Shadows the VM's COM1, or leaves it to the virtualized system. */
@@ -58,11 +65,6 @@ export abstract class Hypervisor extends EventEmitter<LinkEvents> {
    */
   async hold(milliseconds: number): Promise<void> {
     await this.request({ slot: GLOBAL_SLOT, generation: 0 }, { type: 'hold', milliseconds });
-  }
-
-  /** A BREAK condition on the VM's receive line. */
-  async sendBreak(slot: number, generation: number): Promise<void> {
-    await this.request({ slot, generation }, { type: 'break' });
   }
 
   /** Tells L1 how many console sessions (0..65535) the VM has: somebody may type. */

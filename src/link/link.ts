@@ -170,6 +170,15 @@ export class Link extends Hypervisor {
     return more;
   }
 
+  override async sendBreak(slot: number, generation: number, signal: AbortSignal): Promise<void> {
+    if (this.#closed) throw linkClosed();
+    const address = { slot, generation };
+    if (!(await this.#streams.taken(address, signal))) {
+      throw this.#closed ? linkClosed() : noSuchVm(slot, generation);
+    }
+    await this.request(address, { type: 'break' });
+  }
+
   /** Stops reading: the socket fills up, L1 holds its VMs' transmitters back, nothing is lost. */
   pause(): void {
     this.#paused = true;

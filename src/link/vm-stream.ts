@@ -11,6 +11,8 @@ export interface Vm {
   /** Output bytes received since the last acknowledgement was sent. */
   unacknowledged: number;
   acknowledgementDue: boolean;
+  /** Called when L1 has all that was written, or the VM is no longer there. */
+  readonly onTaken: Set<(there: boolean) => void>;
   /** write() said false and 'drain' is owed. */
   high: boolean;
   /** L1 has said that it is gone, but not all that it printed has arrived yet. */

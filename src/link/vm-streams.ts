@@ -66,6 +66,30 @@ export class VmStreams {
     return !vm.high;
   }
 
+  /**
+   * Waits until L1 has all that was written.
+   * @returns whether it has; false when the VM, or the way to it, went meanwhile
+   * @throws the signal's reason when it is aborted
+   */
+  async taken(address: SlotAddress, signal: AbortSignal): Promise<boolean> {
+    signal.throwIfAborted();
+    const vm = this.#vmOf(address);
+    if (vm === undefined) return false;
+    if (vm.sender.buffered === 0) return true;
+    return await new Promise((resolve, reject) => {
+      const done = (there: boolean): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(there);
+      };
+      const onAbort = (): void => {
+        vm.onTaken.delete(done);
+        reject(signal.reason as Error);
+      };
+      vm.onTaken.add(done);
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
   /** QEMU reads again. */
   goOn(): void {
     this.#flushAcknowledgements();
@@ -74,15 +98,22 @@ export class VmStreams {
 
   /** Forgets all VMs, without a word to the listener. */
   forgetAll(): void {
-    for (const vm of this.#vms.values()) clearTimeout(vm.retryTimer);
+    this.#stopVms();
     this.#vms.clear();
     this.#retired.clear();
   }
 
   /** The streams stay as they were: the next link may resume them. */
   stop(): void {
-    for (const vm of this.#vms.values()) clearTimeout(vm.retryTimer);
+    this.#stopVms();
     clearTimeout(this.#ackTimer);
+  }
+
+  #stopVms(): void {
+    for (const vm of this.#vms.values()) {
+      clearTimeout(vm.retryTimer);
+      tellTaken(vm, false);
+    }
   }
 
   onVm(record: VmRecord): void {
@@ -155,6 +186,7 @@ export class VmStreams {
       retryTimer: undefined,
       unacknowledged: 0,
       acknowledgementDue: false,
+      onTaken: new Set(),
       high: sender.buffered >= INPUT_HIGH,
       leaving: undefined,
     };
@@ -165,6 +197,7 @@ export class VmStreams {
   #retire(vm: Vm, record: VmRecord): void {
     const previous = vm.record.state;
     clearTimeout(vm.retryTimer);
+    tellTaken(vm, false);
     this.#vms.delete(record.slot);
     this.#retired.set(record.slot, { generation: record.generation, outEnd: vm.receiver.next });
     this.#listener.vm(record, previous);
@@ -241,6 +274,7 @@ export class VmStreams {
     clearTimeout(vm.retryTimer);
     vm.retryTimer = undefined;
     this.#pump(vm);
+    if (vm.sender.buffered === 0) tellTaken(vm, true);
     if (vm.high && vm.sender.buffered < INPUT_HIGH / 2) {
       vm.high = false;
       this.#listener.drain(vm.record.slot, vm.record.generation);
@@ -282,4 +316,9 @@ export class VmStreams {
     const vm = this.#vms.get(address.slot);
     return vm?.record.generation === address.generation ? vm : undefined;
   }
+}
+
+function tellTaken(vm: Vm, there: boolean): void {
+  for (const done of vm.onTaken) done(there);
+  vm.onTaken.clear();
 }

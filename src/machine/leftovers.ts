@@ -91,6 +91,7 @@ export async function removeLeftovers(
 /** Everything that is of no use without a daemon. Keys, passwords and logs stay. */
 export async function removeRuntimeFiles(paths: InstancePaths): Promise<void> {
   await rm(paths.runtimeDir, { recursive: true, force: true });
+  await rm(paths.runtimeRecord, { recursive: true, force: true });
   await rm(paths.bootDir, { recursive: true, force: true });
   await rm(paths.resume, { force: true });
   await rm(paths.processes, { force: true });

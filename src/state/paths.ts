@@ -1,13 +1,16 @@
 /**
- * All file names of an instance, in one place. Three roots, by what they hold:
+ * All file names of an instance, in one place. Two roots, by what they hold:
  *
  * - state (`$XDG_STATE_HOME/vsbypass/instances/<name>`): configuration, keys, passwords, logs; survives `down`
  * - cache (`$XDG_CACHE_HOME/vsbypass`): what `build` made, shared by all instances
- * - runtime (`$XDG_RUNTIME_DIR/vsbypass/<name>`): sockets, 0700, gone after a reboot of the host
+ *
+ * Sockets are in `run` of the state folder, 0700. `$XDG_RUNTIME_DIR` is another folder for each way to come to a host
+ * (login, cron, a unit, su), and goes when its user logs out, while the instance goes on. Only where the state folder
+ * cannot have sockets are they below it, and then `run` is a link that says where.
  */
-import { mkdir, lstat } from 'node:fs/promises';
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, readlinkSync, statfsSync } from 'node:fs';
+import { lstat, mkdir, rm, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 import envPaths from 'env-paths';
 
@@ -42,7 +45,7 @@ export interface Roots {
   /** Parent of all instances' state folders. */
   readonly instances: string;
   readonly cache: string;
-  /** Parent of all instances' runtime folders. */
+  /** Parent of the folders for sockets of instances whose state folder cannot have them. */
   readonly runtime: string;
 }
 
@@ -88,7 +91,10 @@ export function findRoots(
 export interface InstancePaths {
   readonly name: string;
   readonly stateDir: string;
+  /** Where the sockets are. */
   readonly runtimeDir: string;
+  /** That folder itself, or a link to it. */
+  readonly runtimeRecord: string;
   readonly cacheDir: string;
 
   /** What the instance was made with: configuration, accelerator, images, ports. 0600 JSON. */
@@ -140,13 +146,15 @@ export interface InstancePaths {
 export function instancePaths(name: string, roots: Roots = findRoots()): InstancePaths {
   assertInstanceName(name);
   const stateDir = join(roots.instances, name);
-  const runtimeDir = join(roots.runtime, name);
+  const runtimeRecord = join(stateDir, 'run');
+  const runtimeDir = recordedLink(runtimeRecord) ?? newRuntimeDir(runtimeRecord, name, roots);
   const keysDir = join(stateDir, 'keys');
   const logDir = join(stateDir, 'log');
   return {
     name,
     stateDir,
     runtimeDir,
+    runtimeRecord,
     cacheDir: roots.cache,
     record: join(stateDir, 'instance.json'),
     processes: join(stateDir, 'processes.json'),
@@ -177,6 +185,39 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
   };
 }
 
+/** Where a link leads; undefined when there is none, or its goal is gone. */
+function recordedLink(path: string): string | undefined {
+  try {
+    const goal = readlinkSync(path);
+    return lstatSync(goal).isDirectory() ? goal : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The longest name of a socket, with its slash. */
+const longestSocketName = '/control.sock';
+
+function newRuntimeDir(own: string, name: string, roots: Roots): string {
+  const fits = Buffer.byteLength(own) + longestSocketName.length <= maximumSocketPathBytes;
+  return fits && canHaveSockets(own) ? own : join(roots.runtime, name);
+}
+
+/** File systems in which bind(2) of a socket fails: 9p, FUSE, VirtualBox' shared folders, CIFS and SMB (statfs(2)). */
+const withoutSockets: ReadonlySet<number> = new Set([
+  0x01021997, 0x65735546, 0x786f4256, 0xff534d42, 0xfe534d42,
+]);
+
+/** By the file system of the nearest folder that exists. */
+function canHaveSockets(path: string): boolean {
+  try {
+    return !withoutSockets.has(statfsSync(path).type);
+  } catch {
+    const parent = dirname(path);
+    return parent === path || canHaveSockets(parent);
+  }
+}
+
 /** All sockets of an instance. */
 export function socketPathsOf(paths: InstancePaths): string[] {
   return [
@@ -196,7 +237,10 @@ function socketPath(directory: string, file: string): string {
     throw new VsbError(
       'E_PATH_TOO_LONG',
       `the socket path ${path} is ${bytes} bytes long, ${maximumSocketPathBytes} is the limit of the kernel`,
-      { hint: 'Choose a shorter --name, or a shorter XDG_RUNTIME_DIR.', details: { path, bytes } },
+      {
+        hint: 'Choose a shorter --name, or a shorter XDG_STATE_HOME or XDG_RUNTIME_DIR.',
+        details: { path, bytes },
+      },
     );
   }
   return path;
@@ -241,17 +285,21 @@ export async function ensurePrivateDirectory(
   }
 }
 
-/** Creates all folders of an instance, each private, from the roots down. */
+/** Creates all folders of an instance, each private, from the roots down, and records where its sockets are. */
 export async function createInstanceDirectories(paths: InstancePaths, roots: Roots): Promise<void> {
-  // The shared runtime root first: it is the one that may stand in /tmp.
+  const elsewhere = paths.runtimeDir !== paths.runtimeRecord;
   for (const path of [
-    roots.runtime,
-    paths.runtimeDir,
+    // It is the one that may stand in /tmp.
+    ...(paths.runtimeDir === join(roots.runtime, paths.name) ? [roots.runtime] : []),
     paths.stateDir,
+    paths.runtimeDir,
     paths.keysDir,
     paths.bootDir,
     paths.logDir,
   ]) {
     await ensurePrivateDirectory(path);
   }
+  if (!elsewhere || recordedLink(paths.runtimeRecord) === paths.runtimeDir) return;
+  await rm(paths.runtimeRecord, { recursive: true, force: true });
+  await symlink(paths.runtimeDir, paths.runtimeRecord);
 }

@@ -11,6 +11,7 @@ import {
   endProcess,
   identifyProcess,
   isAlive,
+  processState,
   signalProcess,
 } from '../../src/base/process-identity.js';
 
@@ -34,6 +35,24 @@ describe('identifyProcess', () => {
     const directory = await fakeProc(stat('x', 'Z'));
     expect(await identifyProcess(42, directory)).toBeUndefined();
     await rm(directory, { recursive: true });
+  });
+});
+
+describe('endProcess', () => {
+  it('ends one that is stopped by a signal in an orderly way, and at once', async () => {
+    const script = "trap 'echo orderly; exit' TERM; echo up; while :; do sleep 0.01; done";
+    const child = spawn('sh', ['-c', script]);
+    const said: string[] = [];
+    child.stdout.on('data', (chunk: Buffer) => said.push(String(chunk).trim()));
+    await once(child.stdout, 'data');
+    child.kill('SIGSTOP');
+    const identity = await identifyProcess(child.pid ?? 0);
+    if (identity === undefined) throw new Error('it lives');
+    await expect.poll(() => processState(identity)).toBe('T');
+    const closed = once(child, 'close');
+    expect(await endProcess(identity, 10_000)).toBe(true);
+    await closed;
+    expect(said).toEqual(['up', 'orderly']);
   });
 });
 

@@ -263,13 +263,14 @@ test('what L1 wants of the line of a VM that is there is passed on', async () =>
 });
 
 test('requests are answered, refused, timed out and rejected on close', async () => {
+  const { signal } = new AbortController();
   const vm = l1.addVm();
   const link = await connect();
   new Collector(link);
   await seen(link, (record) => record.slot === 0);
   await link.setHook(0, 1, false);
   await link.setHltPolicy(0, 1, 'attached');
-  await link.sendBreak(0, 1);
+  await link.sendBreak(0, 1, signal);
   await link.setAttached(0, 1, 3);
   expect(vm.requests).toMatchObject([
     { type: 'hook', on: false },
@@ -279,7 +280,7 @@ test('requests are answered, refused, timed out and rejected on close', async ()
   ]);
   expect(await link.vmCounters(0, 1)).toMatchObject({ exitsCom1: 1, vcpus: 16 });
   expect(await link.globalCounters()).toMatchObject({ framesIn: 1, uptimeNs: 12 });
-  await expect(link.sendBreak(0, 7)).rejects.toMatchObject({ code: 'E_VM_GONE' });
+  await expect(link.sendBreak(0, 7, signal)).rejects.toMatchObject({ code: 'E_VM_GONE' });
   await link.forget(0, 1);
   l1.answersRequests = false;
   const pending = link.globalCounters();

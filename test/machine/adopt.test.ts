@@ -93,6 +93,7 @@ async function playQemu(): Promise<void> {
         for (const line of chunk.toString().trim().split('\n')) {
           const { execute, id } = JSON.parse(line) as { execute: string; id: number };
           asked.push(execute);
+          if (execute === 'quit') qemu.kill('SIGKILL');
           const answer = execute === 'human-monitor-command' ? usernet : {};
           socket.write(`${JSON.stringify({ return: answer, id })}\r\n`);
         }

@@ -59,8 +59,8 @@ export class CliInstance {
   }
 
   /** Runs the program without a terminal. */
-  async run(words: readonly string[]): Promise<Finished> {
-    return await runCli(this.directory, words);
+  async run(words: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    return await runCli(this.directory, words, more);
   }
 
   #status(): InstanceStatus {

@@ -23,10 +23,10 @@ export async function runCli(
     ...process.env,
     // Tests run on GitHub too, and say themselves when the program is to notice that.
     GITHUB_ACTIONS: undefined,
-    ...more,
     XDG_STATE_HOME: directory,
     XDG_CACHE_HOME: directory,
     XDG_RUNTIME_DIR: directory,
+    ...more,
   };
   return await new Promise((resolve) => {
     execFile(

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { removeRuntimeFiles } from '../../src/machine/leftovers.js';
 import {
   assertInstanceName,
+  createInstanceDirectories,
   ensurePrivateDirectory,
   findRoots,
   instancePaths,
@@ -62,8 +64,38 @@ describe('findRoots', () => {
 });
 
 describe('instancePaths', () => {
+  const long = `/${'s'.repeat(100)}`;
+
+  it('has the sockets in the state folder, whatever the runtime folder is', () => {
+    for (const runtime of ['/run/user/0/vsbypass', '/tmp/vsbypass-0']) {
+      const paths = instancePaths('n', { instances: '/s', cache: '/c', runtime });
+      expect(paths.controlSocket).toBe('/s/n/run/control.sock');
+    }
+  });
+
+  it('finds sockets below another runtime folder, where the state folder cannot have them', async () => {
+    const instances = join(directory, 's'.repeat(100));
+    const here = { instances, cache: '/c', runtime: join(directory, 'here') };
+    const there = { ...here, runtime: join(directory, 'there') };
+    const paths = instancePaths('n', here);
+    await createInstanceDirectories(paths, here);
+    expect(paths.runtimeDir).toBe(join(directory, 'here', 'n'));
+    expect(instancePaths('n', there)).toEqual(paths);
+    await createInstanceDirectories(instancePaths('n', there), there);
+    expect(instancePaths('n', here)).toEqual(paths);
+
+    // The host was started again, say: what the link leads to is gone.
+    await rm(here.runtime, { recursive: true });
+    const anew = instancePaths('n', there);
+    expect(anew.runtimeDir).toBe(join(directory, 'there', 'n'));
+    await createInstanceDirectories(anew, there);
+    expect(instancePaths('n', here)).toEqual(anew);
+    await removeRuntimeFiles(anew);
+    expect(instancePaths('n', here).runtimeDir).toBe(join(directory, 'here', 'n'));
+  });
+
   it('refuses a socket path that does not fit sun_path', () => {
-    const roots = { instances: '/s', cache: '/c', runtime: `/${'r'.repeat(90)}` };
+    const roots = { instances: long, cache: '/c', runtime: `/${'r'.repeat(90)}` };
     expect(() => instancePaths('default', roots)).toThrow(
       expect.objectContaining({ code: 'E_PATH_TOO_LONG', exitCode: 3 }),
     );
@@ -72,7 +104,7 @@ describe('instancePaths', () => {
   it('accepts one that fits exactly', () => {
     const rest = '/n/control.sock'.length;
     const roots = {
-      instances: '/s',
+      instances: long,
       cache: '/c',
       runtime: `/${'r'.repeat(maximumSocketPathBytes - rest - 1)}`,
     };

@@ -159,7 +159,10 @@ static void halts(void)
     unsigned int before;
 
     start();
-    tap_ok(!shim_hlt(&cpu) && !cpu.shim_blocked, "nobody types: L2 gets the HLT");
+    shim_out(&cpu, VSB_UART_IER, 0);
+    tap_ok(!shim_hlt(&cpu) && !cpu.shim_blocked,
+           "nobody types, nobody listens: L2 gets the HLT");
+    shim_out(&cpu, VSB_UART_IER, VSB_UART_IER_RDA);
     vm->halt_policy = VSB_HALT_ALWAYS;
     before = shim_cpu.completed;
     tap_ok(shim_hlt(&cpu) && cpu.shim_blocked &&
@@ -198,6 +201,50 @@ static void halts(void)
     shim_cpu.regs.eflags = 0;
     tap_ok(!vsb_vmexit(&cpu, &shim_cpu.regs, VSB_EXIT_HLT),
            "interrupts off: L2's");
+}
+
+/* As serial8250_do_startup() does, see thre_probe_test.c. */
+static void linux_opens(void)
+{
+    shim_out(&cpu, VSB_UART_IER, 0);
+    shim_out(&cpu, VSB_UART_FCR, 0x07);
+    shim_out(&cpu, VSB_UART_FCR, 0);
+    shim_in(&cpu, VSB_UART_LSR);
+    shim_out(&cpu, VSB_UART_IER, VSB_UART_IER_THRE);
+    shim_in(&cpu, VSB_UART_IIR);
+    shim_out(&cpu, VSB_UART_IER, 0);
+    shim_out(&cpu, VSB_UART_IER, VSB_UART_IER_THRE);
+    shim_in(&cpu, VSB_UART_IIR);
+    shim_out(&cpu, VSB_UART_IER, 0);
+    shim_out(&cpu, VSB_UART_FCR, 0x01);
+    shim_out(&cpu, VSB_UART_IER, VSB_UART_IER_RDA);
+}
+
+/* The default policy, and an L3 that may have no timer. */
+static void first_key(void)
+{
+    struct vcpu other = { .domain = &l2 };
+    struct vsb_entry second = { .vmcx = 0x3000, .root = 0x2000 };
+
+    start();
+    tap_ok(shim_hlt(&cpu) && cpu.shim_blocked, "one that listens is captured");
+    shim_enter(&other, &second, 0);
+    tap_ok(!shim_hlt(&other) && !other.shim_blocked, "one vCPU of it");
+    shim_type(vm);
+    tap_ok(!cpu.shim_blocked && shim_opportunity(&cpu) == VSB_UART_IER_THRE,
+           "and hears the first key");
+
+    start();
+    linux_opens();
+    tap_ok(vm->heartbeat && !shim_hlt(&cpu), "Linux has a heartbeat: L2's");
+    shim_out(&cpu, VSB_UART_FCR, 0x03);
+    tap_ok(shim_hlt(&cpu) && cpu.shim_blocked,
+           "until another driver begins there");
+
+    start();
+    vsb_irq_mode = VSB_IRQ_NET;
+    tap_ok(!shim_hlt(&cpu), "where L2 is told by a server: L2's");
+    vsb_irq_mode = VSB_IRQ_DIRECT;
 }
 
 static void rings(void)
@@ -289,6 +336,7 @@ int main(void)
     short_way();
     strings();
     halts();
+    first_key();
     rings();
     direct();
     calls();

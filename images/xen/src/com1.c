@@ -12,6 +12,12 @@
 
 #include "vsb.h"
 
+/*
+ * After a reset of the receiver nothing may come for so long as a driver looks
+ * whether the FIFO is empty. It ends with that look, or with L3's next HLT.
+ */
+#define RX_PAUSE        MILLISECS(10)
+
 static bool out_ready(const struct vsb_vm *vm)
 {
     return vm->out_end - vm->out_acked < VSB_OUT_MARK;
@@ -19,17 +25,20 @@ static bool out_ready(const struct vsb_vm *vm)
 
 void vsb_com1_update(struct vsb_vm *vm)
 {
-    if ( vsb_vm_label_in_doubt(vm) )
+    if ( vsb_vm_label_in_doubt(vm) || vm->rx_paused )
         goto transmitter;
 
-    if ( vm->break_due && vsb_uart_rx_room(&vm->uart) )
-    {
-        vsb_uart_receive_break(&vm->uart);
-        vm->break_due = false;
-    }
-
-    while ( vm->in_taken != vm->in_next && vsb_uart_rx_room(&vm->uart) )
-        vsb_uart_receive(&vm->uart, vm->in[vm->in_taken++ % VSB_IN_RING]);
+    while ( vsb_uart_rx_room(&vm->uart) )
+        if ( vm->breaks && vm->break_at[0] == vm->in_taken )
+        {
+            vsb_uart_receive_break(&vm->uart);
+            memmove(&vm->break_at[0], &vm->break_at[1],
+                    --vm->breaks * sizeof(vm->break_at[0]));
+        }
+        else if ( vm->in_taken != vm->in_next )
+            vsb_uart_receive(&vm->uart, vm->in[vm->in_taken++ % VSB_IN_RING]);
+        else
+            break;
 
     /*
      * L0 stops when told of a window that has no room for a frame. Tell it
@@ -48,7 +57,8 @@ void vsb_com1_reset(struct vsb_vm *vm)
 {
     vsb_uart_reset(&vm->uart);
     vm->probe = (struct vsb_thre_probe){};
-    vm->break_due = false;
+    vm->heartbeat = false;
+    vm->rx_paused = 0;
     vsb_doorbell_reset(vm);
     vsb_direct_reset(vm);
     vsb_com1_update(vm);
@@ -65,9 +75,14 @@ uint8_t vsb_com1_read(struct vsb_vm *vm, unsigned int reg)
     {
         val = vsb_thre_probe_read(&vm->probe, reg, val);
         if ( vsb_thre_probe_fired(&vm->probe) )
+        {
             vm->count.probe_answers++;
+            vm->heartbeat = true;
+        }
         if ( reg == VSB_UART_IIR )
             vsb_doorbell_iir_read(vm, val);
+        if ( unlikely(vm->rx_paused) && reg == VSB_UART_LSR )
+            vsb_com1_unpause(vm);
         vsb_doorbell_update(vm);
     }
 
@@ -105,14 +120,25 @@ bool vsb_com1_write(struct vsb_vm *vm, unsigned int reg, uint8_t val)
     {
         /* A reset of the receiver FIFO loses what was in it, as on the chip. */
         vm->count.rx_overruns += waiting - vm->uart.rx_count;
+        if ( waiting && !vm->uart.rx_count )
+            vm->rx_paused = NOW() + RX_PAUSE;
         /* That is how a driver begins. */
         if ( val & VSB_UART_FCR_RX_RESET )
+        {
+            vm->heartbeat = false;
             vsb_direct_forget(vm);
+        }
     }
 
     vsb_com1_update(vm);
 
     return true;
+}
+
+void vsb_com1_unpause(struct vsb_vm *vm)
+{
+    vm->rx_paused = 0;
+    vsb_com1_update(vm);
 }
 
 void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val)
@@ -139,4 +165,20 @@ unsigned int vsb_com1_input(struct vsb_vm *vm, const uint8_t *data,
     vsb_com1_update(vm);
 
     return n;
+}
+
+bool vsb_com1_break(struct vsb_vm *vm)
+{
+    /* One that L0 sent again, or that nothing was typed after, is the same. */
+    if ( !vm->breaks || vm->break_at[vm->breaks - 1] != vm->in_next )
+    {
+        if ( vm->breaks == VSB_BREAKS )
+            return false;
+        vm->break_at[vm->breaks++] = vm->in_next;
+    }
+
+    vm->last_input = NOW();
+    vsb_com1_update(vm);
+
+    return true;
 }

@@ -248,6 +248,7 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
         return false;
 
     vm->count.exits_hlt++;
+    vsb_com1_end_pause(vm, STIME_MAX);
     /* Blocked here, L3 would get what L2 has for it with L2's next interrupt. */
     if ( !(regs->eflags & X86_EFLAGS_IF) ||
          alternative_call(vsb_arch.ends_halt, v) )
@@ -458,6 +459,7 @@ bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
     if ( !vm )
         return false;
 
+    vsb_com1_end_pause(vm, NOW());
     vcpu = &vm->vcpus[cache->index];
     ring = vsb_doorbell_settle(vm, vcpu->idle, &told);
 

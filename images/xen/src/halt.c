@@ -7,7 +7,9 @@
  * vCPU blocked in L1 with L3 still entered, as KVM does for a guest whose HLT
  * exits are disabled; L2's interrupts and the doorbell wake it. The price: L2
  * believes that L3 is running, so an L2 with other work on that CPU shares it.
- * Hence the adaptive default: while somebody is typing.
+ * Hence the adaptive default: while somebody is typing, and of an L3 that listens
+ * and may have no timer that ends a HLT. It would never hear the first key. One
+ * vCPU is enough for that, and Linux is left out: its heartbeat comes by.
  */
 
 #include "vsb.h"
@@ -31,6 +33,23 @@ bool vsb_halted(const struct vsb_vm *vm, const struct vsb_l3_vcpu *vcpu)
     return vcpu->halted && vsb_entered(vm, vcpu);
 }
 
+/* L3's driver wants to be interrupted for input, and L1 alone can do that. */
+static bool listens(const struct vsb_vm *vm)
+{
+    return (vm->uart.ier & VSB_UART_IER_RDA) && vsb_irq_by_doorbell();
+}
+
+static bool any_halted(const struct vsb_vm *vm)
+{
+    unsigned int i;
+
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( vsb_halted(vm, &vm->vcpus[i]) )
+            return true;
+
+    return false;
+}
+
 bool vsb_halt_wanted(const struct vsb_vm *vm)
 {
     switch ( vm->halt_policy )
@@ -42,7 +61,8 @@ bool vsb_halt_wanted(const struct vsb_vm *vm)
         return vm->sessions;
 
     case VSB_HALT_ADAPTIVE:
-        return vm->last_input && NOW() - vm->last_input < TYPING;
+        return (vm->last_input && NOW() - vm->last_input < TYPING) ||
+               (listens(vm) && !vm->heartbeat && !any_halted(vm));
 
     case VSB_HALT_NEVER:
         break;

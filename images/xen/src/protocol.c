@@ -442,10 +442,7 @@ static int request(struct vsb_vm *vm, uint8_t type, const uint8_t *body,
         return RESULT_OK;
 
     case L0_BREAK:
-        vm->break_due = true;
-        vm->last_input = NOW();
-        vsb_com1_update(vm);
-        return RESULT_OK;
+        return vsb_com1_break(vm) ? RESULT_OK : RESULT_BAD;
 
     case L0_ATTACHED:
         if ( len < 4 )

@@ -309,8 +309,7 @@ uint8_t vsb_uart_pending(const struct vsb_uart *u)
 
 bool vsb_uart_intr(const struct vsb_uart *u)
 {
-    return (u->mcr & VSB_UART_MCR_OUT2) && !in_loopback(u) &&
-           !(vsb_uart_pending(u) & VSB_UART_IIR_NONE);
+    return !in_loopback(u) && !(vsb_uart_pending(u) & VSB_UART_IIR_NONE);
 }
 
 unsigned int vsb_uart_rx_room(const struct vsb_uart *u)

@@ -18,6 +18,9 @@
  *    there are no parity errors.
  *  - Outside loopback the peer is always there: CTS, DSR and DCD are asserted
  *    and RI is not.
+ *  - OUT2, which on a PC lets INTR through to the interrupt controller, does
+ *    not: in other virtual machines it has no effect, and guests were written
+ *    there that never set it (xv6).
  */
 
 #ifndef VSB_UART16550_H
@@ -71,7 +74,7 @@
 #define VSB_UART_MCR_DTR  0x01
 #define VSB_UART_MCR_RTS  0x02
 #define VSB_UART_MCR_OUT1 0x04
-#define VSB_UART_MCR_OUT2 0x08 /* on a PC: lets INTR through to the PIC */
+#define VSB_UART_MCR_OUT2 0x08 /* latched, and seen in loopback only */
 #define VSB_UART_MCR_LOOP 0x10
 #define VSB_UART_MCR_MASK 0x1f
 
@@ -144,8 +147,8 @@ uint8_t vsb_uart_read(struct vsb_uart *u, unsigned int reg);
 unsigned int vsb_uart_write(struct vsb_uart *u, unsigned int reg, uint8_t val);
 
 /*
- * The level that the interrupt controller sees: INTR as a PC wires it, that
- * is through a gate driven by OUT2, which is inactive in loopback.
+ * The level that the interrupt controller sees: INTR, but in loopback, where a
+ * PC cuts it off.
  */
 bool vsb_uart_intr(const struct vsb_uart *u);
 

@@ -142,7 +142,7 @@ static void restart_streams(struct vsb_vm *vm, uint32_t start)
     vm->out_timeout = 0;
     vm->in_taken = vm->in_next;
     vm->window_told = 0;
-    vm->break_due = false;
+    vm->breaks = 0;
     vm->ack_due = vm->record_due = true;
 }
 
@@ -328,7 +328,10 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
         vm->label_search++;
         /* Nobody could tell whether it still is who this was typed for. */
         if ( !vm->uuid_valid )
+        {
             vm->in_taken = vm->in_next;
+            vm->breaks = 0;
+        }
     }
     /* With the label in doubt already: no input goes to the new FIFO. */
     if ( reset )

@@ -50,6 +50,9 @@
 #define VSB_OUT_MARK    16384u
 #define VSB_IN_RING     4096u
 
+/* BREAKs that wait among the characters of the input ring. */
+#define VSB_BREAKS      16u
+
 /* Not run for this long: shown as silent, and its slot can be taken. */
 #define VSB_SILENT      SECONDS(10)
 
@@ -176,6 +179,8 @@ struct vsb_vm
     enum vsb_halt_policy halt_policy;
     uint16_t sessions;
     s_time_t last_input;
+    bool heartbeat;         /* Linux's port is open, see thre_probe.h */
+    s_time_t rx_paused;     /* nothing is received until then; 0: it is */
 
     /*
      * Streams. Positions count bytes since the generation began, modulo 2^32;
@@ -185,10 +190,12 @@ struct vsb_vm
     uint32_t out_known;     /* sent once, if out_sent went back since */
     uint32_t out_reset;     /* out_end when the label came into doubt */
     uint32_t in_taken, in_next;
+    uint32_t break_at[VSB_BREAKS]; /* before the character at this position */
+    unsigned int breaks;
     s_time_t out_progress;  /* last ack that moved out_acked, or first send */
     s_time_t out_timeout;   /* resend after */
     s_time_t out_last;      /* the last frame of output */
-    bool ack_due, record_due, break_due;
+    bool ack_due, record_due;
     uint16_t window_told;
     uint8_t out[VSB_OUT_RING];
     uint8_t in[VSB_IN_RING];
@@ -340,6 +347,15 @@ void vsb_com1_follow(struct vsb_vm *vm, unsigned int reg, uint8_t val);
 void vsb_com1_reset(struct vsb_vm *vm);
 /* The streams moved: fill the FIFO, set the transmitter's state. */
 void vsb_com1_update(struct vsb_vm *vm);
+/* The pause after a reset of the receiver is over. */
+void vsb_com1_unpause(struct vsb_vm *vm);
+static inline void vsb_com1_end_pause(struct vsb_vm *vm, s_time_t now)
+{
+    if ( unlikely(vm->rx_paused) && now >= vm->rx_paused )
+        vsb_com1_unpause(vm);
+}
+/* A BREAK of L0, behind the input that came before. False: too many wait. */
+bool vsb_com1_break(struct vsb_vm *vm);
 /* Console input of L0. Returns the number of bytes taken. */
 unsigned int vsb_com1_input(struct vsb_vm *vm, const uint8_t *data,
                             unsigned int len);

@@ -1,4 +1,6 @@
 /** Carries `vsbypass console attach` out: on a terminal, or as a script, the secure way or the operator's. */
+import { PassThrough } from 'node:stream';
+
 import { VsbError } from '../../base/errors.js';
 import { interact, type InteractiveOptions } from '../../console/client/interactive.js';
 import { isShadowed, openConsole, runningGateway } from '../../console/client/open.js';
@@ -40,9 +42,9 @@ export async function attachConsole(
   const access = await context.instance();
   runningGateway(access);
   const steps = await prepareSteps(raw, context.env);
-  if (steps.length === 0 && context.stdin.isTTY !== true) {
+  if (steps.length === 0 && context.stdin.isTTY !== true && options.watch !== true) {
     throw new VsbError('E_USAGE', 'the console needs a terminal, or a script', {
-      hint: 'see `vsbypass console attach --help` for --expect and --send',
+      hint: 'see `vsbypass console attach --help` for --expect and --send; --watch needs neither',
     });
   }
   const shadowed = isShadowed(access, vm);
@@ -76,13 +78,16 @@ async function onTerminal(
   shadowed: boolean,
   connect: () => Promise<ConsoleConnection>,
 ): Promise<number> {
-  const { stdin, stdout, stderr, signal } = context;
+  const { stdout, stderr, signal } = context;
+  // Without a terminal nobody types, and the end of the input (/dev/null, cron) ends nothing.
+  const isTerminal = context.stdin.isTTY === true;
+  const stdin = isTerminal ? context.stdin : new PassThrough();
   const connection = await connect();
   const recording = await startRecording(context, vm, options);
   const session: InteractiveOptions = {
     ...{ vm, stdin, stdout, stderr, signal, recording },
     sanitize: options.sanitize === true,
-    escape: options.escape === 'none' ? undefined : options.escape,
+    escape: options.escape === 'none' || !isTerminal ? undefined : options.escape,
     reconnect: options.reconnect === true && shadowed ? connect : undefined,
   };
   try {

@@ -15,6 +15,8 @@ others see what it does.
   $ vsbypass console vm1 --watch                 only look on
   $ vsbypass console vm1 --take                  type, also if somebody else does
   $ vsbypass console vm1 --record vm1.cast       asciinema play vm1.cast
+  $ nohup vsbypass console vm1 --watch --record vm1.cast </dev/null >vm1.log 2>&1 &
+                                                 goes on without a terminal, until SIGTERM
   $ vsbypass console --web                       in a browser: prints a link that works once
 
 Script mode (no terminal needed; the steps run in the order given):

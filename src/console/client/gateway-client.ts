@@ -102,7 +102,9 @@ export async function connectGateway(target: ConsoleTarget): Promise<ConsoleConn
         late = true;
         client.destroy();
       }, limitMs);
-      channel.end();
+      // The end of its input is no news to one that only watches (`ssh -n`).
+      if (attach.as === 'watch') channel.close();
+      else channel.end();
       await closed;
       clearTimeout(timer);
       return !late;

@@ -42,6 +42,8 @@ export interface AttachmentParts {
   readonly sanitizer: Sanitizer | undefined;
   /** Ends after so long without a key, milliseconds; 0: never. */
   readonly idleMs: number;
+  /** Whether it goes on when the client is done typing: one that never types has nothing to be done with. */
+  readonly outlivesInput: boolean;
 }
 
 export class Attachment extends EventEmitter<AttachmentEvents> {
@@ -83,7 +85,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     this.#socket.on('drain', this.#wake);
     this.#channel.on('data', (bytes: Buffer) => this.#onInput(bytes));
     // The client is done typing: it still gets what the VM has printed so far.
-    this.#channel.on('end', () => session.close());
+    if (!parts.outlivesInput) this.#channel.on('end', () => session.close());
     this.#channel.on('close', () => this.lost());
     this.#resetIdle();
   }

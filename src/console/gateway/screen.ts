@@ -18,12 +18,18 @@ const MAX_TEXT = 4 * 1024 * 1024;
 const HEAP_MIB = 128;
 /** An unused thread is ended after this time, milliseconds. */
 const IDLE_MS = 20_000;
+
 export class ScreenRenderer {
+  readonly #limitMs: number;
   #worker: Worker | undefined;
   #nextId = 0;
   /** One at a time. */
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
+
+  constructor(limitMs = LIMIT_MS) {
+    this.#limitMs = limitMs;
+  }
 
   /**
    * The screen, and the lines above it, as text for a terminal of that size. What the terminal shows
@@ -55,9 +61,9 @@ export class ScreenRenderer {
           reject(new VsbError(code, message, { layer: 'console' }));
         };
         const timer = setTimeout(() => {
-          const seconds = LIMIT_MS / 1000;
+          const seconds = this.#limitMs / 1000;
           fail('E_DEADLINE', `the screen could not be drawn within ${seconds} s`);
-        }, LIMIT_MS);
+        }, this.#limitMs);
         const onMessage = (answer: { id: number; text: string }): void => {
           if (answer.id !== id) return;
           if (answer.text.length > MAX_TEXT) {

@@ -19,6 +19,8 @@ const INPUT_HIGH = 64 * 1024;
 const INPUT_LIMIT = 8 * 1024 * 1024;
 /** Given to the link at once, bytes: it buffers little more than it says "enough" at. */
 const PIECE = 4096;
+/** A BREAK waits behind what was typed before it, for a VM that does not read: milliseconds. */
+const BREAK_LIMIT_MS = 5000;
 
 /** `lost`: the link to the hypervisor is down, the VM may well run. */
 export type VmConsoleState = 'running' | 'silent' | 'gone' | 'lost';
@@ -55,15 +57,28 @@ interface Endpoint {
   vm: VmRecord;
 }
 
+/** A BREAK in its place among the input. */
+class PendingBreak {
+  readonly settled: Promise<void>;
+  resolve!: () => void;
+  reject!: (error: unknown) => void;
+
+  constructor(readonly signal: AbortSignal) {
+    this.settled = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
+  }
+}
+
 export class VmConsole implements SessionTarget {
   readonly history: History;
   readonly #sessions = new Set<Session>();
-  readonly #input: Buffer[] = [];
+  readonly #input: (Buffer | PendingBreak)[] = [];
   #name: string;
   #inputBytes = 0;
   #inputTotal = 0;
   /** The link said "enough". */
   #blocked = false;
+  /** A BREAK is on its way to L1, and what was typed after it waits. */
+  #breaking = false;
   /** Sessions wait for 'drain'. */
   #drainOwed = false;
   #endpoint: Endpoint | undefined;
@@ -159,12 +174,29 @@ export class VmConsole implements SessionTarget {
   }
 
   async sendBreak(): Promise<void> {
-    if (this.#endpoint === undefined) {
-      const message = `VM '${this.#name}' is not there, so it cannot get a BREAK`;
-      throw new VsbError('E_VM_GONE', message, { layer: 'console' });
+    if (this.#endpoint === undefined) throw this.#noBreak();
+    const limit = new AbortController();
+    const pending = new PendingBreak(limit.signal);
+    const timer = setTimeout(() => {
+      const message = `VM '${this.#name}' does not read what was typed before, so the BREAK was not sent`;
+      const reason = new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+      limit.abort(reason);
+      const index = this.#input.indexOf(pending);
+      if (index >= 0) this.#input.splice(index, 1);
+      pending.reject(reason);
+    }, BREAK_LIMIT_MS);
+    this.#input.push(pending);
+    this.#flushInput();
+    try {
+      await pending.settled;
+    } finally {
+      clearTimeout(timer);
     }
-    const { link, vm } = this.#endpoint;
-    await link.sendBreak(vm.slot, vm.generation);
+  }
+
+  #noBreak(): VsbError {
+    const message = `VM '${this.#name}' is not there, so it cannot get a BREAK`;
+    return new VsbError('E_VM_GONE', message, { layer: 'console' });
   }
 
   sessionClosed(session: Session): void {
@@ -264,9 +296,13 @@ export class VmConsole implements SessionTarget {
 
   #flushInput(): void {
     const endpoint = this.#endpoint;
-    while (endpoint !== undefined && !this.#blocked) {
+    while (endpoint !== undefined && !this.#blocked && !this.#breaking) {
       const whole = this.#input.shift();
       if (whole === undefined) break;
+      if (whole instanceof PendingBreak) {
+        void this.#passBreak(endpoint, whole);
+        break;
+      }
       const bytes = whole.subarray(0, PIECE);
       if (whole.length > PIECE) this.#input.unshift(whole.subarray(PIECE));
       this.#inputBytes -= bytes.length;
@@ -275,7 +311,22 @@ export class VmConsole implements SessionTarget {
     if (this.#inputBytes < INPUT_HIGH / 2) this.#drained();
   }
 
+  async #passBreak({ link, vm }: Endpoint, pending: PendingBreak): Promise<void> {
+    this.#breaking = true;
+    try {
+      await link.sendBreak(vm.slot, vm.generation, pending.signal);
+      pending.resolve();
+    } catch (error) {
+      pending.reject(error);
+    }
+    this.#breaking = false;
+    this.#flushInput();
+  }
+
   #dropInput(): void {
+    for (const item of this.#input) {
+      if (item instanceof PendingBreak) item.reject(this.#noBreak());
+    }
     this.#input.length = 0;
     this.#inputBytes = 0;
     this.#drained();
