@@ -80,7 +80,7 @@ const l2ReadySchema = z.union([
 ]);
 
 /** Without disks the system is one that this project builds; these only make sense with them. */
-const ownSystemKeys = ['firmware', 'forward', 'mac', 'ready', 'screen', 'ssh'] as const;
+const ownSystemKeys = ['forward', 'mac', 'ready', 'screen', 'ssh'] as const;
 
 /** HLT capture of user VMs, see docs/link-protocol.md. */
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
@@ -106,7 +106,6 @@ export const configSchema = z
           .union([l2DiskSchema, z.array(l2DiskSchema).min(1).max(8)])
           .transform((disks) => (Array.isArray(disks) ? disks : [disks]))
           .optional(),
-        firmware: z.enum(['bios', 'uefi']).optional(),
         /** Ports of this host, on 127.0.0.1 unless an address is given, that lead to ports of L2. */
         forward: z
           .array(

@@ -198,8 +198,10 @@ export type HookResult = z.output<typeof hookResultSchema>;
 
 export const proofSchema = z.object({
   vm: z.string(),
-  /** Bytes in the log of L2's own serial device for this VM. */
-  operatorBytes: z.number(),
+  /** Bytes in the log of L2's own serial device for this VM; a system of the user's own has no such log of ours. */
+  operatorBytes: z.number().optional(),
+  /** There, what L1 says: whether it handles COM1 itself now, and how many accesses it has handled. */
+  l1: z.object({ hooked: z.boolean(), accesses: z.number() }).optional(),
   /** Bytes that the shadow console has shown. */
   shadowBytes: z.number(),
 });

@@ -1,4 +1,4 @@
-/** Whether a PC's firmware starts from a disk, as far as its first sectors tell. */
+/** Whether a PC's BIOS starts from a disk, as far as its first sectors tell. */
 
 const sector = 512;
 /** Up to the end of a GPT's usual table of partitions (UEFI Specification 2.10, 5.3). */
@@ -15,29 +15,18 @@ const efiSystemGuid = Buffer.from('28732ac11ff8d211ba4b00a0c93ec93b', 'hex');
 
 /**
  * @param start the first {@link bootSectorBytes} of the disk, less where it is smaller
- * @returns what is missing, and what helps; undefined where nothing speaks against it
+ * @returns what keeps a BIOS from starting it, and what helps; undefined where nothing speaks against it
  */
 export function bootProblem(
   start: Buffer,
-  firmware: 'bios' | 'uefi',
 ): { readonly problem: string; readonly remedy: string } | undefined {
-  const efi = hasEfiPartition(start);
-  if (firmware === 'uefi') {
-    return efi
-      ? undefined
-      : {
-          problem: 'has no system partition for UEFI',
-          remedy: 'Leave l2.firmware out: "bios" is the default.',
-        };
-  }
   const signed = start.length >= sector && start.readUInt16LE(510) === 0xaa55;
   const code = start.subarray(0, codeBytes).some((byte) => byte !== 0);
   if (signed && code) return undefined;
-  if (efi) {
+  if (hasEfiPartition(start)) {
     return {
       problem: 'boots by UEFI only: its boot sector has no boot loader for a BIOS',
-      remedy:
-        'Set "l2": {"firmware": "uefi"}, or install a boot loader for BIOS in it (Debian: grub-pc).',
+      remedy: 'Install a boot loader for a BIOS in it (Debian: grub-pc): L2 has SeaBIOS.',
     };
   }
   return {

@@ -19,7 +19,7 @@ export async function assertSoundDisks({ l2, vms }: Config, signal: AbortSignal)
   try {
     const scratch = join(folder, 'start');
     const start = await readDisk(first, bootSectorBytes, { scratch, signal });
-    const found = bootProblem(start, l2.firmware ?? 'bios');
+    const found = bootProblem(start);
     if (found === undefined) return;
     throw new VsbError('E_DISK_IMAGE', `${first.path} ${found.problem}`, {
       layer: 'L2',

@@ -25,6 +25,11 @@ export async function showStock(context: CliContext, json: boolean): Promise<voi
       hint: 'start it with `vsbypass up`',
     });
   }
+  if (management.l2?.user !== undefined) {
+    throw new VsbError('E_L2_OWN', 'L2 is a system of your own: what it was made of is not known', {
+      layer: 'L2',
+    });
+  }
   const listed = await listOf(instancePaths(global.name));
   const paths = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
   const result = await runRemote(accessToL2(management), 'xargs sha256sum', {

@@ -142,6 +142,15 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       ),
     }),
   },
+  'l2-screen': {
+    title: 'l2 screen --json',
+    schema: z.object({
+      schemaVersion: version,
+      file: z.string(),
+      width: z.int(),
+      height: z.int(),
+    }),
+  },
   'vm-start': { title: 'vm start --json', schema: vmStartSchema },
   'vm-stop': { title: 'vm stop --json', schema: operatorStateSchema('stopped') },
   'vm-hook': {
