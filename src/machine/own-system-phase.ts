@@ -16,9 +16,9 @@ interface Readiness {
 
 export function ownSystemPhase(running: Running): Phase {
   const { config } = running.request;
-  const { awaited, hint, leastMs = 0, run } = readinessOf(running, config.l2.ready ?? 'vm');
+  const { leastMs = 0, ...readiness } = readinessOf(running, config.l2.ready ?? 'vm');
   return {
-    ...{ name: 'l2', layer: 'L2', awaited, hint, run },
+    ...{ name: 'l2', layer: 'L2', ...readiness },
     limitMs: leastMs + limitOf(config, 'l2-own'),
     mayIdle: true,
     log: running.l2,
