@@ -3,7 +3,8 @@
 #   base      further images whose parts come before its own, one a line
 #   packages  Debian packages, one a line, `#` and the reason
 #   contents  files taken from those packages (libraries follow by themselves)
-#   modules   kernel modules that the init script loads (dependencies follow by themselves)
+#   modules   kernel modules that the init script loads (dependencies follow by themselves), one a line; with ` if FLAG`, only on
+#             processors with that flag in /proc/cpuinfo
 #   root/     own files, copied over it
 #   links     symbolic links, one `path target` a line: packages of npm carry none
 

@@ -38,7 +38,10 @@ extract_vmlinux() {
   [[ $(head -c 4 "$output" | tr -d '\0') == $'\177ELF' ]] || die "no ELF image in $image"
 }
 
-# module_path DIRECTORY NAME: the .ko of a module; `-` and `_` are the same in module names.
+# module_key NAME: `-` and `_` are the same in module names.
+module_key() { printf '%s\n' "${1//-/_}"; }
+
+# module_path DIRECTORY NAME: the .ko of a module.
 module_path() {
   local pattern=${2//[-_]/[-_]}
   find "$1" -name "$pattern.ko" -print -quit
@@ -54,7 +57,8 @@ module_order() {
 }
 
 visit_module() {
-  local directory=$1 name=${2//-/_} path dependencies dependency
+  local directory=$1 name path dependencies dependency
+  name=$(module_key "$2")
   [[ -z ${module_seen[$name]:-} ]] || return 0
   module_seen[$name]=1
   path=$(module_path "$directory" "$name")
@@ -68,15 +72,22 @@ visit_module() {
   printf '%s\n' "$path"
 }
 
-# copy_modules SYSROOT ROOT NAME...: copies the closure and writes /lib/modules/load-order for the init script.
+# copy_modules SYSROOT ROOT ENTRY...: copies the closure and writes /lib/modules/load-order for the init script: a path, and the
+# flag of an entry `NAME if FLAG` behind that module's own.
 copy_modules() {
-  local sysroot=$1 root=$2 release path
+  local sysroot=$1 root=$2 release path entry name
   shift 2
+  declare -A module_flag=()
+  for entry in "$@"; do
+    [[ $entry != *' if '* ]] || module_flag[$(module_key "${entry%% if *}")]=${entry##* if }
+  done
   release=$(kernel_release "$sysroot")
   mkdir -p "$root/lib/modules"
   : >"$root/lib/modules/load-order"
   while read -r path; do
     cp "$path" "$root/lib/modules/"
-    printf '/lib/modules/%s\n' "${path##*/}" >>"$root/lib/modules/load-order"
-  done < <(module_order "$sysroot/lib/modules/$release" "$@")
+    name=${path##*/}
+    entry=/lib/modules/$name\ ${module_flag[$(module_key "${name%.ko}")]:-}
+    printf '%s\n' "${entry% }" >>"$root/lib/modules/load-order"
+  done < <(module_order "$sysroot/lib/modules/$release" "${@%% if *}")
 }

@@ -59,6 +59,7 @@ const exitCodes = {
   E_BUSY: ExitCode.usage,
   E_INSTANCE_NOT_RUNNING: ExitCode.usage,
   E_VM_UNKNOWN: ExitCode.usage,
+  E_VM_AMBIGUOUS: ExitCode.usage,
   // The testbed cannot have that interrupt path.
   E_IRQ_MODE: ExitCode.usage,
   E_VM_EXISTS: ExitCode.usage,

@@ -1,6 +1,7 @@
 /** The results of a run, as data: the JSON document, what the reports are drawn from, what --compare reads. */
 import { z } from 'zod';
 
+import { accels } from '../config/schema.js';
 import { endKinds } from './ends/end.js';
 import { measureNames } from './measures/cell.js';
 
@@ -58,7 +59,7 @@ const environmentSchema = z.object({
   date: z.string(),
   version: z.string(),
   /** `kvm` or `tcg`; results of different ones are not compared. */
-  accel: z.enum(['kvm', 'tcg']),
+  accel: z.enum(accels),
   accelWhy: z.string(),
   cpu: z.string(),
   cpus: z.number(),

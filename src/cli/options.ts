@@ -11,15 +11,24 @@ export function accelOption() {
     'auto',
     'kvm',
     'tcg',
+    'bochs',
   ] as const);
+}
+
+/** `--cpu`: whose processor L1 finds. */
+export function cpuOption() {
+  return new Option(
+    '--cpu <vendor>',
+    'processor of the outermost machine: with SVM (amd) or VMX (intel)',
+  ).choices(['auto', 'amd', 'intel'] as const);
 }
 
 /** `--require`: the accelerator without which the testbed is not wanted. */
 export function requireOption() {
   return new Option(
     '--require <accel>',
-    'fail unless the testbed runs with this accelerator (kvm, tcg)',
-  ).choices(['kvm', 'tcg'] as const);
+    'fail unless the testbed runs with this accelerator (kvm, tcg, bochs)',
+  ).choices(['kvm', 'tcg', 'bochs'] as const);
 }
 
 /** `--or-skip`: see or-skip.ts. */

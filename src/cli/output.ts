@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/control.js';
 import type { LayerHealth } from '../contract/health.js';
 import type { CliContext } from './context.js';
+import { describeAccel } from './show/accel.js';
 import type { Reporter } from './show/reporter.js';
 
 export function printJson(context: CliContext, document: unknown): void {
@@ -60,10 +61,12 @@ export function statusLines(
   ];
   if (status.phase !== undefined) about.push(['phase', status.phase]);
   if (status.since !== undefined) about.push(['since', status.since]);
-  if (accel !== undefined) about.push(['accelerator', `${accel.accel} (${accel.why})`]);
+  if (accel !== undefined) about.push(['machine', describeAccel(accel)]);
   const pids = [
     ...(processes.daemon === undefined ? [] : [`daemon ${processes.daemon}`]),
-    ...(processes.qemu === undefined ? [] : [`QEMU ${processes.qemu}`]),
+    ...(processes.qemu === undefined
+      ? []
+      : [`${accel?.accel === 'bochs' ? 'Bochs' : 'QEMU'} ${processes.qemu}`]),
   ];
   if (pids.length > 0) about.push(['processes', pids.join(', ')]);
   if (status.layers !== undefined) about.push(['layers', describeLayers(status.layers)]);
@@ -83,6 +86,8 @@ export function statusLines(
   }
   const lines = table(about);
   if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
+  const notes = status.vms.flatMap(labelNote);
+  if (notes.length > 0) lines.push('', ...notes);
   return lines;
 }
 
@@ -94,6 +99,17 @@ export function describeInterrupts({ mode, active, restarts }: IrqStatus): strin
 
 function describeLayers(layers: readonly LayerHealth[]): string {
   return layers.map(({ layer, state }) => `${layer} ${state}`).join(', ');
+}
+
+function labelNote({ name, uuid, label, claims, sharedWith = [] }: VmStatus): string[] {
+  if (label === undefined) return [];
+  if (label === 'shared') {
+    return [
+      `${name}: ${sharedWith.join(', ')} runs with its UUID ${uuid}, too; only one of them is it`,
+    ];
+  }
+  const says = claims === undefined ? 'it has none' : `it says ${claims}`;
+  return [`${name}: its UUID is doubtful (${says}), so no name stands for it`];
 }
 
 function vmTable(

@@ -13,6 +13,7 @@ import {
   maximumVms,
   withDefaultVms,
   type AccelChoice,
+  type CpuChoice,
   type Config,
   type ConsoleMode,
   type IrqMode,
@@ -29,6 +30,8 @@ export interface ConfigRequest {
   readonly vmCount?: number | undefined;
   /** `--accel`: wins over the file. */
   readonly accel?: AccelChoice | undefined;
+  /** `--cpu`: wins over the file. */
+  readonly cpu?: CpuChoice | undefined;
   /** `--l2`: wins over the file. */
   readonly l2Kind?: L2Kind | undefined;
   /** `--console`: wins over the file. */
@@ -48,6 +51,7 @@ export async function loadConfig(request: ConfigRequest): Promise<Config> {
   const text = await readText(path, request.path === undefined);
   const config = parseConfig(text ?? '{}', path, request.vmCount);
   if (request.accel !== undefined) config.accel = request.accel;
+  if (request.cpu !== undefined) config.cpu = request.cpu;
   if (request.l2Kind !== undefined) config.l2.kind = request.l2Kind;
   if (request.consoleMode !== undefined) config.console.mode = request.consoleMode;
   if (request.irqMode !== undefined) config.irq = request.irqMode;

@@ -7,6 +7,12 @@ import { z } from 'zod';
 /** Names of user VMs become folders in L2, ssh host names, and parts of QEMU's `-name`. */
 export const vmNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 
+/** Names that the program itself gives to VMs that have no other (src/console/names.ts). */
+const madeName = /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/;
+
+/** What may stand for a console: a name, a UUID, or the beginning of one. */
+export const consoleWordPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
+
 /** How many user VMs the shadow hypervisor has slots for. */
 export const maximumVms = 16;
 
@@ -82,6 +88,21 @@ const l2ReadySchema = z.union([
 /** Without disks the system is one that this project builds; these only make sense with them. */
 const ownSystemKeys = ['forward', 'mac', 'ready', 'screen', 'ssh'] as const;
 
+/** Names of VMs that L2's operator starts by his own means. */
+const consoleNameSchema = z.strictObject({
+  /** As the firmware of the VM has it: libvirt's `<uuid>`, QEMU's `-uuid`, xl's `uuid`. */
+  uuid: z
+    .string()
+    .regex(
+      /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+      'must be a UUID, as in 11111111-2222-4333-8444-555555555555',
+    )
+    .transform((uuid) => uuid.toLowerCase()),
+  name: z
+    .string()
+    .regex(vmNamePattern, 'must be 1 to 32 lower case letters, digits and inner hyphens'),
+});
+
 /** HLT capture of user VMs, see docs/link-protocol.md. */
 export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
 /** How L2 is made to raise IRQ 4 of a user VM, see docs/interrupt-paths.md. */
@@ -89,7 +110,13 @@ export const irqModes = ['direct', 'doorbell', 'ultracall', 'net'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
 export const l2Kinds = ['kvm', 'xen'] as const;
-export const accelChoices = ['auto', 'kvm', 'tcg'] as const;
+/** What runs the outermost machine: QEMU with KVM or TCG, or Bochs. */
+export const accels = ['kvm', 'tcg', 'bochs'] as const;
+export const accelChoices = ['auto', ...accels] as const;
+/** Whose virtualization L1 finds: AMD's SVM or Intel's VMX. */
+export const vendors = ['amd', 'intel'] as const;
+/** Which of them is asked for. */
+export const cpuChoices = ['auto', ...vendors] as const;
 
 export const configSchema = z
   .strictObject({
@@ -155,6 +182,7 @@ export const configSchema = z
       })
       .prefault({}),
     accel: z.enum(accelChoices).default('auto'),
+    cpu: z.enum(cpuChoices).default('auto'),
     /** By default what suits the interrupt path. */
     hltPolicy: z.enum(hltPolicies).optional(),
     irq: z.enum(irqModes).default('direct'),
@@ -179,6 +207,8 @@ export const configSchema = z
     /** Multiplies every phase's time limit: for slow or busy machines. */
     patience: z.number().min(0.1).max(20).default(1),
     vms: z.array(vmSchema).max(maximumVms).optional(),
+    /** Names for the consoles of other VMs, by their UUIDs. */
+    consoles: z.array(consoleNameSchema).max(1024).default([]),
   })
   .superRefine((config, context) => {
     const own = config.l2.disk !== undefined;
@@ -196,15 +226,26 @@ export const configSchema = z
       }
     }
     const seen = new Set<string>();
-    config.vms?.forEach((vm, index) => {
-      if (seen.has(vm.name)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['vms', index, 'name'],
-          message: `"${vm.name}" names two user VMs`,
-        });
+    const checkName = (name: string, path: (string | number)[]): void => {
+      if (seen.has(name)) {
+        context.addIssue({ code: 'custom', path, message: `"${name}" names two user VMs` });
+      } else if (madeName.test(name)) {
+        const message = `"${name}" is a name that is made for VMs without one`;
+        context.addIssue({ code: 'custom', path, message });
       }
-      seen.add(vm.name);
+      seen.add(name);
+    };
+    const uuids = new Set<string>();
+    config.vms?.forEach(({ name }, index) => checkName(name, ['vms', index, 'name']));
+    config.consoles.forEach(({ uuid, name }, index) => {
+      checkName(name, ['consoles', index, 'name']);
+      if (uuids.has(uuid)) {
+        const path = ['consoles', index, 'uuid'];
+        context.addIssue({ code: 'custom', path, message: `${uuid} has two names` });
+      }
+      uuids.add(uuid);
+    });
+    config.vms?.forEach((vm, index) => {
       if (vm.kernel === undefined && vm.initrd !== undefined) {
         context.addIssue({
           code: 'custom',
@@ -239,6 +280,7 @@ export type L2Disk = z.output<typeof l2DiskSchema>;
 export type L2Ssh = z.output<typeof l2SshSchema>;
 export type L2Ready = z.output<typeof l2ReadySchema>;
 export type AccelChoice = (typeof accelChoices)[number];
+export type CpuChoice = (typeof cpuChoices)[number];
 
 export function l2SystemOf({ l2 }: Pick<Config, 'l2'>): L2System {
   return l2.disk === undefined ? l2.kind : 'own';

@@ -6,9 +6,12 @@
 import { z } from 'zod';
 
 import {
+  accels,
   configSchema,
+  consoleWordPattern,
   hltPolicies,
   irqModes,
+  vendors,
   vmNamePattern,
   withDefaultVms,
 } from '../config/schema.js';
@@ -16,6 +19,8 @@ import { daemonEventSchema } from './events.js';
 import { layerHealthSchema } from './health.js';
 
 const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
+/** Any that the shadow hypervisor knows: by name, UUID, or the beginning of that. */
+const consoleParameters = z.strictObject({ vm: z.string().regex(consoleWordPattern) });
 const noParameters = z.strictObject({}).prefault({});
 
 /** Folders of the images that an instance boots. */
@@ -23,6 +28,7 @@ export const imagesSchema = z.strictObject({
   xen: z.string(),
   l1: z.string(),
   l2: z.string().optional(),
+  bochs: z.string().optional(),
 });
 
 /** Parameters of each method. */
@@ -31,7 +37,8 @@ export const parameterSchemas = {
   up: z.strictObject({
     config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
     accel: z.strictObject({
-      accel: z.enum(['kvm', 'tcg']),
+      accel: z.enum(accels),
+      vendor: z.enum(vendors).default('amd'),
       why: z.string(),
       cpu: z.strictObject({ argument: z.string(), summary: z.string() }),
     }),
@@ -55,11 +62,11 @@ export const parameterSchemas = {
   /** The state of user VMs as L2's operator sees it. */
   'vm.list': noParameters,
   /** Shadows COM1 of a user VM, or leaves it to L2; holds for its later starts too. */
-  'vm.hook': vmParameters.extend({ on: z.boolean() }),
+  'vm.hook': consoleParameters.extend({ on: z.boolean() }),
   /** When HLTs of a user VM are captured, until it ends. */
-  'vm.hlt': vmParameters.extend({ policy: z.enum(hltPolicies) }),
+  'vm.hlt': consoleParameters.extend({ policy: z.enum(hltPolicies) }),
   /** Makes this connection the VM's console after the answer: its bytes as they are, both ways. */
-  'console.attach': vmParameters,
+  'console.attach': consoleParameters,
   /** Stops L0's machine, clocks and all, or lets it go on. */
   pause: z.strictObject({ paused: z.boolean() }),
   /** How L2 is made to raise interrupts of user VMs, from now on. */
@@ -69,14 +76,14 @@ export const parameterSchemas = {
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
   proof: vmParameters,
   /** Lets a key use a VM's console, as long as it is said. */
-  'console.grant': vmParameters.extend({
+  'console.grant': consoleParameters.extend({
     key: z.string().max(16_384),
     role: z.enum(['write', 'watch']),
     ttlSeconds: z.int().min(1).optional(),
     once: z.boolean(),
   }),
   /** Takes grants back: all of the VM's, or one by its id, or those of a key by its fingerprint. */
-  'console.revoke': vmParameters.extend({ which: z.string().max(200).optional() }),
+  'console.revoke': consoleParameters.extend({ which: z.string().max(200).optional() }),
   'console.grants': noParameters,
   /** What the shadow hypervisor has counted. */
   counters: noParameters,
@@ -89,7 +96,17 @@ export type Parameters<M extends Method> = z.input<(typeof parameterSchemas)[M]>
 
 export const vmStatusSchema = z.object({
   name: z.string(),
+  /** Its label (SMBIOS UUID): the configured one, or what its firmware says. */
   uuid: z.string().optional(),
+  /**
+   * `doubtful`: the VM could have written its label itself, so that no name stands for it; `shared`: another VM runs with the
+   * same one.
+   */
+  label: z.enum(['doubtful', 'shared']).optional(),
+  /** What a VM with a doubtful label says that it is. */
+  claims: z.string().optional(),
+  /** The others of a shared label, by their slots. */
+  sharedWith: z.array(z.string()).optional(),
   /** `absent`: the shadow hypervisor has not seen it (yet). */
   state: z.enum(['absent', 'running', 'silent', 'gone', 'lost']),
   slot: z.number().optional(),
@@ -142,7 +159,7 @@ export const statusSchema = z.object({
   phase: z.string().optional(),
   /** ISO 8601: when the boot was complete. */
   since: z.string().optional(),
-  accel: z.object({ accel: z.string(), why: z.string() }).optional(),
+  accel: z.object({ accel: z.string(), vendor: z.string().optional(), why: z.string() }).optional(),
   /** The layers, each with a sign of life that is at most some seconds old; absent unless it is up. */
   layers: z.array(layerHealthSchema).optional(),
   /** The last time that the clock of this host was set while the instance was up. */

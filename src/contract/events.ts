@@ -51,7 +51,12 @@ export type DaemonEvent = z.output<typeof daemonEventSchema>;
 export const upEventSchemas = [
   ...bootEventSchema.options,
   warmEventSchema,
-  z.object({ type: z.literal('accel'), accel: z.string(), why: z.string() }),
+  z.object({
+    type: z.literal('accel'),
+    accel: z.string(),
+    vendor: z.string().optional(),
+    why: z.string(),
+  }),
   z.object({ type: z.literal('build'), reason: z.literal('started') }),
   z.object({ type: z.literal('build'), reason: z.literal('progress'), line: z.string() }),
   z.object({ type: z.literal('build'), reason: z.literal('passed'), elapsedMs: z.number() }),

@@ -20,9 +20,9 @@ export interface BringUp {
   readonly signal: AbortSignal;
   readonly log: (text: string) => void;
   readonly emit: (event: DaemonEvent) => void;
-  /** Starts QEMU, with what gives access to the saved state that it is to be given. */
+  /** Starts the machine, with what gives access to the saved state that it is to be given. */
   start(resumed?: Access): Promise<Running>;
-  /** Ends a QEMU that could not be given its saved state; another start follows. */
+  /** Ends a machine that could not be given its saved state; another start follows. */
   startOver(): Promise<void>;
   /** The phase that runs now. */
   onPhase(name: string): void;
@@ -80,7 +80,7 @@ async function runAll(up: BringUp, running: Running, phases: readonly Phase[]): 
     now: () => performance.now(),
     signs: async () => await life.look(running),
     evidence: async () => {
-      if (running.qemu.exit !== undefined || running.qmp === undefined) return {};
+      if (!running.machine.isOpen) return {};
       log('a layer has failed: keeping where it stands');
       try {
         return { evidence: await collectEvidence(running, running.request.keepFailed, signal) };

@@ -4,10 +4,9 @@ import type { ConsoleHub } from '../console/hub/hub.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
 import type { InstanceState, InstanceStatus, VmStatus } from '../contract/control.js';
 import { fingerprintOfLine } from '../formats/keys/key-files.js';
-import type { Link } from '../link/index.js';
+import type { Link, VmRecord } from '../link/index.js';
 import { describeInterrupts } from '../machine/interrupts.js';
-import type { TestbedPlan } from '../machine/plan.js';
-import { loopback, type Running } from '../machine/running.js';
+import { loopback, namedVms, type NamedVm, type Running } from '../machine/running.js';
 import type { Monitor } from './monitor.js';
 
 /** What a testbed knows of itself. */
@@ -15,9 +14,9 @@ export interface Known {
   readonly name: string;
   readonly daemonPid: number;
   readonly state: InstanceState;
-  /** While its QEMU lives. */
+  /** While its machine lives. */
   readonly running: Running | undefined;
-  /** Of the QEMU that lives, or of the last one. */
+  /** Of the machine that lives, or of the last one. */
   readonly about: Pick<Running, 'request' | 'plan'> | undefined;
   /** The phase of a boot under way. */
   readonly phase?: string | undefined;
@@ -46,14 +45,14 @@ export function describeTestbed(known: Known): InstanceStatus {
     ...(about === undefined ? {} : { accel: about.request.accel }),
     processes: {
       daemon: known.daemonPid,
-      ...(running === undefined ? {} : { qemu: running.qemu.identity.pid }),
+      ...(running === undefined ? {} : { qemu: running.machine.process.identity.pid }),
     },
     ...(running === undefined ? {} : describeRunning(running)),
-    vms: about === undefined ? [] : describeVms(about.plan, running?.hub),
+    vms: about === undefined ? [] : describeVms(namedVms(about), running?.hub),
   };
 }
 
-/** The parts of a status that come from a QEMU that runs. */
+/** The parts of a status that come from a machine that runs. */
 function describeRunning(
   running: Running,
 ): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor' | 'irq'> {
@@ -102,12 +101,13 @@ function describeLink(link: Link): NonNullable<InstanceStatus['shadowHypervisor'
   return { version: xenVersion, slots, badFrames: badCrc + oversize + badEscape + unknown };
 }
 
-function describeVms(plan: TestbedPlan, hub: ConsoleHub | undefined): VmStatus[] {
-  const planned = plan.vms.map((vm): VmStatus => {
+/** All that have a configured name, and then what else the shadow hypervisor knows. */
+export function describeVms(named: readonly NamedVm[], hub: ConsoleHub | undefined): VmStatus[] {
+  const planned = named.map((vm): VmStatus => {
     const console = hub?.vm(vm.name);
     return console === undefined
       ? { name: vm.name, uuid: vm.uuid, state: 'absent', sessions: 0, bytesOut: 0, bytesIn: 0 }
-      : { ...describeConsole(console), uuid: vm.uuid };
+      : describeConsole(console);
   });
   const known = new Set(planned.map((vm) => vm.name));
   const others = (hub?.list() ?? []).filter((console) => !known.has(console.name));
@@ -119,9 +119,20 @@ function describeConsole(console: VmConsole): VmStatus {
   return {
     name,
     state,
-    ...(vm === undefined ? {} : { slot: vm.slot, hooked: vm.hooked }),
+    ...(vm === undefined ? {} : { slot: vm.slot, hooked: vm.hooked, ...labelOf(vm, console) }),
     sessions: sessions.length,
     bytesOut,
     bytesIn,
+  };
+}
+
+function labelOf(
+  { uuid, doubtful }: VmRecord,
+  { rivals }: VmConsole,
+): Pick<VmStatus, 'uuid' | 'label' | 'claims' | 'sharedWith'> {
+  if (doubtful) return { label: 'doubtful', ...(uuid === undefined ? {} : { claims: uuid }) };
+  return {
+    ...(uuid === undefined ? {} : { uuid }),
+    ...(rivals.length === 0 ? {} : { label: 'shared' as const, sharedWith: [...rivals] }),
   };
 }

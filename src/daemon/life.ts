@@ -14,7 +14,7 @@ export type Life =
 export interface Starting {
   readonly state: 'starting';
   phase?: string;
-  /** From when QEMU runs. */
+  /** From when the machine runs. */
   running?: Running;
 }
 
@@ -31,16 +31,16 @@ export interface Broken {
   readonly reason: string;
   readonly since: string;
   readonly about: About | undefined;
-  /** While QEMU lives: then a layer in it has crashed. */
+  /** While the machine lives: then a layer in it has crashed. */
   readonly running: Running | undefined;
 }
 
-/** What is still known of a testbed whose QEMU has ended. */
+/** What is still known of a testbed whose machine has ended. */
 type About = Pick<Running, 'request' | 'plan'>;
 
 export type TestbedState = Life['state'];
 
-/** What there is while QEMU lives and nobody is ending it. */
+/** What there is while the machine lives and nobody is ending it. */
 export function runningOf(life: Life): Running | undefined {
   return 'running' in life ? life.running : undefined;
 }
@@ -48,7 +48,7 @@ export function runningOf(life: Life): Running | undefined {
 export function aboutOf(life: Life): About | undefined {
   if ('about' in life) return life.about;
   const running = runningOf(life);
-  // Not all of it: what belongs to a QEMU that has ended is to go.
+  // Not all of it: what belongs to a machine that has ended is to go.
   return running && { request: running.request, plan: running.plan };
 }
 

@@ -13,7 +13,7 @@ import { setIrqMode } from '../machine/interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../machine/leftovers.js';
 import { continueMachine, stopMachine } from '../machine/pause.js';
 import { findAdoptable } from '../machine/resume.js';
-import { vmConfigOf } from '../machine/running.js';
+import { vmNameOf } from '../machine/running.js';
 import { keepState } from '../machine/saved/keep.js';
 import { RotatingLog } from '../state/logs/rotating-log.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
@@ -54,7 +54,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   const recovered =
     adoptable === undefined
       ? await removeLeftovers(paths, leftovers)
-      : `took over QEMU (pid ${adoptable.qemu.pid}), whose daemon was gone`;
+      : `took over ${adoptable.make} (pid ${adoptable.qemu.pid}), whose daemon was gone`;
   await createInstanceDirectories(paths, roots);
   const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
   const log = (text: string): void => logFile.write(text.split('\n'));
@@ -74,7 +74,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   if (adoptable !== undefined) {
     await rm(paths.controlSocket, { force: true });
     await testbed.adopt(adoptable).catch((error: unknown) => {
-      log(`cannot take over QEMU ${adoptable.qemu.pid}: ${messageOf(error)}`);
+      log(`cannot take over ${adoptable.make} ${adoptable.qemu.pid}: ${messageOf(error)}`);
       throw error;
     });
   }
@@ -144,10 +144,14 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();
-      vmConfigOf(running, request.vm);
-      return await accessOf(running).grant(request);
+      const vm = vmNameOf(running, request.vm);
+      return await accessOf(running).grant({ ...request, vm });
     },
-    'console.revoke': async (selector) => await accessOf(testbed.mustRun()).revoke(selector),
+    'console.revoke': async ({ vm, which }) => {
+      const running = testbed.mustRun();
+      // What was granted at a VM that is not there any more can be taken back, too.
+      return await accessOf(running).revoke({ vm: running.hub.nameOf(vm), which });
+    },
     'console.grants': () => Promise.resolve(accessOf(testbed.mustRun()).grants()),
     counters: async () => await countersOf(testbed.mustRun()),
     'vm.operator-log': async ({ vm, bytes }, { signal }) => ({

@@ -3,8 +3,6 @@ import { once } from 'node:events';
 import { statfs } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 
-import { z } from 'zod';
-
 import { messageOf } from '../base/errors.js';
 import { stretched } from '../base/machine-pace.js';
 import { processState } from '../base/process-identity.js';
@@ -19,12 +17,12 @@ const leastFreeMiB = 32;
 
 /** In the order of the layers. Takes at most some seconds; never throws. */
 export async function probeLayers(running: Running): Promise<LayerHealth[]> {
-  const [host, l0] = await Promise.all([probeHost(running), probeQemu(running)]);
+  const [host, l0] = await Promise.all([probeHost(running), probeMachine(running)]);
   if (l0.state !== 'ok') {
     const unknown = (layer: string): LayerHealth => ({
       layer,
       state: 'unknown',
-      detail: 'QEMU does not run it',
+      detail: `${running.machine.make} does not run it`,
     });
     const vms = running.request.config.vms.map(({ name }) => unknown(`vm:${name}`));
     return [host, l0, ...['L1', 'dom0', 'L2'].map(unknown), ...vms];
@@ -54,28 +52,21 @@ async function probeHost({ paths }: Running): Promise<LayerHealth> {
   }
 }
 
-const statusSchema = z.object({ status: z.string() });
-
-async function probeQemu({ qemu, qmp }: Running): Promise<LayerHealth> {
+async function probeMachine({ machine }: Running): Promise<LayerHealth> {
   const found = (state: LayerHealth['state'], detail: string): LayerHealth => ({
     layer: 'L0',
     state,
     detail,
   });
-  const { pid } = qemu.identity;
-  const state = await processState(qemu.identity);
-  if (state === undefined) return found('dead', `QEMU (pid ${pid}) is gone`);
+  const { make, process } = machine;
+  const { pid } = process.identity;
+  const state = await processState(process.identity);
+  if (state === undefined) return found('dead', `${make} (pid ${pid}) is gone`);
   if (state === 'T' || state === 't') {
-    return found('failing', `QEMU is stopped by a signal; \`kill -CONT ${pid}\` lets it go on`);
+    return found('failing', `${make} is stopped by a signal; \`kill -CONT ${pid}\` lets it go on`);
   }
-  if (qmp === undefined || qmp.isClosed) return found('failing', 'QMP is closed');
-  try {
-    const answer = await qmp.execute('query-status', {}, { timeoutMs: answerLimitMs });
-    const { status } = statusSchema.parse(answer);
-    return found(status === 'running' ? 'ok' : 'failing', `QMP says ${status}`);
-  } catch (error) {
-    return found('failing', messageOf(error));
-  }
+  const { ok, detail } = await machine.health(answerLimitMs);
+  return found(ok ? 'ok' : 'failing', detail);
 }
 
 async function probeHypervisor({ link }: Running): Promise<LayerHealth> {

@@ -9,7 +9,7 @@ import type { ProcessIdentity } from '../base/process-identity.js';
 import type { InstanceStatus } from '../contract/control.js';
 import type { DaemonEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
-import { describeExit, endQemu } from '../machine/qemu-process.js';
+import { describeExit } from '../machine/l0/process.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
 import type { Running, UpRequest } from '../machine/running.js';
 import type { InstancePaths } from '../state/paths.js';
@@ -31,7 +31,7 @@ import {
   closeLogs,
   launch,
   release,
-  removeQemuSockets,
+  removeMachineSockets,
   takeOver,
   type Launched,
 } from './launch.js';
@@ -80,7 +80,7 @@ export class Testbed {
     return this.status();
   }
 
-  /** Ends QEMU and everything that belongs to it; a boot under way is aborted, and says `why` to who waits for it. */
+  /** Ends the machine and everything that belongs to it. A boot under way is aborted: whoever waits for it gets `why`. */
   async down(
     why = new VsbError('E_TERMINATED', 'the testbed was taken down by another command'),
   ): Promise<void> {
@@ -103,7 +103,7 @@ export class Testbed {
       const running = await bringUp({
         ...{ paths: this.#paths, request, signal, log: this.#log, emit },
         start: async (resumed) =>
-          await this.#hold(life, await launch(this.#paths, request, signal, resumed)),
+          await this.#hold(life, await launch(this.#paths, request, signal, this.#log, resumed)),
         startOver: async () => {
           await this.#tearDown();
           life = this.#starting();
@@ -119,14 +119,15 @@ export class Testbed {
   }
 
   /**
-   * Takes a QEMU over whose daemon is gone. Where that fails, QEMU is left as it is.
+   * Takes a machine over whose daemon is gone. Where that fails, it is left as it is.
    *
    * @throws VsbError what does not answer
    */
   async adopt(adoptable: Adoptable): Promise<void> {
     const { hooks, wanted, since } = adoptable.resume;
     const life = this.#starting();
-    const launched = await takeOver(this.#paths, adoptable);
+    const launched = await takeOver(this.#paths, adoptable, this.#log);
+    const { machine } = launched;
     const running = await this.#hold(life, launched);
     for (const [vm, on] of Object.entries(hooks)) running.hooks.set(vm, on);
     running.wanted.clear();
@@ -134,13 +135,12 @@ export class Testbed {
     try {
       await connectAdopted(running, adoptable.resume);
       await this.#isUp(running, since);
-      this.#log(`took over QEMU ${adoptable.qemu.pid}`);
+      this.#log(`took over ${machine.make} ${adoptable.qemu.pid}`);
     } catch (error) {
       this.#life = { state: 'stopping', about: aboutOf(life) };
-      launched.qemu.release();
-      running.failed.abort(new VsbError('E_TERMINATED', 'QEMU could not be taken over'));
+      running.failed.abort(new VsbError('E_TERMINATED', `${machine.make} could not be taken over`));
       await release(running);
-      running.qmp?.close();
+      machine.release();
       closeLogs(running);
       this.#life = { state: 'stopped' };
       throw error;
@@ -175,17 +175,17 @@ export class Testbed {
     if (running !== undefined) {
       running.failed.abort(new VsbError('E_TERMINATED', 'the testbed is being taken down'));
       await release(running);
-      await endQemu(running.qemu, running.qmp);
+      await running.machine.end();
       closeLogs(running);
     }
     try {
       await removeResume(this.#paths);
-      await removeQemuSockets(this.#paths);
+      await removeMachineSockets(this.#paths);
       // Holds dom0's host key and the password hashes.
       await rm(this.#paths.bootDir, { recursive: true, force: true });
       await writeProcesses(this.#paths, { daemon: this.#self });
     } catch (error) {
-      // QEMU has ended; a full disk must not keep the rest from ending too.
+      // The machine has ended; a full disk must not keep the rest from ending too.
       this.#log(`taking down: ${messageOf(error)}`);
     }
     this.#life = { state: 'stopped' };
@@ -225,13 +225,14 @@ export class Testbed {
     );
   }
 
-  /** QEMU runs: from here on `down` has something to end. */
+  /** The machine runs: from here on `down` has something to end. */
   async #hold(life: Starting, launched: Launched): Promise<Running> {
     const running = asRunning(launched, this.#paths, this.#log);
-    const { qemu, l1, l2 } = running;
+    const { machine, l1, l2 } = running;
+    const { identity, exited } = machine.process;
     life.running = running;
-    await writeProcesses(this.#paths, { daemon: this.#self, qemu: qemu.identity });
-    void qemu.exited.then(async () => await this.#onQemuExit(running));
+    await writeProcesses(this.#paths, { daemon: this.#self, qemu: identity });
+    void exited.then(async () => await this.#onMachineExit(running));
     for (const [layer, log] of [['L1', l1] as const, ['L2', l2] as const]) {
       onTrouble(log, ({ crashed, message }) => {
         const now = this.#life;
@@ -247,7 +248,7 @@ export class Testbed {
     return running;
   }
 
-  /** @param running its QEMU, if that still lives */
+  /** @param running its machine, if that still lives */
   #break(life: Up | Broken, reason: string, running?: Running): void {
     this.#log(`broken: ${reason}`);
     if (life.state === 'running') life.monitor.stop();
@@ -259,11 +260,13 @@ export class Testbed {
     };
   }
 
-  /** QEMU ended although nobody asked it to. */
-  async #onQemuExit(running: Running): Promise<void> {
+  /** The machine ended although nobody asked it to. */
+  async #onMachineExit(running: Running): Promise<void> {
     const life = this.#life;
-    if (runningOf(life) !== running || running.qemu.exit === undefined) return;
-    const reason = `QEMU ${describeExit(running.qemu.exit)}`;
+    const { make, process } = running.machine;
+    const { exit } = process;
+    if (runningOf(life) !== running || exit === undefined) return;
+    const reason = `${make} ${describeExit(exit)}`;
     running.failed.abort(
       new VsbError('E_QEMU_EXITED', reason, {
         layer: 'L0',

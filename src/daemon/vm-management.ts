@@ -8,7 +8,7 @@ import { shellQuote } from '../host/ssh.js';
 import { l2VmPaths } from '../layers/l2-paths.js';
 import type { VmRecord } from '../link/index.js';
 import { consoleRunning, hookReported, spoken } from '../machine/console-waits.js';
-import { limitOf, runAsOperator, vmConfigOf, type Running } from '../machine/running.js';
+import { limitOf, runAsOperator, vmConfigOf, vmNameOf, type Running } from '../machine/running.js';
 import { startInL2 } from '../machine/start-in-l2.js';
 
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
@@ -98,11 +98,11 @@ export async function listVms(running: Running, signal: AbortSignal): Promise<Op
  */
 export async function setHook(
   running: Running,
-  name: string,
+  word: string,
   on: boolean,
   signal: AbortSignal,
 ): Promise<HookResult> {
-  vmConfigOf(running, name);
+  const name = vmNameOf(running, word);
   running.hooks.set(name, on);
   const vm = running.hub.vm(name)?.vm;
   const { link } = running;
@@ -133,9 +133,9 @@ export async function setHltPolicy(
   await running.link.setHltPolicy(vm.slot, vm.generation, policy);
 }
 
-/** @throws VsbError E_VM_UNKNOWN, E_VM_GONE */
-export function consoleOf(running: Running, name: string): VmConsole {
-  vmConfigOf(running, name);
+/** @throws VsbError E_VM_UNKNOWN, E_VM_AMBIGUOUS, E_VM_GONE */
+export function consoleOf(running: Running, word: string): VmConsole {
+  const name = vmNameOf(running, word);
   const console = running.hub.vm(name);
   if (console === undefined) throw notThere(name);
   return console;

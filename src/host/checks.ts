@@ -2,10 +2,11 @@
 import { VsbError, messageOf, type ErrorCode } from '../base/errors.js';
 import type { Config } from '../config/schema.js';
 import type { Check } from '../contract/check.js';
-import { decideAccel, type AccelDecision } from './accel.js';
+import { asksKvm, decideAccel, type Accel, type AccelDecision } from './accel.js';
 import { probeKvm } from './kvm.js';
 import { assertQemuVersion, probeQemu, type ProbeOptions } from './qemu.js';
 import {
+  bochsBuildPrograms,
   buildPrograms,
   checkMemory,
   checkPrograms,
@@ -25,7 +26,7 @@ export interface HostCheckRequest extends ProbeOptions {
   readonly cacheDir: string;
   readonly stateDir: string;
   /** Whether images will have to be built. */
-  readonly willBuild: boolean;
+  willBuild(accel: Accel): Promise<boolean>;
 }
 
 /** Looks at everything; a failed check is data, not an exception. */
@@ -43,10 +44,13 @@ export async function inspectHost(request: HostCheckRequest): Promise<HostReport
     const { summary } = decision.cpu;
     checks.push({ id: 'cpu-model', title: "CPU of L0's machine", result: 'pass', found: summary });
   }
-  checks.push(...(await checkPrograms(buildPrograms, request.willBuild ? 'fail' : 'warn')));
+  const willBuild = decision !== undefined && (await request.willBuild(decision.accel));
+  const programs =
+    decision?.accel === 'bochs' ? [...buildPrograms, ...bochsBuildPrograms] : buildPrograms;
+  checks.push(...(await checkPrograms(programs, willBuild ? 'fail' : 'warn')));
   checks.push(await checkMemory(request.config));
   checks.push(await checkSpace(request.stateDir, 'instance', request.config));
-  if (request.willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
+  if (willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
   return { checks, ...(decision === undefined ? {} : { accel: decision }) };
 }
 
@@ -68,8 +72,8 @@ async function checkAccel(
 ): Promise<{ check: Check; decision?: AccelDecision }> {
   const common = { id: 'accel', title: `accelerator (${request.config.accel})` };
   try {
-    const kvm = request.config.accel === 'tcg' ? undefined : await probeKvm(request);
-    const decision = decideAccel(request.config.accel, kvm);
+    const kvm = asksKvm(request.config) ? await probeKvm(request) : undefined;
+    const decision = decideAccel(request.config, kvm);
     return {
       check: { ...common, result: 'pass', found: `${decision.accel}: ${decision.why}` },
       decision,

@@ -89,19 +89,43 @@ export function tcgCpuModel(): CpuModel {
   };
 }
 
+/** What nested virtualization needs of VMX. */
+export const neededOfVmx = ['vmx', 'vmx-ept', 'vmx-unrestricted-guest'] as const;
+
+/** What of VMX the shadow hypervisor was not shown to work with on the processors that Bochs emulates. QEMU's names. */
+export const maskedOfVmx = [
+  'vmx-apicv-vid',
+  'vmx-posted-intr',
+  'vmx-pml',
+  'vmx-tsc-scaling',
+  'vmx-eptp-switching',
+  'shstk',
+  'ibt',
+] as const;
+
+/** The same as {@link kvmCpuModel}, of a processor with VMX. */
+export function kvmIntelCpuModel(features: CpuFeatures): CpuModel {
+  return hostWithout(features, neededOfVmx, maskedOfVmx);
+}
+
 /**
  * KVM's: the host's processor without what was not tested. Only names that this QEMU knows are used, since it refuses a
  * command line with another. It stays a model that could migrate, which keeps features out that QEMU has no name for; the
  * invariant TSC is added by name, as no state is kept under KVM.
  */
 export function kvmCpuModel(features: CpuFeatures): CpuModel {
-  const added = [
-    ...neededUnderKvm,
-    ...(features.get('invtsc') === true ? (['invtsc'] as const) : []),
-  ];
-  const known = maskedUnderKvm.filter((feature) => features.has(feature));
+  return hostWithout(features, neededUnderKvm, maskedUnderKvm);
+}
+
+function hostWithout(
+  features: CpuFeatures,
+  needed: readonly string[],
+  masked: readonly string[],
+): CpuModel {
+  const added = [...needed, ...(features.get('invtsc') === true ? (['invtsc'] as const) : [])];
+  const known = masked.filter((feature) => features.has(feature));
   const hidden = known.filter((feature) => features.get(feature) === true);
-  const without = hidden.length === 0 ? 'nothing of SVM to hide' : `hidden: ${hidden.join(', ')}`;
+  const without = hidden.length === 0 ? 'nothing to hide' : `hidden: ${hidden.join(', ')}`;
   return {
     argument: [
       'host',

@@ -16,6 +16,8 @@ export interface KvmModule {
   /** Parameters that are switches. */
   readonly nested?: boolean;
   readonly npt?: boolean;
+  readonly ept?: boolean;
+  readonly unrestricted_guest?: boolean;
 }
 
 /** What KVM offers, or why nothing is known about it. */
@@ -88,6 +90,8 @@ export async function probeKvm(
   }
 }
 
+const switches = ['npt', 'ept', 'unrestricted_guest'] as const;
+
 /** Which of KVM's modules runs here, and how. */
 export async function findKvmModule(modules = linuxPlaces.modules): Promise<KvmModule | undefined> {
   for (const name of ['kvm_amd', 'kvm_intel'] as const) {
@@ -95,10 +99,13 @@ export async function findKvmModule(modules = linuxPlaces.modules): Promise<KvmM
       await readFile(`${modules}/${name}/${file}`, 'utf8').catch(() => undefined);
     const nested = await read('parameters/nested');
     if (nested === undefined) continue;
-    const npt = await read('parameters/npt');
     // Only what can be unloaded has a state (Documentation/ABI/testing/sysfs-module).
     const loadable = (await read('initstate')) !== undefined;
-    const more = npt === undefined ? {} : { npt: isOn(npt) };
+    const more: Partial<Record<(typeof switches)[number], boolean>> = {};
+    for (const parameter of switches) {
+      const value = await read(`parameters/${parameter}`);
+      if (value !== undefined) more[parameter] = isOn(value);
+    }
     return { name, loadable, nested: isOn(nested), ...more };
   }
   return undefined;
@@ -110,7 +117,7 @@ function isOn(parameter: string): boolean {
 
 /** How a parameter of a module is changed: it is read when the module is loaded only. */
 export function setParameter(
-  { name, loadable }: Omit<KvmModule, 'nested' | 'npt'>,
+  { name, loadable }: Pick<KvmModule, 'name' | 'loadable'>,
   ...parameters: string[]
 ): string {
   return loadable
@@ -164,10 +171,10 @@ function userName(): string {
 async function howToGetDevice({ device, cpuinfo }: KvmPlaces): Promise<string> {
   const flags = /^flags\s*:(.*)$/m.exec(await readFile(cpuinfo, 'utf8').catch(() => ''))?.[1];
   const has = (flag: string): boolean => flags?.split(' ').includes(flag) === true;
-  if (has('svm')) {
-    return `As root: modprobe kvm_amd nested=1. In a container: give it ${device} (docker run --device ${device}).`;
+  const module = has('svm') ? 'kvm_amd' : has('vmx') ? 'kvm_intel' : undefined;
+  if (module === undefined) {
+    return 'Switch SVM (AMD) or VMX (Intel) on in the firmware, or nested virtualization at the provider of this virtual machine; else go on with TCG.';
   }
-  return has('vmx')
-    ? 'Nothing: this processor has VMX, and the shadow hypervisor needs SVM. Go on with TCG.'
-    : 'Switch SVM on in the firmware, or nested virtualization at the provider of this virtual machine; else go on with TCG.';
+  const further = module === 'kvm_intel' ? ' Then `--cpu intel`.' : '';
+  return `As root: modprobe ${module} nested=1. In a container: give it ${device} (docker run --device ${device}).${further}`;
 }

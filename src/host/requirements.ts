@@ -49,6 +49,14 @@ export const buildPrograms: readonly Program[] = [
   { program: 'apt-get', package: 'apt', purpose: 'fetches Debian packages' },
 ];
 
+/** Besides these, where L0 is a machine of Bochs. */
+export const bochsBuildPrograms: readonly Program[] = [
+  { program: 'g++', package: 'g++', purpose: 'compiles Bochs' },
+  { program: 'bcc', package: 'bcc', purpose: "compiles Bochs' BIOS" },
+  { program: 'as86', package: 'bin86', purpose: "assembles Bochs' BIOS" },
+  { program: 'iasl', package: 'acpica-tools', purpose: "compiles Bochs' ACPI tables" },
+];
+
 /** The folder of the first executable file of that name in PATH, with its name; undefined when there is none. */
 export async function findProgram(
   program: string,

@@ -6,6 +6,7 @@ import { execa } from 'execa';
 
 import { VsbError, type ErrorLayer } from '../base/errors.js';
 import type { L2Kind, L2System } from '../config/schema.js';
+import type { Accel } from '../host/accel.js';
 import { l2Domain } from '../layers/l2.js';
 
 /** Folders of the images that an instance boots. */
@@ -15,11 +16,20 @@ export interface ImageDirectories {
   readonly l1: string;
   /** The disk that L2 comes from, where that is ours. */
   readonly l2?: string | undefined;
+  /** The machine of L0, where it is no program of this host. */
+  readonly bochs?: string | undefined;
 }
 
 /** Names as images/build knows them. */
-export function imageNames(system: L2System): ImageDirectories {
-  return { xen: 'xen', ...l2Domain(system).images };
+export function imageNames(system: L2System, accel: Accel = 'tcg'): ImageDirectories {
+  const { l1, ...l2 } = l2Domain(system).images;
+  return accel === 'bochs'
+    ? { xen: 'xen', l1: `${l1}-bochs`, ...l2, bochs: 'bochs' }
+    : { xen: 'xen', l1, ...l2 };
+}
+
+export function namesIn({ xen, l1, l2, bochs }: ImageDirectories): string[] {
+  return [xen, l1, l2, bochs].filter((name) => name !== undefined);
 }
 
 /** images/ of this checkout or installation: beside dist/. */
@@ -32,6 +42,8 @@ const l2Names: Readonly<Record<L2Kind, string>> = { kvm: 'l2-kvm', xen: 'l2-xen'
 const keptLines = 20;
 
 export interface BuildOptions {
+  /** What runs the machine of L0: one that is no program of this host is built, too. */
+  readonly accel?: Accel;
   readonly cacheDir: string;
   readonly signal: AbortSignal;
   /** Resolve the newest package versions again. */
@@ -51,8 +63,8 @@ export interface BuildOptions {
  *   reason when it aborts
  */
 export async function buildImages(l2: L2System, options: BuildOptions): Promise<ImageDirectories> {
-  const names = imageNames(l2);
-  return parseDirectories(await runBuild(Object.values(names), options), names);
+  const names = imageNames(l2, options.accel);
+  return parseDirectories(await runBuild(namesIn(names), options), names);
 }
 
 /**
@@ -129,6 +141,7 @@ const layersOfImages: readonly [prefix: string, layer: ErrorLayer][] = [
   ['l1', 'L1'],
   ['l2', 'L2'],
   ['l3', 'L3'],
+  ['bochs', 'L0'],
 ];
 
 /** From the line that images/lib/common.sh (`not_cached`) prints. */
@@ -146,7 +159,7 @@ function notCachedError(lines: readonly string[], cacheDir: string): VsbError {
       layer,
       hint:
         `Run \`vsbypass build\` once with a network: it fetches what is missing. Or bring apt/, locks/, ` +
-        `pool/ and xen-source/ of another machine's cache into ${cacheDir}.`,
+        `pool/, xen-source/ and bochs-source/ of another machine's cache into ${cacheDir}.`,
       details: { image, missing },
     },
   );
@@ -174,6 +187,7 @@ export function parseDirectories(output: string, names: ImageDirectories): Image
     xen: directoryIn(output, names.xen),
     l1: directoryIn(output, names.l1),
     ...(names.l2 === undefined ? {} : { l2: directoryIn(output, names.l2) }),
+    ...(names.bochs === undefined ? {} : { bochs: directoryIn(output, names.bochs) }),
   };
 }
 

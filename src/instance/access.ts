@@ -45,6 +45,9 @@ export async function instanceAccess(name: string, signal: AbortSignal): Promise
     stateDir: paths.stateDir,
     runtimeDir: paths.runtimeDir,
     vms: status.vms.map((vm) => vm.name),
+    uuids: Object.fromEntries(
+      status.vms.flatMap(({ name, uuid }) => (uuid === undefined ? [] : [[name, uuid]])),
+    ),
     ...(status.gateway === undefined ? {} : { gateway: status.gateway }),
     unhooked: status.vms.filter((vm) => vm.hooked === false).map((vm) => vm.name),
     ...(status.management === undefined

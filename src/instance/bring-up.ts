@@ -6,8 +6,9 @@ import { exists } from '../base/files.js';
 import { l2SystemOf, type Config, type L2System } from '../config/schema.js';
 import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
+import type { Accel } from '../host/accel.js';
 import { assertHost, inspectHost } from '../host/checks.js';
-import { buildImages, imageNames, type ImageDirectories } from '../images/build.js';
+import { buildImages, imageNames, namesIn, type ImageDirectories } from '../images/build.js';
 import type { InstancePaths, Roots } from '../state/paths.js';
 import { bootInstance } from './boot.js';
 import { adoptIfOrphaned } from './find-or-adopt.js';
@@ -41,13 +42,13 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
-    willBuild: !(await imagesLookBuilt(roots.cache, l2SystemOf(config))),
+    willBuild: async (accel) => !(await imagesLookBuilt(roots.cache, l2SystemOf(config), accel)),
     signal,
   });
   const accel = assertHost(host);
   await assertSoundDisks(config, signal);
-  report({ type: 'accel', accel: accel.accel, why: accel.why });
-  const images = await build(l2SystemOf(config), roots, report, signal);
+  report({ type: 'accel', accel: accel.accel, vendor: accel.vendor, why: accel.why });
+  const images = await build(l2SystemOf(config), accel.accel, roots, report, signal);
   return await bootInstance(
     {
       paths,
@@ -106,15 +107,16 @@ async function makeWay(
 }
 
 /** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string, l2: L2System): Promise<boolean> {
+async function imagesLookBuilt(cacheDir: string, l2: L2System, accel: Accel): Promise<boolean> {
   const names = await readdir(cacheDir).catch(() => []);
-  return Object.values(imageNames(l2)).every((image) =>
+  return namesIn(imageNames(l2, accel)).every((image) =>
     names.some((name) => name.startsWith(`${image}-`)),
   );
 }
 
 async function build(
   l2: L2System,
+  accel: Accel,
   roots: Roots,
   report: BringUpOptions['report'],
   signal: AbortSignal,
@@ -122,6 +124,7 @@ async function build(
   const start = performance.now();
   report({ type: 'build', reason: 'started' });
   const images = await buildImages(l2, {
+    accel,
     cacheDir: roots.cache,
     signal,
     onProgress: (line) => report({ type: 'build', reason: 'progress', line }),

@@ -27,7 +27,7 @@ export async function inspectInstance(
 ): Promise<InstanceStatus> {
   try {
     const leftovers = await findLeftovers(paths);
-    const { daemon, qemu } = leftovers;
+    const { daemon, qemu, make = 'its machine' } = leftovers;
     if (daemon !== undefined && (await processState(daemon)) === 'T') {
       const { pid } = daemon;
       const reason = `the daemon is stopped by a signal; \`kill -CONT ${pid}\` lets it go on`;
@@ -52,7 +52,7 @@ export async function inspectInstance(
     if (qemu !== undefined) {
       const adoptable = await findAdoptable(paths, leftovers);
       const help = adoptable === undefined ? '' : '; `vsbypass up` takes it over';
-      const reason = `the daemon is gone, QEMU (pid ${qemu.pid}) still runs${help}`;
+      const reason = `the daemon is gone, ${make} (pid ${qemu.pid}) still runs${help}`;
       return await withoutDaemon(paths, 'broken', reason, { qemu: qemu.pid });
     }
     if (leftovers.recorded) {
@@ -84,7 +84,7 @@ async function withoutDaemon(
   return {
     ...emptyStatus(paths.name, state, reason, processes),
     ...(record === undefined ? {} : { accel: record.accel }),
-    vms: (record?.config.vms ?? []).map(({ name }) => ({
+    vms: [...(record?.config.vms ?? []), ...(record?.config.consoles ?? [])].map(({ name }) => ({
       name,
       state: 'absent',
       sessions: 0,

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { VsbError, messageOf } from '../base/errors.js';
 import { stretched } from '../base/machine-pace.js';
 import { errorSchema } from '../contract/control.js';
-import { describeExit } from '../machine/qemu-process.js';
+import { describeExit } from '../machine/l0/process.js';
 import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
 import { revive } from './client.js';
 import { lockedCommand, refusalOf } from './lock.js';

@@ -1,5 +1,5 @@
 /** Options of a Linux kernel that has nothing to do but boot in a VM; each saves time, none changes what it offers. */
-import type { Accel } from '../host/accel.js';
+import { isEmulated, type Accel } from '../host/accel.js';
 
 /** For L1's dom0 and L2. */
 export function kernelOptions(accel: Accel): string[] {
@@ -11,12 +11,12 @@ export function kernelOptions(accel: Accel): string[] {
     'lsm=',
     'audit=0',
     '8250.nr_uarts=0',
-    ...(accel === 'tcg' ? tcgKernelOptions : []),
+    ...(isEmulated(accel) ? emulatedKernelOptions : []),
   ];
 }
 
-/** Under TCG there is no speculation to defend against, and every page of code that changes is translated again. */
-export const tcgKernelOptions = [
+/** An emulated processor does not speculate, and every page of code that changes is translated again. */
+export const emulatedKernelOptions = [
   'mitigations=off',
   'tsc=reliable',
   'noreplace-smp',

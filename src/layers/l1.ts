@@ -2,7 +2,7 @@
 import { l2Vcpus } from '../config/interrupts.js';
 import type { Config } from '../config/schema.js';
 import type { CpioFile } from '../formats/cpio.js';
-import type { Accel } from '../host/accel.js';
+import { isEmulated, type Accel } from '../host/accel.js';
 import { kernelOptions } from './kernel.js';
 import { managementFiles, type ManagementKeys } from './management.js';
 
@@ -28,14 +28,18 @@ export function xenCommandLine(config: Config, accel: Accel): string {
     'guest_loglvl=none',
     // Memory of a fresh machine is zero already.
     'bootscrub=off',
-    // TCG has no speculation to defend against, and pays for each barrier.
-    ...(accel === 'tcg' ? ['spec-ctrl=no'] : []),
+    // An emulated processor has no speculation to defend against, and pays for each barrier.
+    ...(isEmulated(accel) ? ['spec-ctrl=no'] : []),
   ].join(' ');
 }
 
 /** The command line of dom0's kernel; its console is Xen's. */
 export function dom0CommandLine(accel: Accel): string {
-  return ['console=hvc0', 'loglevel=5', 'panic=5', ...kernelOptions(accel)].join(' ');
+  return [
+    ...['console=hvc0', 'loglevel=5', 'panic=5', ...kernelOptions(accel)],
+    // The third is L2's console there.
+    ...(accel === 'bochs' ? ['8250.nr_uarts=3'] : []),
+  ].join(' ');
 }
 
 /** What is appended to the initrd of L1's dom0. */

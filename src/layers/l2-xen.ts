@@ -4,7 +4,7 @@ import type { Config } from '../config/schema.js';
 import { l2Dom0MemoryMiB, l2MemoryMiB } from '../config/sizes.js';
 import { packCpio, type CpioFile } from '../formats/cpio.js';
 import { xlConfig } from '../formats/xl-config.js';
-import type { Accel } from '../host/accel.js';
+import { isEmulated, type Accel } from '../host/accel.js';
 import { virtioDisk } from './device-model.js';
 import { diskLetter, userDisks, type UserDisk } from './disks.js';
 import { kernelOptions } from './kernel.js';
@@ -113,7 +113,7 @@ function xenCommandLine(config: Config, accel: Accel): string {
     // Memory of a fresh domain is zero already.
     'bootscrub=off',
     // TCG has no speculation to defend against, and pays for each barrier.
-    ...(accel === 'tcg' ? ['spec-ctrl=no'] : []),
+    ...(isEmulated(accel) ? ['spec-ctrl=no'] : []),
   ].join(' ');
 }
 

@@ -1,8 +1,8 @@
 /** L3: what a user VM is made of, whoever runs it. */
 import type { VmConfig } from '../config/schema.js';
 import type { CpioFile } from '../formats/cpio.js';
-import type { Accel } from '../host/accel.js';
-import { tcgKernelOptions } from './kernel.js';
+import { isEmulated, type Accel } from '../host/accel.js';
+import { emulatedKernelOptions } from './kernel.js';
 
 export interface L3Inputs {
   readonly vm: VmConfig;
@@ -23,7 +23,7 @@ export function bootsFromDisk(vm: VmConfig): boolean {
 export function defaultAppend(accel: Accel): string {
   // Debian's kernel takes few SysRq keys else; who is at the console may use all.
   const options = ['console=ttyS0,115200', 'sysrq_always_enabled'];
-  return [...options, ...(accel === 'tcg' ? tcgKernelOptions : [])].join(' ');
+  return [...options, ...(isEmulated(accel) ? emulatedKernelOptions : [])].join(' ');
 }
 
 /** What is appended to the default user VM's initrd: its name, and root's password as a crypt(3) hash. */

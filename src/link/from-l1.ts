@@ -20,7 +20,11 @@ export function encodeFromL1(message: FromL1): Frame {
     }
     case 'vm': {
       const { vm } = message;
-      const flags = (vm.hooked ? 1 : 0) | (vm.uuid === undefined ? 0 : 2);
+      const flags =
+        (vm.hooked ? 1 : 0) |
+        (vm.uuid === undefined ? 0 : 2) |
+        (vm.doubtful ? 4 : 0) |
+        (vm.grown ? 8 : 0);
       const uuid = Buffer.alloc(16);
       if (vm.uuid !== undefined) uuid.write(vm.uuid.replaceAll('-', ''), 'hex');
       return frame(
@@ -85,6 +89,8 @@ export function decodeFromL1(received: Frame): FromL1 | undefined {
         hooked: (flags & 1) !== 0,
         domid: content.readUInt16LE(2),
         uuid: (flags & 2) === 0 ? undefined : uuidText(content.subarray(4, 20)),
+        doubtful: (flags & 4) !== 0,
+        grown: (flags & 8) !== 0,
         outAcked: content.readUInt32LE(20),
         outEnd: content.readUInt32LE(24),
         inNext: content.readUInt32LE(28),

@@ -74,6 +74,10 @@ export interface VmRecord extends SlotAddress {
   readonly domid: number;
   /** SMBIOS UUID as printed, once L1 has found it: a label, not proof. */
   readonly uuid: string | undefined;
+  /** The VM could have written that label itself, or has had another: no name stands for it. */
+  readonly doubtful: boolean;
+  /** It got a vCPU long after its start. */
+  readonly grown: boolean;
   /** Positions in the VM's streams, u32: output acknowledged, output produced, next input expected. */
   readonly outAcked: number;
   readonly outEnd: number;

@@ -140,6 +140,8 @@ export class VmStreams {
       previous.state !== record.state ||
       previous.hooked !== record.hooked ||
       previous.uuid !== record.uuid ||
+      previous.doubtful !== record.doubtful ||
+      previous.grown !== record.grown ||
       previous.domid !== record.domid
     ) {
       this.#listener.vm(record, previous.state);

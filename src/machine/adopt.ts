@@ -1,12 +1,12 @@
 /**
- * Takes a living QEMU over whose daemon is gone. Its sockets take a new connection each, and L1 has kept what
+ * Takes a living machine over whose daemon is gone. Its sockets take a new connection each, and L1 has kept what
  * was not acknowledged: nothing that its ring holds is lost. What the old daemon had in memory is: the history
  * and the sessions.
  */
 import { messageOf, VsbError } from '../base/errors.js';
 import { needsServer } from '../config/interrupts.js';
 import { connectLink } from './connect-link.js';
-import { connectQmp } from './connect-qmp.js';
+import { connectMachine } from './connect-machine.js';
 import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
 import type { Resume } from './resume.js';
@@ -22,7 +22,7 @@ const stepLimitMs = 8000;
 export async function connectAdopted(running: Running, resume: Resume): Promise<void> {
   const limit = AbortSignal.timeout(2 * stepLimitMs);
   const signal = AbortSignal.any([running.failed.signal, limit]);
-  await connectQmp(running, signal, stepLimitMs);
+  await connectMachine(running, signal, stepLimitMs);
   await connectLink(running, signal, stepLimitMs);
   await openWhereItWas(running, resume.gatewayPort);
   const { irq } = running.request.config;

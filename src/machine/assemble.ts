@@ -1,4 +1,4 @@
-/** Lays out on disk what QEMU boots: links to the images, and the initrd of L1 with the instance's overlay. */
+/** Lays out on disk what the machine of L0 boots: links to the images, and the initrd of L1 with the instance's overlay. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -16,11 +16,14 @@ import { l3Overlay } from '../layers/l3.js';
 import type { InstancePaths } from '../state/paths.js';
 import type { Secrets } from '../state/secrets.js';
 import { bootFiles, type TestbedPlan } from './plan.js';
+import { layOutBochs } from './l0/lay-out-bochs.js';
 import { startedInTurn } from './start-in-l2.js';
 
 export interface AssembleInputs {
   readonly paths: InstancePaths;
   readonly config: Config;
+  /** The CPU of L0's machine, by the name that its make has for it. */
+  readonly cpu: string;
   readonly plan: TestbedPlan;
   readonly secrets: Secrets;
   readonly images: ImageDirectories;
@@ -59,6 +62,7 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
     await layOutOwnDisks(inputs);
     const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
     await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
+    if (images.bochs !== undefined) await layOutBochs(inputs, images.bochs);
   } catch (error) {
     signal.throwIfAborted();
     throw fileError('cannot lay out the boot files', error);
@@ -91,7 +95,7 @@ export async function writeInitrd(
   );
 }
 
-async function link(target: string, path: string): Promise<void> {
+export async function link(target: string, path: string): Promise<void> {
   await rm(path, { force: true });
   await symlink(target, path);
 }

@@ -6,7 +6,7 @@ import { runRemote, shellQuote, type SshTarget } from '../host/ssh.js';
 import { l2VmPaths } from '../layers/l2-paths.js';
 import { accessToL2 } from '../state/management-targets.js';
 import { connectLink } from './connect-link.js';
-import { connectQmp } from './connect-qmp.js';
+import { connectMachine } from './connect-machine.js';
 import { consoleRunning, loginShown } from './console-waits.js';
 import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
@@ -20,7 +20,7 @@ import { limitOf, managed, usualDom0Ms, type LimitName, type Running } from './r
 export function bootPhases(running: Running): Phase[] {
   const { config } = running.request;
   const limit = (name: LimitName): number => limitOf(config, name);
-  const { l0, l1, l2 } = running;
+  const { l0, l1, l2, machine } = running;
   const loginOf =
     (name: string) =>
     async (signal: AbortSignal): Promise<void> =>
@@ -32,13 +32,13 @@ export function bootPhases(running: Running): Phase[] {
   const l2Ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
   return [
     {
-      name: 'qemu',
+      name: machine.opening.phase,
       layer: 'L0',
-      awaited: "QEMU's QMP greeting",
+      awaited: machine.opening.awaited,
       limitMs: limit('qemu'),
-      hint: '`vsbypass logs qemu` shows what QEMU complained about.',
+      hint: '`vsbypass logs qemu` shows what it complained about.',
       log: l0,
-      run: async (signal) => await connectQmp(running, signal, limit('qemu')),
+      run: async (signal) => await connectMachine(running, signal, limit('qemu')),
     },
     {
       name: 'l1-xen',

@@ -1,22 +1,17 @@
 /**
  * Where a machine stands that does not come up: its registers, what its devices have done, what L1 knows of its guests.
- * Collected by the daemon before it takes the machine down: QMP and L1's console take one client, and that is the daemon.
+ * Collected by the daemon before it takes the machine down: its protocol and L1's console take one client, and that is the daemon.
  */
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { messageOf } from '../base/errors.js';
-import { saveState } from './saved/transfer.js';
 import { shellQuote } from '../host/ssh.js';
 import { ensurePrivateDirectory } from '../state/paths.js';
 import { stopMachine } from './pause.js';
 import type { Running } from './running.js';
 
-/** Apart from each other, so that a loop shows more than one of its instructions. */
-const samples = 8;
-const sampleEveryMs = 250;
-const answerLimitMs = 5000;
 const stateLimitMs = 120_000;
 /** Xen takes its keys once its console has been switched to it (`conswitch`), and prints what it knows at its own pace. */
 const toXen = '\x01\x01\x01';
@@ -46,47 +41,13 @@ export async function collectEvidence(
     const text = await content().catch((error: unknown) => `not available: ${messageOf(error)}`);
     await writeFile(join(directory, name), `${text}\n`, { mode: 0o600 });
   };
-  await write('registers.txt', async () => await sampleRegisters(running, signal));
-  await write('qemu.txt', async () => await askMonitor(running, monitorQuestions));
-  await write('blockstats.json', async () => json(await query(running, 'query-blockstats')));
+  for (const { file, content } of running.machine.evidence(signal)) await write(file, content);
   await write('l1-counters.json', async () => json(await countersOfL1(running)));
   await write('xen-keys.txt', async () => await askXen(running, signal));
   if (keepState) {
     await write('state.txt', async () => await keepWholeState(running, directory, signal));
   }
   return directory;
-}
-
-const monitorQuestions = ['info status', 'info cpus', 'info pic', 'info irq', 'info lapic'];
-
-async function sampleRegisters(running: Running, signal: AbortSignal): Promise<string> {
-  const parts: string[] = [];
-  for (let sample = 1; sample <= samples; sample++) {
-    if (sample > 1) await delay(sampleEveryMs, undefined, { signal });
-    parts.push(`# sample ${sample}, ${new Date().toISOString()}`);
-    parts.push(await monitor(running, 'info registers -a'));
-  }
-  return parts.join('\n');
-}
-
-async function askMonitor(running: Running, questions: readonly string[]): Promise<string> {
-  const parts: string[] = [];
-  for (const question of questions) parts.push(`# ${question}`, await monitor(running, question));
-  return parts.join('\n');
-}
-
-async function monitor(running: Running, commandLine: string): Promise<string> {
-  const answer = await query(running, 'human-monitor-command', { 'command-line': commandLine });
-  return String(answer).replaceAll('\r', '');
-}
-
-async function query(
-  { qmp }: Running,
-  command: string,
-  parameters: Record<string, unknown> = {},
-): Promise<unknown> {
-  if (qmp === undefined) throw new Error('QMP is not connected');
-  return await qmp.execute(command, parameters, { timeoutMs: answerLimitMs });
 }
 
 async function countersOfL1({ link }: Running): Promise<unknown> {
@@ -137,14 +98,13 @@ async function keepWholeState(
   directory: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const { qmp, paths, plan } = running;
-  if (qmp === undefined) throw new Error('QMP is not connected');
+  const { machine, paths, plan } = running;
   const until = AbortSignal.any([signal, AbortSignal.timeout(stateLimitMs)]);
   await cp(paths.bootDir, join(directory, 'boot'), { recursive: true });
   await stopMachine(running, until);
   const file = join(directory, 'state.zst');
-  await saveState({ qmp, socketPath: paths.stateSocket, file, signal: until });
-  const words = [plan.qemu.program, ...plan.qemu.arguments].map(shellQuote).join(' ');
+  await machine.save(file, until);
+  const words = [plan.machine.program, ...plan.machine.arguments].map(shellQuote).join(' ');
   return `# in the folder boot: the machine as it stood, paused; \`cont\` on QMP lets it go on\n${words} -incoming fd:3 3< <(zstd -dc ../state.zst)`;
 }
 

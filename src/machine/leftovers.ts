@@ -15,6 +15,7 @@ import {
   isAlive,
   type ProcessIdentity,
 } from '../base/process-identity.js';
+import { bochsConfigPath } from '../layers/l0-bochs.js';
 import type { InstancePaths } from '../state/paths.js';
 import { readProcesses } from '../state/record.js';
 
@@ -24,8 +25,10 @@ const graceMs = 3000;
 export interface Leftovers {
   /** A daemon that lives; then nothing is left over. */
   readonly daemon?: ProcessIdentity;
-  /** This instance's QEMU, still running. */
+  /** This instance's machine, still running. */
   readonly qemu?: ProcessIdentity;
+  /** Its make, for people. */
+  readonly make?: string;
   /** Whether there is a trace of processes at all: the instance was not taken down. */
   readonly recorded: boolean;
   /** Why the record of the processes cannot be read. */
@@ -37,28 +40,43 @@ export async function findLeftovers(paths: InstancePaths): Promise<Leftovers> {
   const damage = typeof record === 'string' ? record : undefined;
   const { daemon, qemu } = typeof record === 'string' ? {} : record;
   const daemonLives = daemon !== undefined && (await isAlive(daemon));
-  const qemuLives =
-    qemu !== undefined &&
-    (await isAlive(qemu)) &&
-    (await commandLineOf(qemu.pid)).includes(paths.qmpSocket);
+  const recorded = qemu === undefined ? undefined : await makeOf(paths, qemu);
+  const qemuLives = qemu !== undefined && recorded !== undefined && (await isAlive(qemu));
   const others = daemonLives ? {} : await findUnrecorded(paths);
   const living: Pick<Leftovers, 'daemon' | 'qemu'> = {
     ...others,
     ...(daemonLives ? { daemon } : {}),
     ...(qemuLives ? { qemu } : {}),
   };
+  const make = living.qemu === undefined ? undefined : await makeOf(paths, living.qemu);
   return {
     recorded: [daemon, qemu, damage, living.daemon, living.qemu].some((one) => one !== undefined),
     ...living,
+    ...(make === undefined ? {} : { make }),
     ...(damage === undefined ? {} : { damage }),
   };
 }
 
+/** By what the command line of its machine is known: QEMU's QMP socket, the configuration of Bochs. */
+function marksOf(paths: InstancePaths): readonly (readonly [make: string, mark: string])[] {
+  return [
+    ['QEMU', paths.qmpSocket],
+    ['Bochs', bochsConfigPath(paths.bootDir)],
+  ];
+}
+
+/** Undefined where it is no machine of this instance. */
+async function makeOf(paths: InstancePaths, { pid }: ProcessIdentity): Promise<string | undefined> {
+  const commandLine = await commandLineOf(pid);
+  return marksOf(paths).find(([, mark]) => commandLine.includes(mark))?.[0];
+}
+
 async function findUnrecorded(paths: InstancePaths): Promise<Pick<Leftovers, 'daemon' | 'qemu'>> {
+  const marks = marksOf(paths);
   const [qemu] = await findProcesses(
     (program, words) =>
-      basename(program).startsWith('qemu-system-') &&
-      words.some((word) => word.startsWith(`unix:${paths.qmpSocket},`)),
+      /^(qemu-system-|bochs$)/.test(basename(program)) &&
+      words.some((word) => marks.some(([, mark]) => word.includes(mark))),
   );
   // flock(1) itself, on its way to become a daemon or to be refused, is another program.
   const [daemon] = await findProcesses(
@@ -72,19 +90,19 @@ async function findUnrecorded(paths: InstancePaths): Promise<Pick<Leftovers, 'da
  * Ends what is left over and removes its sockets and boot files. The caller holds the instance's lock.
  *
  * @returns what was done, one sentence for people; undefined when there was nothing
- * @throws VsbError E_DAEMON when QEMU cannot be ended
+ * @throws VsbError E_DAEMON when the machine cannot be ended
  */
 export async function removeLeftovers(
   paths: InstancePaths,
   leftovers: Leftovers,
 ): Promise<string | undefined> {
-  const { qemu } = leftovers;
+  const { qemu, make = 'its machine' } = leftovers;
   if (qemu !== undefined && !(await endProcess(qemu, graceMs))) {
-    throw new VsbError('E_DAEMON', `QEMU (pid ${qemu.pid}) of a killed daemon does not end`);
+    throw new VsbError('E_DAEMON', `${make} (pid ${qemu.pid}) of a killed daemon does not end`);
   }
   await removeRuntimeFiles(paths);
   if (qemu !== undefined)
-    return `ended QEMU (pid ${qemu.pid}) that a killed daemon had left running`;
+    return `ended ${make} (pid ${qemu.pid}) that a killed daemon had left running`;
   return leftovers.recorded ? 'removed what a killed daemon had left' : undefined;
 }
 

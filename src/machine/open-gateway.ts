@@ -1,4 +1,4 @@
-/** Opens the SSH gateway to the consoles, with who may use them and the log of who did. */
+/** Opens the SSH gateway to the consoles, with the list of keys that may use them and the audit log. */
 import { startGateway } from '../console/gateway/gateway.js';
 import { RotatingLog } from '../state/logs/rotating-log.js';
 import { ConsoleAccess } from './console-access.js';

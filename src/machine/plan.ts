@@ -8,12 +8,13 @@ import type { AccelDecision } from '../host/accel.js';
 import { qemuProgram } from '../host/qemu.js';
 import { diskOf } from '../layers/disks.js';
 import { l0Arguments } from '../layers/l0.js';
+import { bochsConfigPath, bochsFiles } from '../layers/l0-bochs.js';
 import { dom0CommandLine, xenCommandLine } from '../layers/l1.js';
 import { l2Domain, virtualizedSystem, type VmDefinition } from '../layers/l2.js';
 import type { InstancePaths } from '../state/paths.js';
 import { vmUuid } from '../state/record.js';
 
-/** Names of what QEMU boots, relative to its working directory (the instance's boot folder). */
+/** Names of what is booted, relative to the machine's working directory (the instance's boot folder). */
 export const bootFiles = {
   xen: 'xen',
   dom0Kernel: 'l1.vmlinux',
@@ -28,12 +29,19 @@ export interface VmPlan {
   readonly definition: VmDefinition;
 }
 
+/** How the machine of L0 is started. */
+export interface MachinePlan {
+  /** For people. */
+  readonly make: string;
+  readonly program: string;
+  readonly arguments: readonly string[];
+  readonly workingDirectory: string;
+  /** What helps where the program cannot be started. */
+  readonly remedy: string;
+}
+
 export interface TestbedPlan {
-  readonly qemu: {
-    readonly program: string;
-    readonly arguments: readonly string[];
-    readonly workingDirectory: string;
-  };
+  readonly machine: MachinePlan;
   readonly xenCommandLine: string;
   readonly dom0CommandLine: string;
   /** In the syntax of xl.cfg(5). */
@@ -52,24 +60,27 @@ export function planTestbed(
   const dom0 = dom0CommandLine(accel);
   const domain = l2Domain(l2SystemOf(config));
   const l2 = virtualizedSystem(config.l2.kind);
+  const qemu = (): MachinePlan => ({
+    make: 'QEMU',
+    program: qemuProgram,
+    arguments: l0Arguments({
+      instance: paths.name,
+      accel,
+      cpu: cpu.argument,
+      config,
+      ...bootFiles,
+      xenCommandLine: xen,
+      dom0CommandLine: dom0,
+      l1Socket: paths.l1Socket,
+      l2Socket: paths.l2Socket,
+      qmpSocket: paths.qmpSocket,
+      linkSocket: paths.linkSocket,
+    }),
+    workingDirectory: paths.bootDir,
+    remedy: 'apt-get install qemu-system-x86',
+  });
   return {
-    qemu: {
-      program: qemuProgram,
-      arguments: l0Arguments({
-        instance: paths.name,
-        accel,
-        cpu: cpu.argument,
-        config,
-        ...bootFiles,
-        xenCommandLine: xen,
-        dom0CommandLine: dom0,
-        l1Socket: paths.l1Socket,
-        l2Socket: paths.l2Socket,
-        qmpSocket: paths.qmpSocket,
-        linkSocket: paths.linkSocket,
-      }),
-      workingDirectory: paths.bootDir,
-    },
+    machine: accel === 'bochs' ? bochsPlan(paths) : qemu(),
     xenCommandLine: xen,
     dom0CommandLine: dom0,
     l2DomainConfig: domain.domainConfig(config, accel),
@@ -82,5 +93,16 @@ export function planTestbed(
         definition: l2.defineVm({ vm, uuid, accel, disk: diskOf(config, vm.name, l2.diskInL2) }),
       };
     }),
+  };
+}
+
+/** What it boots is in its configuration, which is laid out with the boot files. */
+function bochsPlan({ bootDir }: InstancePaths): MachinePlan {
+  return {
+    make: 'Bochs',
+    program: `${bootDir}/${bochsFiles.program}`,
+    arguments: ['-q', '-f', bochsConfigPath(bootDir)],
+    workingDirectory: bootDir,
+    remedy: '`vsbypass build` builds it.',
   };
 }

@@ -9,7 +9,7 @@ import { hashPassword } from '../host/passwords.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
 import { attachLink } from './connect-link.js';
-import { managementOf, openQmp, startGuest } from './connect-qmp.js';
+import { managementOf, startGuest } from './connect-machine.js';
 import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
@@ -17,38 +17,34 @@ import { limitOf, type Running } from './running.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
 import { snapshotPaths } from './saved/store.js';
 import { accessToL2 } from '../state/management-targets.js';
-import { restoreState } from './saved/transfer.js';
 
 /** @param name of the saved state; `running.secrets` are those that were good when it was saved */
 export function resumePhases(running: Running, name: string): Phase[] {
   const { config } = running.request;
-  const { l0, l1, l2, paths } = running;
+  const { l0, l1, l2, paths, machine } = running;
   const fresh = renewSecrets(paths, running.secrets);
   let link: Link | undefined;
   return [
     {
-      name: 'qemu',
+      name: machine.opening.phase,
       layer: 'L0',
-      awaited: "QEMU's QMP greeting",
+      awaited: machine.opening.awaited,
       limitMs: limitOf(config, 'qemu'),
-      hint: '`vsbypass logs qemu` shows what QEMU complained about.',
+      hint: '`vsbypass logs qemu` shows what it complained about.',
       log: l0,
-      run: async (signal) => void (await openQmp(running, signal, limitOf(config, 'qemu'))),
+      run: async (signal) => await machine.open(signal, limitOf(config, 'qemu')),
     },
     {
       name: 'restore',
       layer: 'L0',
-      awaited: 'QEMU to take the saved state',
+      awaited: `${machine.make} to take the saved state`,
       limitMs: limitOf(config, 'restore'),
       hint: '`vsbypass up --cold` does without.',
       log: l0,
       run: async (signal) => {
-        const { qmp } = running;
-        if (qmp === undefined) throw new TypeError('the phase before it has connected QMP');
-        const file = snapshotPaths(paths, name).state;
-        await restoreState({ qmp, socketPath: paths.stateSocket, file, signal });
-        await startGuest(running, qmp, signal);
-        running.management = await managementOf(running, qmp, signal);
+        await machine.restore(snapshotPaths(paths, name).state, signal);
+        await startGuest(running, signal);
+        running.management = await managementOf(running, signal);
       },
     },
     {
@@ -94,8 +90,8 @@ async function renewAll(
   fresh: Secrets,
   signal: AbortSignal,
 ): Promise<void> {
-  const { management, qmp, paths } = running;
-  if (management === undefined || qmp === undefined) throw new TypeError('QEMU is connected');
+  const { management, paths } = running;
+  if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
   const l2 = renewManaged(accessToL2(management), { hostKey: fresh.l2Host, authorizedKey }, signal);
@@ -103,7 +99,7 @@ async function renewAll(
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
   running.secrets = fresh;
-  running.management = await managementOf(running, qmp, signal);
+  running.management = await managementOf(running, signal);
 }
 
 async function renewConsoles(
@@ -118,7 +114,8 @@ async function renewConsoles(
     if (!wanted.has(name)) continue;
     const oldPassword = secrets.passwords[name];
     const newPassword = fresh.passwords[name];
-    if (oldPassword === undefined || newPassword === undefined) throw new TypeError('has one');
+    if (oldPassword === undefined || newPassword === undefined)
+      throw new TypeError('a VM that is renewed has a password before and after');
     const newHash = await hashPassword(newPassword, { signal });
     const vm = await vmOf(link, uuid, signal);
     const canary = `canary-${randomBytes(6).toString('hex')}`;
@@ -165,7 +162,9 @@ function linkPeer(link: Link, vm: VmRecord): ScriptPeer & { end(): void } {
 /** The VM with that label, as soon as L1 has told of it. */
 async function vmOf(link: Link, uuid: string, signal: AbortSignal): Promise<VmRecord> {
   for (;;) {
-    const known = link.vms().find((vm) => vm.uuid === uuid && vm.state === 'running');
+    const known = link
+      .vms()
+      .find((vm) => vm.uuid === uuid && !vm.doubtful && vm.state === 'running');
     if (known !== undefined) return known;
     await once(link, 'vm', { signal });
   }

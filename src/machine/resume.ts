@@ -44,6 +44,8 @@ export async function removeResume(paths: InstancePaths): Promise<void> {
 /** A QEMU that had booted, without a daemon. */
 export interface Adoptable {
   readonly qemu: ProcessIdentity;
+  /** Its make, for people. */
+  readonly make: string;
   readonly resume: Resume;
 }
 
@@ -52,9 +54,9 @@ export async function findAdoptable(
   paths: InstancePaths,
   leftovers: Leftovers,
 ): Promise<Adoptable | undefined> {
-  const { daemon, qemu } = leftovers;
-  if (daemon !== undefined || qemu === undefined) return undefined;
+  const { daemon, qemu, make } = leftovers;
+  if (daemon !== undefined || qemu === undefined || make === undefined) return undefined;
   // A damaged file is as good as none: `up` then clears away and boots.
   const resume = await readJson(paths.resume, resumeSchema).catch(() => undefined);
-  return resume === undefined ? undefined : { qemu, resume };
+  return resume === undefined ? undefined : { qemu, make, resume };
 }

@@ -1,4 +1,4 @@
-/** What exists only while QEMU runs, and the limits of what is waited for. */
+/** What exists only while the machine of L0 runs, and the limits of what is waited for. */
 import type { Writable } from 'node:stream';
 
 import { VsbError } from '../base/errors.js';
@@ -6,8 +6,8 @@ import { hintOfKnown } from '../base/suggest.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import type { Gateway } from '../console/gateway/gateway.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
+import { meantBy } from '../console/names.js';
 import type { AccelDecision } from '../host/accel.js';
-import type { QmpClient } from '../host/qmp.js';
 import { runRemote, type RunResult } from '../host/ssh.js';
 import type { ImageDirectories } from '../images/build.js';
 import type { Link } from '../link/index.js';
@@ -16,9 +16,9 @@ import type { InstancePaths } from '../state/paths.js';
 import type { Secrets } from '../state/secrets.js';
 import type { ConsoleAccess } from './console-access.js';
 import type { InterruptPath } from './interrupt-path.js';
+import type { L0Machine } from './l0/machine.js';
 import type { LayerLog } from './layer-log.js';
 import type { TestbedPlan } from './plan.js';
-import type { QemuHandle } from './qemu-process.js';
 
 export const loopback = '127.0.0.1';
 
@@ -64,15 +64,15 @@ export interface UpRequest {
   readonly images: ImageDirectories;
 }
 
-/** All that exists only while QEMU runs. */
+/** All that exists only while the machine of L0 runs. */
 export interface Running {
   readonly paths: InstancePaths;
   readonly request: UpRequest;
   readonly plan: TestbedPlan;
   /** Those that are good in the layers now. */
   secrets: Secrets;
-  readonly qemu: QemuHandle;
-  /** What QEMU itself complains about. */
+  readonly machine: L0Machine;
+  /** What that machine itself complains about. */
   readonly l0: LayerLog;
   readonly l1: LayerLog;
   readonly l2: LayerLog;
@@ -85,7 +85,6 @@ export interface Running {
   readonly failed: AbortController;
   /** Writes to the log of the daemon. */
   readonly log: (text: string) => void;
-  qmp?: QmpClient;
   /** What is typed on the console of L1: Xen's, or its dom0's. */
   l1Console?: Writable;
   link?: Link;
@@ -94,6 +93,35 @@ export interface Running {
   /** Who may use the consoles; there as soon as the gateway is. */
   access?: ConsoleAccess;
   management?: ManagementTargets;
+}
+
+/** A VM whose name the configuration gives, whoever starts it. */
+export interface NamedVm {
+  readonly name: string;
+  readonly uuid: string;
+}
+
+export function namedVms({ request, plan }: Pick<Running, 'request' | 'plan'>): NamedVm[] {
+  const own = plan.vms.map(({ name, uuid }) => ({ name, uuid }));
+  const uuids = new Set(own.map(({ uuid }) => uuid));
+  return [...own, ...request.config.consoles.filter(({ uuid }) => !uuids.has(uuid))];
+}
+
+/**
+ * The name of the VM that a word means: one with a configured name, whether it runs or not, or any that L1 knows.
+ *
+ * @throws VsbError E_VM_UNKNOWN, E_VM_AMBIGUOUS
+ */
+export function vmNameOf(running: Running, word: string): string {
+  const known = running.hub.find(word);
+  if (known !== undefined) return known.name;
+  const configured = namedVms(running);
+  const [meant, ...others] = meantBy(word, configured);
+  if (meant !== undefined && others.length === 0) return meant.name;
+  const names = [...configured, ...running.hub.list()].map(({ name }) => name);
+  throw new VsbError('E_VM_UNKNOWN', `there is no user VM '${word}'`, {
+    hint: hintOfKnown(word, [...new Set(names)]),
+  });
 }
 
 /** @throws VsbError E_VM_UNKNOWN */
@@ -133,7 +161,7 @@ function assertOurSystem({ l2 }: Config): void {
   );
 }
 
-/** How L1's dom0 and L2 are reached; known once QEMU runs. */
+/** How L1's dom0 and L2 are reached; known once the machine runs. */
 export function managed(running: Running): NonNullable<Running['management']> {
   if (running.management === undefined) throw new TypeError('a running testbed can be managed');
   return running.management;

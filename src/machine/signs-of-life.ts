@@ -2,7 +2,6 @@
 import type { Link, VmCounters } from '../link/index.js';
 import type { Running } from './running.js';
 
-const answerLimitMs = 5000;
 /** A user VM that halts more often than so between two looks waits for something. One that boots halts now and then. */
 const mostHalts = 4;
 
@@ -23,14 +22,12 @@ export class SignsOfLife {
    * What the consoles have said, what was read from and written to disks, how often user VMs have left for the hypervisor.
    * The clock of L1 is not in it: it goes on in a machine that hangs.
    *
-   * @returns undefined while QEMU cannot be asked; what one of the layers does not answer is left out
+   * @returns undefined while the machine cannot be asked; what one of the layers does not answer is left out
    */
   async look(running: Running): Promise<Signs | undefined> {
-    const { qmp, link, l1, l2, hub } = running;
-    if (qmp === undefined) return undefined;
-    const disks = await qmp
-      .execute('query-blockstats', {}, { timeoutMs: answerLimitMs })
-      .then(requestsOf, () => undefined);
+    const { machine, link, l1, l2, hub } = running;
+    if (!machine.isOpen) return undefined;
+    const disks = await machine.diskRequests().catch(() => undefined);
     const counts = link === undefined ? [] : await countsOf(link);
     const seen = [l1.bytes, l2.bytes, hub.list().map((vm) => vm.history.end), disks];
     return {
@@ -46,17 +43,6 @@ export class SignsOfLife {
     this.#vms.set(vm, { halts, busy });
     return busy;
   }
-}
-
-interface BlockStats {
-  readonly stats: { readonly rd_operations: number; readonly wr_operations: number };
-}
-
-function requestsOf(answer: unknown): number {
-  return (answer as readonly BlockStats[]).reduce(
-    (sum, { stats }) => sum + stats.rd_operations + stats.wr_operations,
-    0,
-  );
 }
 
 interface VmCounts {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { readJson, writePrivateJson } from '../base/files.js';
 import { processIdentitySchema } from '../base/process-identity.js';
 import { uuidText } from '../base/uuid.js';
-import { configSchema, withDefaultVms, type Config } from '../config/schema.js';
+import { accels, configSchema, vendors, withDefaultVms, type Config } from '../config/schema.js';
 import type { AccelDecision } from '../host/accel.js';
 import type { InstancePaths } from './paths.js';
 
@@ -14,7 +14,7 @@ const recordSchema = z.object({
   schemaVersion: z.literal(1),
   name: z.string(),
   createdAt: z.string(),
-  accel: z.object({ accel: z.enum(['kvm', 'tcg']), why: z.string() }),
+  accel: z.object({ accel: z.enum(accels), vendor: z.enum(vendors).optional(), why: z.string() }),
   config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
 });
 
@@ -24,7 +24,7 @@ export interface InstanceRecord {
   readonly name: string;
   /** ISO 8601. */
   readonly createdAt: string;
-  readonly accel: Pick<AccelDecision, 'accel' | 'why'>;
+  readonly accel: Pick<AccelDecision, 'accel' | 'why'> & Partial<Pick<AccelDecision, 'vendor'>>;
   readonly config: Config;
 }
 

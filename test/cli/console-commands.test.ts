@@ -14,6 +14,7 @@ import { startGateway, type Gateway } from '../../src/console/gateway/gateway.js
 import { ConsoleHub } from '../../src/console/hub/hub.js';
 import { ensureKey, fingerprintOfLine, generateKey } from '../../src/formats/keys/key-files.js';
 import { Link } from '../../src/link/index.js';
+import { uuid1 } from '../rig/console-rig.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 
 let directory: string;
@@ -34,7 +35,7 @@ beforeEach(async () => {
   });
   hub.attachLink(link);
   const appeared = once(hub, 'vm-appeared');
-  vm = l1.addVm();
+  vm = l1.addVm({ uuid: uuid1 });
   await appeared;
   const host = generateKey('host');
   const clientKeyPath = join(directory, 'client');

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig, parseConfig } from '../../src/config/load.js';
 import { forwardOf } from '../../src/config/schema.js';
 
+const uuid = '1111aaaa-2222-4333-8444-555555555555';
+
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-config-'));
@@ -18,6 +20,7 @@ afterEach(async () => {
 describe('parseConfig', () => {
   it('fills an empty file with defaults and one user VM', () => {
     expect(parseConfig('{}', 'f')).toEqual({
+      cpu: 'auto',
       l0: { cpus: 1 },
       l1: { dom0MemoryMiB: 640 },
       l2: { kind: 'kvm' },
@@ -28,6 +31,7 @@ describe('parseConfig', () => {
         ...{ authorizedKeys: [], watchKeys: [], certificateAuthorities: [] },
       },
       patience: 1,
+      consoles: [],
       vms: [
         {
           ...{ name: 'vm1', memoryMiB: 256, vcpus: 1, autostart: true },
@@ -35,6 +39,11 @@ describe('parseConfig', () => {
         },
       ],
     });
+  });
+
+  it('knows names of other VMs by their UUIDs, in either case of the digits', () => {
+    const text = `{"consoles": [{"uuid": "${uuid.toUpperCase()}", "name": "db"}]}`;
+    expect(parseConfig(text, 'f').consoles).toEqual([{ uuid, name: 'db' }]);
   });
 
   it('makes as many default user VMs as --vms asks for', () => {
@@ -54,6 +63,18 @@ describe('parseConfig', () => {
     ['{"vms": [{"name": "a", "initrd": "i"}]}', /vms\[0\]\.initrd: is of no use/],
     ['{"vms": [{"name": "a", "append": "a\\nb"}]}', /vms\[0\]\.append: must not contain/],
     ['{"l2": {"kind": "hyperv"}}', /l2\.kind: /],
+    ['{"vms": [{"name": "slot-0-1"}]}', /vms\[0\]\.name: "slot-0-1" is a name that is made/],
+    ['{"vms": [{"name": "vm-deadbeef"}]}', /vms\[0\]\.name: "vm-deadbeef" is a name/],
+    ['{"consoles": [{"uuid": "1111", "name": "a"}]}', /consoles\[0\]\.uuid: must be a UUID/],
+    [`{"consoles": [{"uuid": "${uuid}", "name": "vm A"}]}`, /consoles\[0\]\.name: must be/],
+    [
+      `{"vms": [{"name": "a"}], "consoles": [{"uuid": "${uuid}", "name": "a"}]}`,
+      /consoles\[0\]\.name: "a" names two/,
+    ],
+    [
+      `{"consoles": [{"uuid": "${uuid}", "name": "a"}, {"uuid": "${uuid.toUpperCase()}", "name": "b"}]}`,
+      /consoles\[1\]\.uuid: 1111aaaa-.* has two names/,
+    ],
     ['{"irq": "apic"}', /irq: /],
   ])('refuses %s and names the key', (text, message) => {
     expect(() => parseConfig(text, '/etc/f.json')).toThrow(

@@ -58,7 +58,7 @@ async function up(signal = new AbortController().signal, patience = 1): Promise<
   return await testbed.up(
     {
       config: { ...parseConfig('{}', 'f'), patience },
-      accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
+      accel: { accel: 'tcg', vendor: 'amd', why: 'a test', cpu: tcgCpuModel() },
       images: { xen: directory, l1: directory, l2: directory },
       keepFailed: false,
       warm: { must: false, keep: false },

@@ -142,6 +142,12 @@ export class CommandLine {
   }
 }
 
+/** Never process group 0, which is this one. */
+export function sendTo(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) throw new Error('there is no such process');
+  process.kill(pid, name);
+}
+
 /** The status document, as far as tests look at it. */
 export interface Status {
   readonly state: string;
@@ -153,6 +159,8 @@ export interface Status {
     readonly state: string;
     readonly hooked?: boolean;
     readonly password?: string;
+    readonly label?: string;
+    readonly claims?: string;
     readonly bytesOut: number;
   }[];
 }

@@ -48,7 +48,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
     it('keeps its sockets where nobody else can reach them', async () => {
       const { code, stdout } = await cli.startProgram(
         'stat',
-        ['-c', '%a', 'vsbypass', 'vsbypass/default'],
+        ['-c', '%a', 'vsbypass/instances/default', 'vsbypass/instances/default/run'],
         { input: '' },
       ).finished;
       expect({ code, stdout }).toEqual({ code: 0, stdout: '700\n700\n' });
@@ -90,7 +90,10 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
         'vm1',
         '{ while :; do cat /proc/interrupts >/dev/null; done; } & echo $!',
       );
-      const controlSocket = join(cli.directory, 'vsbypass', 'default', 'control.sock');
+      const controlSocket = join(
+        cli.directory,
+        ...['vsbypass', 'instances', 'default', 'run', 'control.sock'],
+      );
       for (let turn = 0; turn < 100; turn++) {
         await callDaemon(controlSocket, 'pause', { paused: true });
         await callDaemon(controlSocket, 'pause', { paused: false });

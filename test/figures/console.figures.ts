@@ -21,6 +21,7 @@ import {
   generateKey,
   knownHostsLine,
 } from '../../src/formats/keys/key-files.js';
+import { uuid1 } from '../rig/console-rig.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 
 const hostKey = generateKey('host');
@@ -40,7 +41,7 @@ const children: ChildProcess[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-fig-'));
   l1 = await FakeL1.start();
-  vm = l1.addVm();
+  vm = l1.addVm({ uuid: uuid1 });
   gateway = child('figures-gateway.mjs', {
     linkSocket: l1.socketPath,
     hostKeyPem: hostKey.privatePem,

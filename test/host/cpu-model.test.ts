@@ -31,7 +31,7 @@ describe('kvmCpuModel', () => {
   it('also switches off what KVM does not offer now', () => {
     const { argument, summary } = kvmCpuModel(features().set('avic', false));
     expect(argument).toContain(',-avic');
-    expect(summary).toContain('nothing of SVM to hide');
+    expect(summary).toContain('nothing to hide');
   });
 
   it('gives an invariant TSC where the host has one', () => {

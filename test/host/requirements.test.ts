@@ -84,7 +84,7 @@ describe('assertHost', () => {
   });
 
   it('lets a failed check pass that is not needed', () => {
-    const accel = { accel: 'tcg', why: '', cpu: tcgCpuModel() } as const;
+    const accel = { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() } as const;
     const check = { ...failed('program:gcc'), result: 'warn' } as const;
     expect(assertHost({ checks: [check], accel })).toBe(accel);
   });

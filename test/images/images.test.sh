@@ -39,7 +39,7 @@ same_names_have_one_entry() { [[ -z $(LC_ALL=C sort "$1" | uniq -d) ]]; }
 # Every module of the load order is there, and everything it depends on stands before it (or is built in).
 modules_are_closed() {
   local root=$1 path dependency seen=' '
-  while read -r path; do
+  while read -r path _; do
     [[ -e $root$path ]] || return 1
     for dependency in $(tr '\0' '\n' <"$root$path" | sed -nE 's/^depends=(.*)$/\1/p' | head -n 1 | tr ',' ' '); do
       [[ $seen == *" ${dependency//-/_} "* ]] || { echo "$path: $dependency is missing before it"; return 1; }
@@ -103,6 +103,8 @@ for name in l1 l1-hvm l2-kvm l3; do
   check "$name: the manifest describes the files" manifest_is_true "${directory[$name]}"
 done
 check 'l2-kvm carries the initrd of l3' cmp -s "${directory[l3]}/initrd" "$work/l2-kvm/srv/l3/initrd"
+has_kvm_of_both_makes() { [[ $(sed -nE 's/.*kvm-(amd|intel)\.ko//p' "$1/lib/modules/load-order") == $' svm\n vmx' ]]; }
+check 'l2-kvm loads the KVM that the processor has' has_kvm_of_both_makes "$work/l2-kvm"
 check 'l3 lets nobody in without a password of the overlay' grep -qx 'root:\*:.*' "$work/l3/etc/shadow"
 unsquashfs -quiet -no-progress -d "$work/disk" "${directory[l1-disk]}/l2.img" >/dev/null
 check 'the disk carries the initrd of l2-kvm' cmp -s "${directory[l2-kvm]}/initrd" "$work/disk/l2/initrd"

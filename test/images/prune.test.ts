@@ -52,7 +52,9 @@ it('removes old images and programs, and nothing else that is in the folder', as
   expect(await prune({ dryRun: true })).toEqual(gone);
   expect(await readdir(cacheDir)).toHaveLength(5);
   expect(await prune()).toEqual(gone);
-  expect((await readdir(cacheDir)).sort()).toEqual(['l3-of-mine', 'lock', 'mine', 'xen.lock']);
+  expect((await readdir(cacheDir)).sort()).toEqual([
+    ...['bochs.lock', 'l3-of-mine', 'lock', 'mine', 'xen.lock'],
+  ]);
 });
 
 it('tells the disk that each takes', async () => {

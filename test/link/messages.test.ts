@@ -36,6 +36,8 @@ const fromL1: fc.Arbitrary<FromL1> = fc.oneof(
       hooked: fc.boolean(),
       domid: u16,
       uuid: fc.option(fc.uuid(), { nil: undefined }),
+      doubtful: fc.boolean(),
+      grown: fc.boolean(),
       outAcked: u32,
       outEnd: u32,
       inNext: u32,
@@ -138,7 +140,7 @@ test('a HELLO and a VM message have the layout that the C side sends', () => {
     },
   });
   const vm = Buffer.from(
-    '02 03 0700 00112233445566778899aabbccddeeff 01000000 02000000 03000000'.replaceAll(' ', ''),
+    '02 07 0700 00112233445566778899aabbccddeeff 01000000 02000000 03000000'.replaceAll(' ', ''),
     'hex',
   );
   expect(decodeFromL1({ type: 2, slot: 3, generation: 9, body: vm })).toEqual({
@@ -150,6 +152,8 @@ test('a HELLO and a VM message have the layout that the C side sends', () => {
       hooked: true,
       domid: 7,
       uuid: '00112233-4455-6677-8899-aabbccddeeff',
+      doubtful: true,
+      grown: false,
       outAcked: 1,
       outEnd: 2,
       inNext: 3,

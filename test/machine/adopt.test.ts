@@ -111,7 +111,7 @@ const usernet = [
 async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> = {}) {
   const request: UpRequest = {
     config: parseConfig('{}', 'f'),
-    accel: { accel: 'tcg', why: 'a test', cpu: tcgCpuModel() },
+    accel: { accel: 'tcg', vendor: 'amd', why: 'a test', cpu: tcgCpuModel() },
     images: { xen: directory, l1: directory, l2: directory },
     keepFailed: false,
     warm: { must: false, keep: false },

@@ -24,9 +24,7 @@ function machine(): {
     },
     l2: { bytes: 0 },
     hub: { list: () => [{ history: { end: at.shown } }] },
-    qmp: {
-      execute: () => unlessSilent([{ stats: { rd_operations: at.reads, wr_operations: 0 } }]),
-    },
+    machine: { isOpen: true, diskRequests: () => unlessSilent(at.reads) },
     link: {
       vms: () => [{ slot: 0, generation: 1 }],
       vmCounters: () => unlessSilent({ exitsCom1: 0, exitsHlt: at.halts, exitsOther: at.exits }),
@@ -79,9 +77,9 @@ describe('SignsOfLife', () => {
     expect((await life.look(at.running))?.work).not.toBe(before?.work);
   });
 
-  it('are not known before QEMU can be asked', async () => {
-    const running = { ...machine().running };
-    delete running.qmp;
+  it('are not known before the machine can be asked', async () => {
+    const { running } = machine();
+    Object.assign(running.machine, { isOpen: false });
     expect(await new SignsOfLife().look(running)).toBeUndefined();
   });
 });

@@ -164,6 +164,8 @@ export class FakeL1 {
       hooked: true,
       domid: 1,
       uuid: undefined,
+      doubtful: false,
+      grown: false,
       outAcked: 0,
       outEnd: 0,
       inNext: 0,

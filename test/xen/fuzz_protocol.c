@@ -134,8 +134,12 @@ static void run(uint8_t which, uint8_t how)
         .vmcx = 0x1000 * (1 + how % 7),
         .root = 0x100000 + 0x1000 * (how / 7 % 5),
         .at_reset = how / 35 == 6,
+        .at_sipi = which & 0x20,
+        .at_loader = which & 0x10,
     };
 
+    if ( which & 0x40 )
+        shim_new_vmcb(v, entry.vmcx);
     shim_enter(v, &entry, how);
 }
 

@@ -64,7 +64,7 @@ static void check(const struct fuzz *f)
 {
     uint8_t iir = vsb_uart_pending(&f->u), id = iir & VSB_UART_IIR_ID;
     uint8_t lsr = peek(f, VSB_UART_LSR), msr = peek(f, VSB_UART_MSR);
-    uint8_t mcr = peek(f, VSB_UART_MCR), ier = f->u.ier;
+    uint8_t ier = f->u.ier;
     unsigned int room = vsb_uart_rx_room(&f->u);
 
     INVARIANT(f->count == f->u.rx_count);

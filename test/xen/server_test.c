@@ -31,7 +31,7 @@ static struct vsb_vm *run(struct vcpu *v, uint64_t vmcx, uint8_t id)
     struct vsb_vm *new;
 
     v->arch.hvm.nvcpu.nv_guestmode = true;
-    vsb_vm_identify(v, &entry);
+    shim_identify(v, &entry);
     new = v->arch.hvm.nvcpu.nv_vsb.vm;
     new->label_tries = VSB_LABEL_TRIES;
     memset(new->uuid, id, sizeof(new->uuid));

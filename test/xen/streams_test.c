@@ -324,7 +324,7 @@ static void start(struct l1 *l1, struct l0 *l0, unsigned int loss)
 
     shim_reset();
     cpu = (struct vcpu){ .domain = &l2 };
-    vsb_vm_identify(&cpu, &entry);
+    shim_identify(&cpu, &entry);
     memset(&up, 0, sizeof(up));
     memset(&down, 0, sizeof(down));
     vsb_frame_decoder_init(&up.decoder);

@@ -16,6 +16,7 @@
  * Exit codes: 0 stdin ended, 1 failure, 2 usage.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +36,7 @@
 #define VMS 64
 #define UUID_TEXT 36
 #define ULTRACALL 0x7373617079425356ull /* "VSBypass" */
+#define HYGON_EBX 0x6f677948 /* "Hygo": not in every cpuid.h */
 #ifndef ROOT
 #define ROOT "" /* tests have another one */
 #endif
@@ -286,13 +288,24 @@ static int serve_net(void)
     }
 }
 
+/* Each maker has an instruction of its own for it, and the other's is an invalid one. */
+static bool has_vmmcall(void)
+{
+    unsigned int eax, ebx, ecx, edx;
+
+    return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && (ebx == signature_AMD_ebx || ebx == HYGON_EBX);
+}
+
 /* The shadow hypervisor blocks this CPU in the call until it has something to say. */
 static long ask(uint8_t uuid[16], bool *level)
 {
     long result = (long)ULTRACALL;
     uint64_t wanted, first, second;
 
-    asm volatile("vmmcall" : "+a"(result), "=d"(wanted), "=S"(first), "=D"(second) : : "memory");
+    if (has_vmmcall())
+        asm volatile("vmmcall" : "+a"(result), "=d"(wanted), "=S"(first), "=D"(second) : : "memory");
+    else
+        asm volatile("vmcall" : "+a"(result), "=d"(wanted), "=S"(first), "=D"(second) : : "memory");
     memcpy(uuid, &first, 8);
     memcpy(uuid + 8, &second, 8);
     *level = wanted & 1;

@@ -37,9 +37,10 @@ static void cf_check dump(unsigned char key)
         if ( vm->state == VSB_FREE )
             continue;
 
-        printk(" slot %u: d%u %s%s gen %u vcpus %u root %#lx vmcb %#lx\n",
+        printk(" slot %u: d%u %s%s%s gen %u vcpus %u root %#lx vmcb %#lx\n",
                i, vm->domid, state_name(vm->state),
-               vm->hooked ? " hooked" : "", vm->generation, vm->nr_vcpus,
+               vm->hooked ? " hooked" : "",
+               vm->doubtful ? " doubtful" : "", vm->generation, vm->nr_vcpus,
                vm->roots[0], vm->vcpus[0].vmcx);
         printk("  exits com1 %lu hlt %lu other %lu, bytes out %lu in %lu\n",
                c->exits_com1, c->exits_hlt, c->exits_other, c->bytes_out,

@@ -57,15 +57,13 @@ static uint32_t access(struct vsb_vm *vm, unsigned int port, unsigned int size,
 
 /*
  * INS and OUTS are emulated by Xen's instruction emulator, which ends up in
- * the handlers of the domain: in this one first, while L3 runs.
+ * the handlers of the domain: in this one first. Whose port it is was decided by
+ * string_exit(), once: the user VM may have become another since.
  */
 static bool cf_check string_accept(const struct hvm_io_handler *handler,
                                    const ioreq_t *p)
 {
-    const struct vsb_vm *vm = vcpu_nestedhvm(current).nv_vsb.vm;
-
-    return nestedhvm_vcpu_in_guestmode(current) && is_com1(p->addr, p->size) &&
-           (!vm || vm->hooked);
+    return vcpu_nestedhvm(current).nv_vsb.string && is_com1(p->addr, p->size);
 }
 
 static int string_access(uint64_t addr, uint32_t size, bool in, uint64_t *data)
@@ -144,6 +142,7 @@ static bool have_string_handler(struct domain *d)
 /* INS or OUTS: see above. */
 static bool string_exit(struct vcpu *v)
 {
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
     unsigned long flags;
     struct vsb_vm *vm = vsb_vm_lock_current(v, &flags);
     bool hooked = true;
@@ -159,9 +158,11 @@ static bool string_exit(struct vcpu *v)
     else
         vsb_count.accesses_refused++;
 
-    if ( !vm || !have_string_handler(v->domain) ||
+    cache->string = vm && have_string_handler(v->domain);
+    if ( !cache->string ||
          !hvm_emulate_one_insn(x86_insn_is_portio, "shadow UART") )
         hvm_inject_hw_exception(X86_EXC_GP, 0);
+    cache->string = false;
 
     return true;
 }
@@ -312,16 +313,14 @@ static bool hlt(struct vcpu *v, struct cpu_user_regs *regs)
     return true;
 }
 
-/* L3 wrote to an MSR: if it ends an interrupt that L2 does not know of. */
-static bool eoi(struct vcpu *v, struct cpu_user_regs *regs)
+/* L3 ends an interrupt: if it is one that L2 does not know of. */
+static bool eoi(struct vcpu *v, struct cpu_user_regs *regs,
+                enum vsb_exit_kind kind)
 {
     struct vsb_l3_vcpu *vcpu;
     struct vsb_vm *vm;
     unsigned long flags;
     bool ours;
-
-    if ( regs->ecx != X2APIC_EOI || regs->eax || regs->edx )
-        return false;
 
     vm = vsb_vm_lock_current(v, &flags);
     if ( !vm )
@@ -333,7 +332,7 @@ static bool eoi(struct vcpu *v, struct cpu_user_regs *regs)
     spin_unlock_irqrestore(&vm->lock, flags);
 
     if ( ours )
-        alternative_call(vsb_arch.complete, v, regs, VSB_EXIT_WRMSR);
+        alternative_call(vsb_arch.complete, v, regs, kind);
 
     return ours;
 }
@@ -365,7 +364,11 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
 
     /* Unlocked: nobody else has this vCPU run, and hence idle or not. */
     if ( vm )
+    {
         vm->vcpus[cache->index].idle = false;
+        if ( unlikely(vm->label_early) )
+            vsb_vm_find_label(v, vm);
+    }
 
     alternative_vcall(vsb_arch.decode, v, reason, &exit);
     switch ( exit.kind )
@@ -377,7 +380,11 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
         return hlt(v, regs);
 
     case VSB_EXIT_WRMSR:
-        if ( eoi(v, regs) )
+        if ( regs->ecx != X2APIC_EOI || regs->eax || regs->edx )
+            break;
+        /* fall through */
+    case VSB_EXIT_EOI:
+        if ( eoi(v, regs, exit.kind) )
             return true;
         break;
 
@@ -436,6 +443,18 @@ void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
     spin_unlock_irqrestore(&vm->lock, flags);
 }
 
+void vsb_leave_halt(struct vcpu *v)
+{
+    struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
+
+    if ( likely(!cache->halted) )
+        return;
+
+    cache->halted = false;
+    if ( vsb_arch.resumed )
+        alternative_vcall(vsb_arch.resumed, v);
+}
+
 bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
 {
     struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
@@ -448,12 +467,8 @@ bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs)
     if ( !vsb_enabled )
         return false;
 
-    if ( unlikely(cache->halted) && !test_bit(_VPF_blocked, &v->pause_flags) )
-    {
-        cache->halted = false;
-        if ( vsb_arch.resumed )
-            alternative_vcall(vsb_arch.resumed, v);
-    }
+    if ( !test_bit(_VPF_blocked, &v->pause_flags) )
+        vsb_leave_halt(v);
 
     vm = vsb_vm_lock_current(v, &flags);
     if ( !vm )

@@ -38,6 +38,7 @@ struct vsb_vcpu
     bool refused;           /* no room to track it: its COM1 is a dead port */
     bool waiting;           /* this vCPU of L2 waits in an ultracall */
     bool halted;            /* L3 has not been entered since its HLT was captured */
+    bool string;            /* its INS or OUTS at a shadow device is being emulated */
 };
 
 /*
@@ -55,12 +56,18 @@ bool vsb_io_exit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason,
  */
 bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason);
 
+/*
+ * L3's state is about to be left for L2's, where that state can still be changed
+ * (VMX): it may be a captured HLT that ends so.
+ */
+void vsb_leave_halt(struct vcpu *v);
+
 /* L2's VM entry was emulated; @regs already are L3's. */
 void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs);
 
 /*
- * L3 is about to be entered. True: a nested exit that L3 did not cause was
- * prepared; deliver it to L2 instead.
+ * L3 is about to be entered. True: L2 gets a nested exit that L3 did not cause
+ * instead: on SVM it was prepared, on VMX delivered.
  */
 bool vsb_opportunity(struct vcpu *v, struct cpu_user_regs *regs);
 
@@ -92,6 +99,10 @@ static inline bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs,
                               uint64_t reason)
 {
     return false;
+}
+
+static inline void vsb_leave_halt(struct vcpu *v)
+{
 }
 
 static inline void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)

@@ -8,12 +8,15 @@
 #include <asm/cpufeature.h>
 
 bool __read_mostly vsb_enabled;
+bool __read_mostly vsb_link_up;
 
 /* Before the calls through vsb_arch are patched to direct ones. */
 static int __init cf_check choose_arch(void)
 {
     if ( cpu_has_svm )
         vsb_arch = vsb_svm;
+    else if ( cpu_has_vmx )
+        vsb_arch = vsb_vmx;
 
     return 0;
 }
@@ -34,7 +37,9 @@ static int __init cf_check begin(void)
     vsb_vm_init();
     vsb_protocol_init();
     alternative_vcall(vsb_arch.init);
-    vsb_enabled = vsb_link_start();
+    /* Without it COM1 is a dead port, not L2's: see vsb_vm_may_be_new(). */
+    vsb_link_up = vsb_link_start();
+    vsb_enabled = true;
 
     return 0;
 }

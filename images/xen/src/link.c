@@ -6,6 +6,11 @@
  *
  * A reader that stalls at L0 stops the transmitter, and with it the pump below;
  * output then stays in the rings of the user VMs.
+ *
+ * Whoever has output calls the pump, from an exit of L3. With the link's lock held
+ * and interrupts off it fills the transmitter's FIFO once; the rest is a tasklet's,
+ * FIFO by FIFO and with interrupts on in between, and if it lasts, it leaves the CPU
+ * to others half of the time. So no L3 can keep L1's dom0 from its timer.
  */
 
 #include "vsb.h"
@@ -16,15 +21,14 @@
 #include <xen/iocap.h>
 #include <xen/irq.h>
 #include <xen/param.h>
+#include <xen/tasklet.h>
 #include <xen/timer.h>
 
 #include <asm/io.h>
 
 #include "frame.h"
 
-/* Frames sent, and bytes received, before others get their turn. */
-#define MAX_FRAMES      16
-#define MAX_BYTES       4096
+/* Of the UART, each way: what is sent and received before others get their turn. */
 #define FIFO            16
 #define LCR_8N1         0x03
 
@@ -37,7 +41,13 @@
 #define GATHER          MILLISECS(4)
 #define FLUSH           192
 
+/* For so long the tasklet goes on, and then leaves its CPU to others. */
+#define SLICE           MILLISECS(1)
+
 #define HOUSEKEEPING    MILLISECS(250)
+
+/* Timers, tasklet and, by Xen's choice, the interrupt: L0 holds this one. */
+#define LINK_CPU        0
 
 /* How often it is looked whether L0 has released this CPU, microseconds. */
 #define HOLD_POLL       20
@@ -49,6 +59,8 @@ static DEFINE_SPINLOCK(lock);
 static struct vsb_frame_decoder decoder;
 static uint8_t wire[VSB_FRAME_WIRE_MAX];
 static unsigned int wire_len, wire_pos;
+static bool backlog;            /* the tasklet is going to look for more to send */
+static struct tasklet rest;
 static struct timer gather, housekeeping;
 static struct irqaction action;
 
@@ -75,80 +87,59 @@ static bool can_send(void)
 }
 
 /*
- * Send what there is while the transmitter takes it. When it does not, its
- * interrupt goes on with this; when there is more than a fair share, the timer.
+ * Fill the FIFO, if the transmitter has room. When it has not, its interrupt goes
+ * on with this. True: there may be more, which is for the tasklet.
  */
-static void pump(void)
+static bool pump(void)
 {
-    unsigned int frames = 0;
+    unsigned int room = FIFO;
 
     ASSERT(spin_is_locked(&lock));
 
-    for ( ; ; )
-    {
-        unsigned int n;
+    /* Before the look at what there is: see vsb_link_kick(). */
+    backlog = false;
+    smp_mb();
 
+    while ( room )
+    {
         if ( wire_pos == wire_len )
         {
             uint8_t payload[VSB_FRAME_PAYLOAD];
+            unsigned int n;
 
-            if ( frames++ == MAX_FRAMES )
-            {
-                set_timer(&gather, NOW());
-                return;
-            }
+            /* What L0 asked for is said: see hold(). */
+            if ( vsb_protocol_holds(NOW()) )
+                return false;
 
             n = vsb_protocol_next(payload);
             if ( !n )
-                break;
+                return false;
 
             wire_len = vsb_frame_encode(wire, payload, n);
             wire_pos = 0;
             vsb_count.frames_out++;
         }
 
-        if ( !can_send() )
+        if ( room == FIFO && !can_send() )
         {
             outb(UART_IER_ERDAI | UART_IER_ETHREI, port + UART_IER);
-            return;
+            return false;
         }
 
-        for ( n = 0; n < FIFO && wire_pos < wire_len; n++ )
+        for ( ; room && wire_pos < wire_len; room-- )
             outb(wire[wire_pos++], port + UART_THR);
     }
-}
 
-static void cf_check gather_expired(void *unused)
-{
-    unsigned long flags;
+    backlog = true;
 
-    spin_lock_irqsave(&lock, flags);
-    pump();
-    spin_unlock_irqrestore(&lock, flags);
-}
-
-void vsb_link_kick(struct vsb_vm *vm, bool urgent)
-{
-    unsigned long flags;
-
-    if ( !urgent && vm->out_end - vm->out_sent < FLUSH &&
-         NOW() - vm->out_last < SILENCE )
-    {
-        if ( !timer_is_active(&gather) )
-            set_timer(&gather, NOW() + GATHER);
-        return;
-    }
-
-    spin_lock_irqsave(&lock, flags);
-    pump();
-    spin_unlock_irqrestore(&lock, flags);
+    return true;
 }
 
 static void receive(void)
 {
     unsigned int i;
 
-    for ( i = 0; i < MAX_BYTES && (inb(port + UART_LSR) & UART_LSR_DR); i++ )
+    for ( i = 0; i < FIFO && (inb(port + UART_LSR) & UART_LSR_DR); i++ )
     {
         unsigned int len = vsb_frame_decode(&decoder, inb(port + UART_RBR));
 
@@ -169,19 +160,101 @@ static void receive(void)
  * takes an interrupt where none can be, and L0 waits for ever. In here no guest
  * runs. The clock stands still while the machine does.
  */
-static void hold(void)
+static bool hold(void)
 {
+    bool held = false;
+
     while ( wire_pos == wire_len && vsb_protocol_holds(NOW()) )
     {
         udelay(HOLD_POLL);
         receive();
+        held = true;
     }
+
+    return held;
+}
+
+/* One FIFO, and what it was filled for. True: see pump(). */
+static bool pump_and_hold(void)
+{
+    bool more = pump();
+
+    return hold() || more;
+}
+
+static void go_on(void)
+{
+    tasklet_schedule_on_cpu(&rest, LINK_CPU);
+}
+
+/* The tasklet's. */
+static void cf_check pump_rest(void *unused)
+{
+    static s_time_t slice_end;
+    unsigned long flags;
+    s_time_t now;
+    bool more;
+
+    spin_lock_irqsave(&lock, flags);
+    more = pump_and_hold();
+    spin_unlock_irqrestore(&lock, flags);
+    if ( !more )
+        return;
+
+    now = NOW();
+    if ( now >= slice_end + SLICE )
+        slice_end = now + SLICE;
+
+    if ( now < slice_end )
+        go_on();
+    else
+        set_timer(&gather, slice_end + SLICE);
+}
+
+static void cf_check gather_expired(void *unused)
+{
+    go_on();
+}
+
+void vsb_link_kick(struct vsb_vm *vm, bool urgent)
+{
+    unsigned long flags;
+    bool more;
+
+    /* What is to be sent was there before this is looked at. */
+    smp_mb();
+    if ( ACCESS_ONCE(backlog) )
+        return;
+
+    if ( !urgent && vm->out_end - vm->out_sent < FLUSH &&
+         NOW() - vm->out_last < SILENCE )
+    {
+        if ( !timer_is_active(&gather) )
+            set_timer(&gather, NOW() + GATHER);
+        return;
+    }
+
+    local_irq_save(flags);
+    if ( spin_trylock(&lock) )
+    {
+        more = pump() || vsb_protocol_holds(NOW());
+        spin_unlock(&lock);
+    }
+    else
+        more = true;
+    local_irq_restore(flags);
+
+    if ( more )
+        go_on();
 }
 
 static void cf_check link_interrupt(int unused, void *dev_id,
                                     struct cpu_user_regs *regs)
 {
-    spin_lock(&lock);
+    unsigned long flags;
+    bool more;
+
+    spin_lock_irqsave(&lock, flags);
 
     /*
      * The interrupt is edge triggered: with all sources off the line is low,
@@ -190,14 +263,12 @@ static void cf_check link_interrupt(int unused, void *dev_id,
     outb(0, port + UART_IER);
     receive();
     outb(UART_IER_ERDAI, port + UART_IER);
-    pump();
-    if ( vsb_protocol_holds(NOW()) )
-    {
-        hold();
-        pump();
-    }
+    more = pump_and_hold();
 
-    spin_unlock(&lock);
+    spin_unlock_irqrestore(&lock, flags);
+
+    if ( more )
+        go_on();
 }
 
 static void cf_check housekeeping_expired(void *unused)
@@ -208,9 +279,9 @@ static void cf_check housekeeping_expired(void *unused)
     spin_lock_irqsave(&lock, flags);
     vsb_vm_housekeeping(now);
     vsb_protocol_timeouts(now);
-    pump();
     spin_unlock_irqrestore(&lock, flags);
 
+    go_on();
     set_timer(&housekeeping, now + HOUSEKEEPING);
 }
 
@@ -224,8 +295,9 @@ bool __init vsb_link_start(void)
     int rc;
 
     vsb_frame_decoder_init(&decoder);
-    init_timer(&gather, gather_expired, NULL, 0);
-    init_timer(&housekeeping, housekeeping_expired, NULL, 0);
+    softirq_tasklet_init(&rest, pump_rest, NULL);
+    init_timer(&gather, gather_expired, NULL, LINK_CPU);
+    init_timer(&housekeeping, housekeeping_expired, NULL, LINK_CPU);
 
     outb(0, port + UART_IER);
     outb(UART_LCR_DLAB | LCR_8N1, port + UART_LCR);

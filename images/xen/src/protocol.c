@@ -46,6 +46,8 @@
 
 #define VM_HOOKED           0x01
 #define VM_UUID             0x02
+#define VM_DOUBTFUL         0x04
+#define VM_GROWN            0x08
 
 #define RESULT_OK           0
 #define RESULT_NO_VM        1
@@ -65,6 +67,7 @@ struct answer
 {
     uint8_t slot, type, status;
     uint16_t generation, tag;
+    bool preceded;              /* by the record that it may have changed */
 };
 
 static struct answer answers[32];
@@ -72,7 +75,8 @@ static unsigned int answers_head, answers_count;
 static uint64_t boot_id;
 static bool hello_due = true;
 static bool peer;               /* L0 has said hello */
-static unsigned int turn;       /* whose output is next */
+static unsigned int kind_turn;  /* what is said next */
+static unsigned int record_turn, data_turn; /* and of which slot, each after it */
 static unsigned int hold_ms;    /* as asked, until the answer is sent */
 static s_time_t hold_until;
 
@@ -111,7 +115,8 @@ static unsigned int put_record(uint8_t *p, const struct vsb_vm *vm)
     unsigned int n = head(p, L1_VM, vm);
 
     p[n] = vm->state;
-    p[n + 1] = (vm->hooked ? VM_HOOKED : 0) | (vm->uuid_valid ? VM_UUID : 0);
+    p[n + 1] = (vm->hooked ? VM_HOOKED : 0) | (vm->uuid_valid ? VM_UUID : 0) |
+               (vm->doubtful ? VM_DOUBTFUL : 0) | (vm->grown ? VM_GROWN : 0);
     vsb_put16(p + n + 2, vm->domid);
     memcpy(p + n + 4, vm->uuid, sizeof(vm->uuid));
     vsb_put32(p + n + 20, vm->out_acked);
@@ -176,12 +181,43 @@ static unsigned int put_counters(uint8_t *p, uint16_t tag, const uint64_t *count
     return n;
 }
 
+/* The record of @vm, if one is due. */
+static unsigned int next_record(uint8_t *p, struct vsb_vm *vm)
+{
+    unsigned long flags;
+    unsigned int n = 0;
+
+    if ( !vm->record_due )
+        return 0;
+
+    spin_lock_irqsave(&vm->lock, flags);
+    /* What a VM said before it went comes first. */
+    if ( vm->record_due &&
+         (vm->state != VSB_GONE || vm->out_sent == vsb_vm_out_limit(vm)) )
+    {
+        vm->record_due = false;
+        n = put_record(p, vm);
+    }
+    spin_unlock_irqrestore(&vm->lock, flags);
+
+    return n;
+}
+
 static unsigned int put_answer(uint8_t *p)
 {
-    const struct answer *a = &answers[answers_head];
+    struct answer *a = &answers[answers_head];
     struct vsb_vm *vm = a->slot < VSB_MAX_VMS ? &vsb_vms[a->slot] : NULL;
     unsigned long flags;
     unsigned int n;
+
+    /* L0 shall know what its request has changed; once, for more may change. */
+    if ( vm && !a->preceded )
+    {
+        a->preceded = true;
+        n = next_record(p, vm);
+        if ( n )
+            return n;
+    }
 
     answers_head = (answers_head + 1) % ARRAY_SIZE(answers);
     answers_count--;
@@ -198,11 +234,16 @@ static unsigned int put_answer(uint8_t *p)
 
     if ( a->type == L0_GET_COUNTERS && a->status == RESULT_OK )
     {
+        n = 0;
         spin_lock_irqsave(&vm->lock, flags);
-        n = put_counters(p, a->tag, (const uint64_t *)&vm->count,
-                         sizeof(vm->count) / 8, head(p, L1_COUNTERS, vm));
+        /* Not those of another one, of which L0 has not heard yet. */
+        if ( (uint16_t)vm->generation == a->generation )
+            n = put_counters(p, a->tag, (const uint64_t *)&vm->count,
+                             sizeof(vm->count) / 8, head(p, L1_COUNTERS, vm));
         spin_unlock_irqrestore(&vm->lock, flags);
-        return n;
+        if ( n )
+            return n;
+        a->status = RESULT_NO_VM;
     }
 
     /* From now on, for L0 waits for this answer before it stops the machine. */
@@ -222,9 +263,85 @@ static unsigned int put_answer(uint8_t *p)
     return n + 4;
 }
 
+static unsigned int next_of_records(uint8_t *p)
+{
+    unsigned int i, n = 0;
+
+    for ( i = 0; i < VSB_MAX_VMS && !n; i++ )
+    {
+        record_turn = (record_turn + 1) % VSB_MAX_VMS;
+        n = next_record(p, &vsb_vms[record_turn]);
+    }
+
+    return n;
+}
+
+/* L3 waits for these. */
+static unsigned int next_of_lines(uint8_t *p)
+{
+    unsigned int i, n = 0;
+
+    for ( i = 0; vsb_irq_mode == VSB_IRQ_NET && i < VSB_MAX_VMS && !n; i++ )
+    {
+        struct vsb_vm *vm = &vsb_vms[i];
+        unsigned long flags;
+
+        if ( !vsb_doorbell_line_due(vm) )
+            continue;
+
+        spin_lock_irqsave(&vm->lock, flags);
+        if ( !vm->record_due && vsb_doorbell_line_due(vm) )
+            n = put_line(p, vm);
+        spin_unlock_irqrestore(&vm->lock, flags);
+    }
+
+    return n;
+}
+
+static unsigned int next_of_answers(uint8_t *p)
+{
+    return answers_count ? put_answer(p) : 0;
+}
+
+static unsigned int next_of_data(uint8_t *p)
+{
+    unsigned int i, n = 0;
+
+    for ( i = 0; i < VSB_MAX_VMS && !n; i++ )
+    {
+        struct vsb_vm *vm;
+        unsigned long flags;
+
+        data_turn = (data_turn + 1) % VSB_MAX_VMS;
+        vm = &vsb_vms[data_turn];
+        if ( !vm->ack_due && vm->out_sent == vsb_vm_out_limit(vm) )
+            continue;
+
+        spin_lock_irqsave(&vm->lock, flags);
+        /* The record comes before what names the generation that it announces. */
+        if ( vm->record_due && vm->state != VSB_GONE )
+            ;
+        else if ( vm->ack_due )
+        {
+            vm->ack_due = false;
+            if ( vm->state != VSB_FREE && vm->state != VSB_GONE )
+                n = put_ack(p, vm);
+        }
+        else if ( vm->out_sent != vsb_vm_out_limit(vm) )
+            n = put_data(p, vm);
+        spin_unlock_irqrestore(&vm->lock, flags);
+    }
+
+    return n;
+}
+
+/*
+ * All kinds take turns: a user VM can make any one of them without end, a new
+ * record with each VMRUN say, and L0's requests are answered all the same.
+ */
 unsigned int vsb_protocol_next(uint8_t *payload)
 {
-    unsigned int i;
+    unsigned int i, n = 0;
 
     if ( hello_due )
     {
@@ -232,75 +349,27 @@ unsigned int vsb_protocol_next(uint8_t *payload)
         return put_hello(payload);
     }
 
-    /* Records before anything that names the generation they announce. */
-    for ( i = 0; peer && i < VSB_MAX_VMS; i++ )
-    {
-        struct vsb_vm *vm = &vsb_vms[i];
-        unsigned int n = 0;
-        unsigned long flags;
-
-        if ( !vm->record_due )
-            continue;
-
-        spin_lock_irqsave(&vm->lock, flags);
-        /* What a VM said before it went comes first. */
-        if ( vm->state != VSB_GONE || vm->out_sent == vsb_vm_out_limit(vm) )
+    for ( i = 0; peer && i < 4 && !n; i++ )
+        switch ( kind_turn++ % 4 )
         {
-            vm->record_due = false;
-            n = put_record(payload, vm);
+        case 0:
+            n = next_of_records(payload);
+            break;
+
+        case 1:
+            n = next_of_lines(payload);
+            break;
+
+        case 2:
+            n = next_of_answers(payload);
+            break;
+
+        case 3:
+            n = next_of_data(payload);
+            break;
         }
-        spin_unlock_irqrestore(&vm->lock, flags);
-        if ( n )
-            return n;
-    }
 
-    /* L3 waits for these. */
-    for ( i = 0; peer && vsb_irq_mode == VSB_IRQ_NET && i < VSB_MAX_VMS; i++ )
-    {
-        struct vsb_vm *vm = &vsb_vms[i];
-        unsigned int n = 0;
-        unsigned long flags;
-
-        if ( !vsb_doorbell_line_due(vm) )
-            continue;
-
-        spin_lock_irqsave(&vm->lock, flags);
-        if ( vsb_doorbell_line_due(vm) )
-            n = put_line(payload, vm);
-        spin_unlock_irqrestore(&vm->lock, flags);
-        if ( n )
-            return n;
-    }
-
-    if ( peer && answers_count )
-        return put_answer(payload);
-
-    for ( i = 0; peer && i < VSB_MAX_VMS; i++ )
-    {
-        struct vsb_vm *vm;
-        unsigned long flags;
-        unsigned int n = 0;
-
-        turn = (turn + 1) % VSB_MAX_VMS;
-        vm = &vsb_vms[turn];
-        if ( !vm->ack_due && vm->out_sent == vsb_vm_out_limit(vm) )
-            continue;
-
-        spin_lock_irqsave(&vm->lock, flags);
-        if ( vm->ack_due )
-        {
-            vm->ack_due = false;
-            if ( vm->state != VSB_FREE && vm->state != VSB_GONE )
-                n = put_ack(payload, vm);
-        }
-        else if ( vm->out_sent != vsb_vm_out_limit(vm) )
-            n = put_data(payload, vm);
-        spin_unlock_irqrestore(&vm->lock, flags);
-        if ( n )
-            return n;
-    }
-
-    return 0;
+    return n;
 }
 
 bool vsb_protocol_holds(s_time_t now)

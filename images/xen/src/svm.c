@@ -88,19 +88,51 @@ static bool cf_check complete(struct vcpu *v, struct cpu_user_regs *regs,
     return len;
 }
 
+/*
+ * Nothing is there (appendix B); what follows at 0x3e0 is the software's, and KVM
+ * has a use for it. KVM and Xen zero a VMCB when they allocate it, and
+ * write only the fields that they know after that, at a reset of their guest, too.
+ */
+#define VMCB_MARK       0x3d0u
+
+static uint64_t *mark_of(const struct vcpu *v)
+{
+    struct vmcb_struct *ns_vmcb = vcpu_nestedhvm(v).nv_vvmcx;
+
+    BUILD_BUG_ON(VMCB_MARK < offsetof(struct vmcb_struct, res10a) ||
+                 VMCB_MARK + 8 > offsetof(struct vmcb_struct, res10a) +
+                                 sizeof(ns_vmcb->res10a));
+
+    return (void *)ns_vmcb + VMCB_MARK;
+}
+
+static void cf_check mark(struct vcpu *v, uint64_t mark)
+{
+    ACCESS_ONCE(*mark_of(v)) = mark;
+}
+
 static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
                            struct vsb_entry *entry)
 {
     const struct nestedvcpu *nv = &vcpu_nestedhvm(v);
     const struct vmcb_struct *n2vmcb = nv->nv_n2vmcx;
+    unsigned long cr0 = v->arch.hvm.guest_cr[0];
+    bool real_mode = !(cr0 & X86_CR0_PE);
 
     *entry = (struct vsb_entry){
         .vmcx = nv->nv_vvmcxaddr,
         .root = nestedhvm_paging_mode_hap(v)
                 ? vcpu_nestedsvm(v).ns_vmcb_hostcr3 : 0,
+        .mark = ACCESS_ONCE(*mark_of(v)),
         /* Initial processor state (14.1.3). */
-        .at_reset = regs->rip == 0xfff0 && n2vmcb->cs.base == 0xffff0000 &&
-                    !(v->arch.hvm.guest_cr[0] & X86_CR0_PE),
+        .at_reset = real_mode && regs->rip == 0xfff0 &&
+                    n2vmcb->cs.base == 0xffff0000,
+        /* Startup IPI: the vector is bits 12 to 19 of the address (16.5). */
+        .at_sipi = real_mode && !regs->rip && n2vmcb->cs.base < MB(1) &&
+                   !(n2vmcb->cs.base & ~PAGE_MASK),
+        /* hvmloader is linked to 1 MiB, and has its segments begin at 0. */
+        .at_loader = !real_mode && !(cr0 & X86_CR0_PG) && !n2vmcb->cs.base &&
+                     regs->rip >= MB(1),
         .injects = n2vmcb->event_inj.v &&
                    n2vmcb->event_inj.type == X86_EVENTTYPE_EXT_INTR,
         .vector = n2vmcb->event_inj.vector,
@@ -175,6 +207,7 @@ const struct vsb_arch __initconst_cf_clobber vsb_svm = {
     .decode = decode,
     .complete = complete,
     .entry = entry,
+    .mark = mark,
     .can_present = can_present,
     .present = present,
     .can_inject = can_inject,

@@ -5,9 +5,9 @@
  * The interrupt server is a program in L2's management VM that brings the line
  * of a user VM's IRQ 4 to the level that L1 wants, by the interface that L2 has
  * for that. It learns of a change by a call past its own kernel and hypervisor:
- * VMMCALL at CPL 3 exits to L1, which answers at once if there is news, and
- * otherwise blocks the vCPU as a HLT would. It then asks again by itself: RIP
- * stays at the call.
+ * VMMCALL, or VMCALL, at CPL 3 exits to L1, which answers at once if there is
+ * news, and otherwise blocks the vCPU as a HLT would. It then asks again by
+ * itself: RIP stays at the call.
  *
  *   in      RAX  VSB_ULTRACALL
  *   out     RAX  0
@@ -95,13 +95,19 @@ bool vsb_ultracall_wait(struct vcpu *v, struct vsb_line *line)
 
 void vsb_ultracall_wake(const struct vsb_vm *vm)
 {
+    unsigned int i;
     struct vcpu *v;
 
-    if ( !vsb_doorbell_line_due(vm) || !vm->nr_vcpus )
+    if ( !vsb_doorbell_line_due(vm) )
+        return;
+
+    for ( i = 0; i < vm->nr_vcpus && !vm->vcpus[i].v; i++ )
+        ;
+    if ( i == vm->nr_vcpus )
         return;
 
     smp_mb();
-    for_each_vcpu ( vm->vcpus[0].v->domain, v )
+    for_each_vcpu ( vm->vcpus[i].v->domain, v )
     {
         struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
 

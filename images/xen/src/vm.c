@@ -2,45 +2,84 @@
 /*
  * VSBypass: which user VM is it?
  *
- * A user VM is known by its nested page table's root (nested CR3), which all
- * its vCPUs share, and by its VMCB12s (with VMX, VMCS12s), one for each vCPU at
- * an address that is stable while the vCPU exists. Neither is enough: KVM
- * replaces the root now and then, and pages of both kinds are used again after a
- * VM died. So VMCB12s that ever shared a root form a group, and the group is the
- * user VM:
+ * A user VM is known by its VMCB12s (with VMX, VMCS12s), one for each vCPU at an
+ * address that is stable while the vCPU exists, and by its nested page table's
+ * root (nested CR3), which its vCPUs share. Pages of both kinds are used again,
+ * and KVM replaces the root whenever L3 toggles CR0.PG. What L3 cannot change, and
+ * what tells a vCPU from a later one at the same address, is a number that is
+ * written into its VMCB12 when it is first seen, where L2 writes nothing but the
+ * zeroes of a new page:
  *
- *  known VMCB12, known root       it; of two user VMs: see find_vm()
- *  known VMCB12, new root         it, with one more root
- *  new VMCB12, known root         it, with one more vCPU; but a VMCB12 that
- *                                 starts at the reset vector is a boot
- *                                 processor, so a new VM on recycled pages
- *  new VMCB12, new root           a new VM
+ *  the number that was written    this vCPU, whatever it executes, and hence its
+ *                                 VM: a reset makes no other VM of it
+ *  none, at the reset vector,     the boot processor of a new VM
+ *  or where Xen's firmware begins
+ *  none, elsewhere                one more vCPU of the VM that runs on this root
+ *                                 now; of none: a new VM, restored or migrated
+ *  another number                 a vCPU of a VM that was forgotten
  *
- * The pages of a VM cannot be in use by another of the same L2 any more:
- * whoever else is known by them is gone.
+ * A vCPU whose page has another number, or none, does not exist any more; a VM
+ * without vCPUs is gone.
  *
  * The SMBIOS UUID in L3's memory is the name that people know. L2 put it there
- * and could lie: a label, not a proof.
+ * and could lie: a label, not a proof. L3 can change it, too, so what counts is
+ * what the firmware has written before anything else ran. A VM that brings
+ * another label after a reset is the same VM, and its label doubtful for good; so
+ * is that of a VM which was not seen from its first instruction on.
  */
 
 #include "vsb.h"
 
-#include <asm/hvm/hvm.h>
+#include <xen/random.h>
+#include <xen/rcupdate.h>
+
 #include <asm/hvm/nestedhvm.h>
-#include <asm/hvm/support.h>
 
 struct vsb_vm vsb_vms[VSB_MAX_VMS];
 static DEFINE_SPINLOCK(vsb_vms_lock);
 
 /* The label is written by L3's firmware, so it may appear late. */
 #define LABEL_PERIOD    MILLISECS(500)
+/* While that runs: so often, a twentieth of the time at most, and so long. */
+#define EARLY_PERIOD    MILLISECS(10)
+#define EARLY_SHARE     20
+#define EARLY_LIMIT     SECONDS(60)
+
+/* A VM that ran so lately has not ended, as far as anybody can tell. */
+#define RAN_LATELY      SECONDS(1)
+/* Its secondary vCPUs were started by then. */
+#define GROWN_UP        SECONDS(300)
+/* Whose vCPU a lone one is turns out soon. */
+#define PIECE_LIMIT     SECONDS(10)
+
+static uint64_t last_mark;
+
+/*
+ * An L2 can make a new user VM of each VMRUN, and each is a record for L0, a reset
+ * of a UART, and a slot that another L2's may lose. So many of one domain at once,
+ * then one in each period. What is refused has a dead port and asks again with its
+ * next VMRUN.
+ */
+#define NEW_AT_ONCE     VSB_MAX_VMS
+#define NEW_PERIOD      MILLISECS(250)
+#define NEW_DOMAINS     8u
+
+static struct
+{
+    uint16_t domid;
+    s_time_t even;          /* when the domain's account is even again */
+} accounts[NEW_DOMAINS];
 
 void __init vsb_vm_init(void)
 {
     unsigned int i;
 
+    /* Not those of a boot before, if L2's memory has come through it. */
+    last_mark = (uint64_t)get_random() << 32;
+
     for ( i = 0; i < VSB_MAX_VMS; i++ )
         spin_lock_init(&vsb_vms[i].lock);
+    memset(accounts, 0, sizeof(accounts));
 }
 
 static bool live(const struct vsb_vm *vm)
@@ -53,10 +92,58 @@ static struct vsb_l3_vcpu *find_vcpu(struct vsb_vm *vm, uint64_t vmcx)
     unsigned int i;
 
     for ( i = 0; i < vm->nr_vcpus; i++ )
-        if ( vm->vcpus[i].vmcx == vmcx )
+        if ( vm->vcpus[i].mark && vm->vcpus[i].vmcx == vmcx )
             return &vm->vcpus[i];
 
     return NULL;
+}
+
+/* It is the vCPU that it was, not another one on the same page. */
+static bool same_vcpu(const struct vsb_l3_vcpu *vcpu,
+                      const struct vsb_entry *entry)
+{
+    return vcpu->vmcx == entry->vmcx &&
+           (!vsb_arch.mark || vcpu->mark == entry->mark);
+}
+
+/* A free entry of vm->vcpus[], or NULL. */
+static struct vsb_l3_vcpu *free_vcpu(struct vsb_vm *vm)
+{
+    unsigned int i;
+
+    for ( i = 0; i < vm->nr_vcpus && vm->vcpus[i].mark; i++ )
+        ;
+    if ( i == VSB_MAX_VCPUS )
+        return NULL;
+
+    if ( i == vm->nr_vcpus )
+        vm->count.vcpus = ++vm->nr_vcpus;
+
+    return &vm->vcpus[i];
+}
+
+static bool runs(const struct vsb_vm *vm, s_time_t now)
+{
+    unsigned int i;
+
+    if ( now - vm->last_run <= RAN_LATELY )
+        return true;
+
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( vsb_entered(vm, &vm->vcpus[i]) )
+            return true;
+
+    return false;
+}
+
+/*
+ * A vCPU that L2 entered before any other on a new root, so that nobody could
+ * tell whose it is.
+ */
+static bool is_piece(const struct vsb_vm *vm, s_time_t now)
+{
+    return !vm->from_reset && !vm->doubtful && !vm->uuid_valid &&
+           now - vm->born < PIECE_LIMIT;
 }
 
 static bool has_root(const struct vsb_vm *vm, uint64_t root)
@@ -103,15 +190,52 @@ static void set_gone(struct vsb_vm *vm)
     vm->record_due = true;
 }
 
+static void set_silent(struct vsb_vm *vm)
+{
+    if ( vm->state != VSB_RUNNING )
+        return;
+
+    vm->state = VSB_SILENT_VM;
+    vm->record_due = true;
+}
+
+/* The page of this vCPU is another's. */
+static void drop_vcpu(struct vsb_vm *vm, struct vsb_l3_vcpu *vcpu)
+{
+    unsigned int i;
+
+    *vcpu = (struct vsb_l3_vcpu){ .idle = true };
+    for ( i = 0; i < vm->nr_vcpus; i++ )
+        if ( vm->vcpus[i].mark )
+            return;
+
+    set_gone(vm);
+}
+
+/* Of the slots, so many are for each L2. */
+static unsigned int share(void)
+{
+    const struct domain *d;
+    unsigned int l2s = 0;
+
+    rcu_read_lock(&domlist_read_lock);
+    for_each_domain ( d )
+        l2s += nestedhvm_enabled(d);
+    rcu_read_unlock(&domlist_read_lock);
+
+    return l2s < VSB_MAX_VMS ? VSB_MAX_VMS / max(l2s, 1u) : 1;
+}
+
 /*
  * A slot for a new user VM: a free one, else that of a VM which is gone and
- * whose output L0 has, else of the one that has not run for longest. Called
- * with vsb_vms_lock held.
+ * whose output L0 has, else of the one that has not run for longest. Never one
+ * that another L2 uses, nor a free one beyond this one's share. Called with
+ * vsb_vms_lock held.
  */
-static struct vsb_vm *take_slot(s_time_t now)
+static struct vsb_vm *take_slot(uint16_t domid, s_time_t now)
 {
-    struct vsb_vm *oldest = NULL;
-    unsigned int i;
+    struct vsb_vm *oldest = NULL, *unused = NULL;
+    unsigned int i, used = 0;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
     {
@@ -120,16 +244,22 @@ static struct vsb_vm *take_slot(s_time_t now)
         if ( vm->state == VSB_FREE ||
              (vm->state == VSB_GONE && !vm->record_due &&
               vm->out_acked == vsb_vm_out_limit(vm)) )
-            return vm;
+        {
+            if ( !unused )
+                unused = vm;
+            continue;
+        }
 
-        if ( now - vm->last_run < VSB_SILENT )
+        if ( vm->domid != domid )
             continue;
 
-        if ( !oldest || vm->last_run < oldest->last_run )
+        used++;
+        if ( now - vm->last_run >= VSB_SILENT &&
+             (!oldest || vm->last_run < oldest->last_run) )
             oldest = vm;
     }
 
-    return oldest;
+    return unused && used < share() ? unused : oldest;
 }
 
 /*
@@ -146,12 +276,43 @@ static void restart_streams(struct vsb_vm *vm, uint32_t start)
     vm->ack_due = vm->record_due = true;
 }
 
-static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
+/* Called with vsb_vms_lock held. */
+static bool may_be_new(uint16_t domid, s_time_t now)
 {
-    struct vsb_vm *vm = take_slot(now);
+    unsigned int i, mine = 0;
+
+    for ( i = 0; i < NEW_DOMAINS; i++ )
+    {
+        if ( accounts[i].domid == domid )
+        {
+            mine = i;
+            break;
+        }
+        if ( accounts[i].even < accounts[mine].even )
+            mine = i;
+    }
+    if ( accounts[mine].domid != domid || accounts[mine].even < now )
+        accounts[mine].even = now;
+    accounts[mine].domid = domid;
+
+    if ( accounts[mine].even - now > (NEW_AT_ONCE - 1) * NEW_PERIOD )
+        return false;
+    accounts[mine].even += NEW_PERIOD;
+
+    return true;
+}
+
+static struct vsb_vm *new_vm(uint16_t domid, const struct vsb_entry *entry,
+                             s_time_t now)
+{
+    struct vsb_vm *vm = NULL;
     unsigned long flags;
 
     vsb_count.vms_seen++;
+
+    /* Without a link there is nobody to talk to, and L2 shall not do it either. */
+    if ( vsb_link_up && may_be_new(domid, now) )
+        vm = take_slot(domid, now);
 
     if ( !vm )
     {
@@ -165,11 +326,19 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
     vm->hooked = true;
     vm->uuid_valid = false;
     memset(vm->uuid, 0, sizeof(vm->uuid));
+    /* One that was forgotten has run, and may have written itself a label. */
+    vm->doubtful = entry->mark;
+    /* Without marks one that was forgotten cannot be told from a new one. */
+    vm->from_reset = !vsb_arch.mark ||
+                     ((entry->at_reset || entry->at_loader) && !entry->mark);
+    vm->grown = false;
+    vm->born = now;
     vm->domid = domid;
     vm->generation++;
     vm->nr_vcpus = 0;
     memset(vm->roots, 0, sizeof(vm->roots));
     vm->last_run = now;
+    vm->label_early = vm->from_reset;
     vm->label_next = 0;
     vm->label_tries = 0;
     vm->label_search++;
@@ -186,13 +355,21 @@ static struct vsb_vm *new_vm(uint16_t domid, s_time_t now)
 }
 
 /*
- * The VMCB12 and the root can be known of two user VMs: one of them is dead,
- * and its page used again. A VMCB12 was allocated before the VM that it belongs
- * to ran, so if the root's VM ran last, the VMCB12 is one more vCPU of it. This
- * is a guess if L2 reuses pages in other ways; hence the label is looked at.
- * Called with vsb_vms_lock held.
+ * Can a vCPU that nobody knows be one of @vm? Only while that runs: L2 may have
+ * given the root's page to another. KVM of Linux 5.10 has another root for
+ * processors in real mode, which the boot processor has used before.
  */
-static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry)
+static bool takes_in(const struct vsb_vm *vm, const struct vsb_entry *entry,
+                     s_time_t now)
+{
+    return entry->root && runs(vm, now) &&
+           (vm->roots[0] == entry->root ||
+            (entry->at_sipi && has_root(vm, entry->root)));
+}
+
+/* Called with vsb_vms_lock held. */
+static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry,
+                              s_time_t now)
 {
     struct vsb_vm *by_vmcx = NULL, *by_root = NULL;
     unsigned int i;
@@ -200,58 +377,103 @@ static struct vsb_vm *find_vm(uint16_t domid, const struct vsb_entry *entry)
     for ( i = 0; i < VSB_MAX_VMS; i++ )
     {
         struct vsb_vm *vm = &vsb_vms[i];
+        const struct vsb_l3_vcpu *vcpu;
 
         if ( !live(vm) || vm->domid != domid )
             continue;
 
-        if ( find_vcpu(vm, entry->vmcx) )
+        vcpu = find_vcpu(vm, entry->vmcx);
+        if ( vcpu && same_vcpu(vcpu, entry) )
             by_vmcx = vm;
-        else if ( has_root(vm, entry->root) )
+        else if ( takes_in(vm, entry, now) &&
+                  (!by_root || vm->last_run > by_root->last_run) )
             by_root = vm;
     }
 
     if ( entry->at_reset || !by_root )
         return by_vmcx;
 
-    if ( by_vmcx && (by_root->roots[0] != entry->root ||
-                     by_root->last_run < by_vmcx->last_run) )
-        return by_vmcx;
+    if ( !by_vmcx && entry->at_loader )
+        return NULL;
 
-    return by_root;
+    if ( by_vmcx )
+    {
+        /*
+         * Without a mark it is a guess: a VMCB12 is there before its VM runs, so
+         * where the root's VM ran last the VMCB12 is one more vCPU of that.
+         */
+        bool reused = !vsb_arch.mark && by_root->roots[0] == entry->root &&
+                      by_root->last_run >= by_vmcx->last_run;
+
+        return reused || is_piece(by_vmcx, now) ? by_root : by_vmcx;
+    }
+
+    return entry->mark ? NULL : by_root;
+}
+
+/* @piece is part of @vm. Called with vsb_vms_lock held. */
+static void absorb(struct vsb_vm *vm, struct vsb_vm *piece)
+{
+    unsigned int i;
+
+    for ( i = 0; i < piece->nr_vcpus; i++ )
+    {
+        struct vsb_l3_vcpu moved, *vcpu;
+
+        spin_lock(&piece->lock);
+        moved = piece->vcpus[i];
+        spin_unlock(&piece->lock);
+        if ( !moved.mark )
+            continue;
+
+        spin_lock(&vm->lock);
+        vcpu = free_vcpu(vm);
+        if ( vcpu )
+            *vcpu = moved;
+        spin_unlock(&vm->lock);
+    }
+
+    spin_lock(&piece->lock);
+    set_gone(piece);
+    spin_unlock(&piece->lock);
 }
 
 /*
- * No other than @owner is known by the pages of @entry any more. True if
- * another was, and is gone. Called with vsb_vms_lock held.
+ * No other than @owner, which may be NULL, is known by the pages of @entry any
+ * more. Called with vsb_vms_lock held.
  */
-static bool evict_others(uint16_t domid, const struct vsb_entry *entry,
-                         const struct vsb_vm *owner)
+static void leave_pages(uint16_t domid, const struct vsb_entry *entry,
+                        struct vsb_vm *owner, s_time_t now)
 {
     unsigned int i;
-    bool evicted = false;
 
     for ( i = 0; i < VSB_MAX_VMS; i++ )
     {
         struct vsb_vm *vm = &vsb_vms[i];
-        bool has_vcpu = find_vcpu(vm, entry->vmcx);
+        struct vsb_l3_vcpu *vcpu = find_vcpu(vm, entry->vmcx);
+        bool current_root = entry->root && vm->roots[0] == entry->root;
 
         if ( vm == owner || !live(vm) || vm->domid != domid ||
-             (!has_vcpu && !has_root(vm, entry->root)) )
+             (!vcpu && !has_root(vm, entry->root)) )
             continue;
 
-        spin_lock(&vm->lock);
-        /* A root may be an old one of a VM that still runs. */
-        if ( has_vcpu || vm->roots[0] == entry->root )
+        if ( owner && !entry->at_reset && is_piece(vm, now) &&
+             ((vcpu && same_vcpu(vcpu, entry)) ||
+              (current_root && runs(vm, now))) )
         {
-            set_gone(vm);
-            evicted = true;
+            absorb(owner, vm);
+            continue;
         }
-        else
-            drop_root(vm, entry->root);
+
+        spin_lock(&vm->lock);
+        drop_root(vm, entry->root);
+        if ( vcpu )
+            drop_vcpu(vm, vcpu);
+        /* It ended, or has yet to run on another root. */
+        if ( current_root && !runs(vm, now) )
+            set_silent(vm);
         spin_unlock(&vm->lock);
     }
-
-    return evicted;
 }
 
 void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
@@ -261,13 +483,14 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     uint16_t domid = v->domain->domain_id;
     struct vsb_l3_vcpu *vcpu;
     s_time_t now = NOW();
-    bool is_new = false, evicted, reset = false, silent = false;
+    bool is_new = false, reset = false, told = false;
     unsigned long flags;
 
     if ( vm && cache->vmcx == entry->vmcx && cache->root == entry->root )
     {
         spin_lock_irqsave(&vm->lock, flags);
         if ( vm->generation == cache->generation && vm->state == VSB_RUNNING &&
+             same_vcpu(&vm->vcpus[cache->index], entry) &&
              !entry->at_reset && !vm->at_reset )
         {
             vm->last_run = now;
@@ -281,11 +504,11 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
 
-    vm = find_vm(domid, entry);
-    evicted = evict_others(domid, entry, vm);
+    vm = find_vm(domid, entry, now);
+    leave_pages(domid, entry, vm, now);
     if ( !vm )
     {
-        vm = new_vm(domid, now);
+        vm = new_vm(domid, entry, now);
         is_new = vm;
     }
 
@@ -297,32 +520,43 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
     spin_lock(&vm->lock);
 
     vcpu = find_vcpu(vm, entry->vmcx);
-    if ( !vcpu )
+    if ( vcpu && !same_vcpu(vcpu, entry) )
+        *vcpu = (struct vsb_l3_vcpu){ .idle = true };
+    if ( !vcpu || !vcpu->mark )
     {
-        if ( vm->nr_vcpus == VSB_MAX_VCPUS )
+        vcpu = free_vcpu(vm);
+        if ( !vcpu )
         {
             spin_unlock(&vm->lock);
             cache->refused = true;
             goto out;
         }
-        vcpu = &vm->vcpus[vm->nr_vcpus++];
-        *vcpu = (struct vsb_l3_vcpu){ .vmcx = entry->vmcx };
-        vm->count.vcpus = vm->nr_vcpus;
+        if ( !++last_mark )
+            last_mark++;
+        *vcpu = (struct vsb_l3_vcpu){
+            .vmcx = entry->vmcx, .mark = last_mark,
+        };
+        if ( vsb_arch.mark )
+            alternative_vcall(vsb_arch.mark, v, vcpu->mark);
+        if ( !vm->grown && now - vm->born > GROWN_UP )
+            vm->grown = vm->record_due = told = true;
     }
     vcpu->v = v;
     vcpu->halted = false;
     add_root(vm, entry->root);
 
     /*
-     * The user VM was reset: so is its UART, and L2's own. Under the same
-     * VMCB12 it could be another VM by now, so look at the label again.
+     * The user VM was reset: so is its UART, and L2's own. Look at the label
+     * again: one that L3 has changed says nothing, nor does the first one that
+     * it brings, since something has run.
      */
     reset = entry->at_reset && !vm->at_reset && !is_new;
     vm->at_reset = entry->at_reset;
-    if ( !is_new && (reset || evicted) )
+    if ( reset )
     {
         if ( !vsb_vm_label_in_doubt(vm) )
             vm->out_reset = vm->out_end;
+        vm->label_early = false;
         vm->label_next = 0;
         vm->label_tries = 0;
         vm->label_search++;
@@ -331,17 +565,16 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
         {
             vm->in_taken = vm->in_next;
             vm->breaks = 0;
+            vm->from_reset = false;
         }
-    }
-    /* With the label in doubt already: no input goes to the new FIFO. */
-    if ( reset )
+        /* With the label in doubt already: no input goes to the new FIFO. */
         vsb_com1_reset(vm);
+    }
 
-    silent = vm->state == VSB_SILENT_VM;
+    if ( vm->state == VSB_SILENT_VM )
+        vm->record_due = told = true;
     vm->state = VSB_RUNNING;
     vm->last_run = now;
-    if ( silent )
-        vm->record_due = true;
 
     cache->vm = vm;
     cache->generation = vm->generation;
@@ -354,7 +587,7 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
  out:
     spin_unlock_irqrestore(&vsb_vms_lock, flags);
 
-    if ( is_new || silent )
+    if ( is_new || told )
         vsb_link_kick(vm, true);
 }
 
@@ -376,183 +609,8 @@ struct vsb_vm *vsb_vm_lock_current(struct vcpu *v, unsigned long *flags)
 }
 
 /*
- * SMBIOS reference specification 3.6: entry points (5.2), structure header
- * (6.1.2), system information with the UUID (7.2). L3 and L2 can change all of
- * it while it is read: each piece is copied once and checked after that.
- */
-#define SMBIOS_AREA     0xf0000ul
-#define SMBIOS_AREA_END 0x100000ul
-#define SMBIOS_TABLE    4096u
-#define SMBIOS_STRUCTS  64u
-#define SMBIOS_ANCHORS  16u     /* looked at: each one costs walks of tables */
-
-/* Copy from L3's physical memory, within a page. */
-static bool copy_from_l3(struct vcpu *v, void *buf, paddr_t gpa,
-                         unsigned int len)
-{
-    struct npfec npfec = { .read_access = 1 };
-    paddr_t l2_gpa = gpa;
-    unsigned int order;
-    uint8_t access;
-
-    if ( (gpa & ~PAGE_MASK) + len > PAGE_SIZE )
-        return false;
-
-    if ( nestedhvm_paging_mode_hap(v) &&
-         nhvm_hap_walk_L1_p2m(v, gpa, &l2_gpa, &order, &access,
-                              npfec) != NESTEDHVM_PAGEFAULT_DONE )
-        return false;
-
-    return hvm_copy_from_guest_phys(buf, l2_gpa, len) == HVMTRANS_okay;
-}
-
-struct smbios
-{
-    paddr_t table;
-    unsigned int len;
-    bool since_2_6;
-};
-
-static bool find_smbios(struct vcpu *v, struct smbios *smbios)
-{
-    unsigned int anchors = 0;
-    paddr_t gpa;
-
-    for ( gpa = SMBIOS_AREA; gpa < SMBIOS_AREA_END; gpa += 256 )
-    {
-        uint8_t chunk[256];
-        unsigned int i;
-
-        if ( !copy_from_l3(v, chunk, gpa, sizeof(chunk)) )
-        {
-            gpa = (gpa & PAGE_MASK) + PAGE_SIZE - 256;
-            continue;
-        }
-
-        for ( i = 0; i < sizeof(chunk); i += 16 )
-        {
-            uint8_t entry[31];
-
-            if ( memcmp(chunk + i, "_SM_", 4) && memcmp(chunk + i, "_SM3_", 5) )
-                continue;
-
-            if ( ++anchors > SMBIOS_ANCHORS )
-                return false;
-
-            if ( !copy_from_l3(v, entry, gpa + i, 24) )
-                continue;
-
-            if ( !memcmp(entry, "_SM3_", 5) )
-            {
-                smbios->since_2_6 = true;
-                smbios->len = SMBIOS_TABLE;
-                memcpy(&smbios->table, entry + 0x10, 8);
-                return true;
-            }
-
-            if ( copy_from_l3(v, entry, gpa + i, sizeof(entry)) &&
-                 !memcmp(entry + 0x10, "_DMI_", 5) )
-            {
-                uint32_t address;
-                uint16_t length;
-
-                memcpy(&length, entry + 0x16, 2);
-                memcpy(&address, entry + 0x18, 4);
-                smbios->since_2_6 = entry[6] > 2 ||
-                                    (entry[6] == 2 && entry[7] >= 6);
-                smbios->len = length;
-                smbios->table = address;
-                return true;
-            }
-        }
-    }
-
-    return false;
-}
-
-/* The end of the strings that follow a structure's formatted part. */
-static bool skip_strings(struct vcpu *v, paddr_t *gpa, paddr_t end)
-{
-    uint8_t last = 1;
-
-    while ( *gpa < end )
-    {
-        uint8_t c;
-
-        if ( !copy_from_l3(v, &c, (*gpa)++, 1) )
-            return false;
-        if ( !c && !last )
-            return true;
-        last = c;
-    }
-
-    return false;
-}
-
-static bool read_uuid(struct vcpu *v, uint8_t uuid[16])
-{
-    struct smbios smbios;
-    paddr_t gpa, end;
-    unsigned int i, j;
-
-    if ( !find_smbios(v, &smbios) )
-        return false;
-
-    gpa = smbios.table;
-    end = gpa + min(smbios.len, SMBIOS_TABLE);
-
-    for ( i = 0; i < SMBIOS_STRUCTS && gpa + 4 <= end; i++ )
-    {
-        uint8_t head[4], raw[16];
-
-        for ( j = 0; j < sizeof(head); j++ )
-            if ( !copy_from_l3(v, &head[j], gpa + j, 1) )
-                return false;
-
-        if ( head[1] < sizeof(head) )
-            return false;
-
-        if ( head[0] == 1 && head[1] >= 0x18 )
-        {
-            /*
-             * The first three fields are little endian since SMBIOS 2.6. Before
-             * it did not say; Xen's firmware (2.4) takes RFC 4122's order.
-             */
-            static const uint8_t order[16] = {
-                3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15
-            };
-
-            for ( j = 0; j < sizeof(raw); j++ )
-                if ( !copy_from_l3(v, &raw[j], gpa + 8 + j, 1) )
-                    return false;
-            for ( j = 0; j < sizeof(raw); j++ )
-                uuid[j] = raw[smbios.since_2_6 ? order[j] : j];
-            return true;
-        }
-
-        gpa += head[1];
-        if ( !skip_strings(v, &gpa, end) )
-            return false;
-    }
-
-    return false;
-}
-
-/* All zeroes or ones mean that there is none (SMBIOS 7.2.1). */
-static bool is_set(const uint8_t uuid[16])
-{
-    unsigned int i;
-
-    for ( i = 1; i < 16; i++ )
-        if ( uuid[i] != uuid[0] )
-            return true;
-
-    return uuid[0] != 0 && uuid[0] != 0xff;
-}
-
-/*
- * A user VM with this label was started anew: the one that had it before does
- * not run any more.
+ * A user VM with this label was started anew. Another one that has it and does not
+ * run has probably ended; if not, it is itself as soon as it runs again.
  */
 static void supersede(const struct vsb_vm *vm, const uint8_t uuid[16],
                       s_time_t now)
@@ -568,8 +626,8 @@ static void supersede(const struct vsb_vm *vm, const uint8_t uuid[16],
 
         spin_lock(&old->lock);
         if ( old->uuid_valid && !memcmp(old->uuid, uuid, 16) &&
-             now - old->last_run > SECONDS(1) )
-            set_gone(old);
+             !runs(old, now) )
+            set_silent(old);
         spin_unlock(&old->lock);
     }
 }
@@ -578,10 +636,10 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
 {
     struct vsb_vcpu *cache = &vcpu_nestedhvm(v).nv_vsb;
     uint8_t uuid[16];
-    s_time_t now = NOW();
+    s_time_t now = NOW(), cost;
     unsigned long flags;
     uint32_t search = 0;
-    bool found, due;
+    bool found, due, early;
 
     if ( now < vm->label_next )
         return;
@@ -599,7 +657,8 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     if ( !due )
         return;
 
-    found = read_uuid(v, uuid) && is_set(uuid);
+    found = vsb_smbios_uuid(v, uuid);
+    cost = NOW() - now;
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
     /* A reset, or another user VM in the slot: what was read is history. */
@@ -609,12 +668,16 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
         spin_unlock_irqrestore(&vsb_vms_lock, flags);
         return;
     }
-    if ( found )
+    if ( found && vm->from_reset && !vm->doubtful )
         supersede(vm, uuid, now);
     spin_lock(&vm->lock);
 
-    vm->label_next = NOW() + LABEL_PERIOD;
-    if ( !found && ++vm->label_tries < VSB_LABEL_TRIES )
+    early = vm->label_early;
+    if ( found || now - vm->born > EARLY_LIMIT )
+        vm->label_early = false;
+    vm->label_next = NOW() + (early ? max(EARLY_PERIOD, EARLY_SHARE * cost)
+                                    : LABEL_PERIOD);
+    if ( !found && (early || ++vm->label_tries < VSB_LABEL_TRIES) )
     {
         spin_unlock(&vm->lock);
         spin_unlock_irqrestore(&vsb_vms_lock, flags);
@@ -624,16 +687,22 @@ void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm)
     vm->label_tries = VSB_LABEL_TRIES;
     if ( vm->uuid_valid && (!found || memcmp(vm->uuid, uuid, sizeof(uuid))) )
     {
-        /* Another user VM on the same VMCB12: nothing of the old one stays. */
+        /*
+         * L3 has changed it; or L2 did, or runs another VM on an old VMCB12. So
+         * nothing of what was said before reaches who says so, and for all who
+         * go by names it is nobody.
+         */
         vm->generation++;
         restart_streams(vm, vm->out_reset);
         vm->uuid_valid = false;
+        vm->doubtful = true;
         cache->generation = vm->generation;
     }
     if ( found && !vm->uuid_valid )
     {
         memcpy(vm->uuid, uuid, sizeof(uuid));
         vm->uuid_valid = vm->record_due = true;
+        vm->doubtful |= !vm->from_reset;
     }
     vsb_com1_update(vm);
 
@@ -682,11 +751,8 @@ void vsb_vm_housekeeping(s_time_t now)
             halted |= vsb_halted(vm, &vm->vcpus[j]);
         if ( halted )
             vm->last_run = now;
-        if ( vm->state == VSB_RUNNING && now - vm->last_run > VSB_SILENT )
-        {
-            vm->state = VSB_SILENT_VM;
-            vm->record_due = true;
-        }
+        if ( now - vm->last_run > VSB_SILENT )
+            set_silent(vm);
         /* A ring that L2 lost: a halted VM has no opportunity of its own. */
         vsb_doorbell_wake(vm);
         spin_unlock_irqrestore(&vm->lock, flags);
@@ -697,6 +763,11 @@ void vsb_domain_relinquish(struct domain *d)
 {
     unsigned int i;
     unsigned long flags;
+    struct vcpu *v;
+
+    if ( vsb_arch.relinquish )
+        for_each_vcpu ( d, v )
+            alternative_vcall(vsb_arch.relinquish, v);
 
     spin_lock_irqsave(&vsb_vms_lock, flags);
     for ( i = 0; i < VSB_MAX_VMS; i++ )

@@ -4,8 +4,9 @@
  *
  *   init.c       what is started, and which processor it is
  *   exits.c      exits and entries of L3
- *   svm.c        nested SVM, as exits.c needs it; VMX's stands beside it
+ *   svm.c, vmx.c nested SVM and nested VMX, as exits.c needs them
  *   vm.c         which user VM is it: identification, slots, labels
+ *   smbios.c     the UUID that L3's firmware has put into its memory
  *   com1.c       L3's accesses to COM1, and the streams behind the UART
  *   doorbell.c   when L2 has to raise IRQ 4, without an agent in L2
  *   direct.c     an idle L3's interrupt without L2, once its vector is known
@@ -53,7 +54,7 @@
 /* BREAKs that wait among the characters of the input ring. */
 #define VSB_BREAKS      16u
 
-/* Not run for this long: shown as silent, and its slot can be taken. */
+/* Not run for this long: shown as silent, and L2 can have its slot for another. */
 #define VSB_SILENT      SECONDS(10)
 
 enum vsb_state
@@ -109,6 +110,7 @@ struct vsb_vm_counters
 struct vsb_l3_vcpu
 {
     uint64_t vmcx;          /* address in L2 of its VMCB or VMCS */
+    uint64_t mark;          /* written there: see vm.c. 0: this entry is free */
     struct vcpu *v;         /* L2's vCPU that ran it last */
     bool halted;            /* its HLT is captured: @v is blocked */
     bool idle;              /* since its last HLT: it has nothing to do */
@@ -153,6 +155,10 @@ struct vsb_vm
     bool hooked;
     bool uuid_valid;
     uint8_t uuid[16];       /* RFC 4122 order; L2's word, so a label only */
+    bool from_reset;        /* seen from its first instruction on */
+    bool doubtful;          /* L3 could have written the label itself */
+    bool grown;             /* got a vCPU long after it was born */
+    s_time_t born;
     uint16_t domid;
     uint32_t generation;    /* of the slot */
     unsigned int nr_vcpus;
@@ -164,9 +170,11 @@ struct vsb_vm
     /*
      * The label is looked for at COM1 accesses, not before this time, by one
      * vCPU at a time. label_search changes when one begins, and when what it
-     * finds is not wanted any more.
+     * finds is not wanted any more. @label_early: at every exit, since the
+     * firmware of a new VM runs, and what runs after it could write a label.
      */
 #define VSB_LABEL_TRIES 60
+    bool label_early;
     s_time_t label_next;
     unsigned int label_tries;
     uint32_t label_search;
@@ -216,6 +224,8 @@ struct vsb_counters
 extern struct vsb_vm vsb_vms[VSB_MAX_VMS];
 extern struct vsb_counters vsb_count;
 extern bool vsb_enabled;
+/* Else all of L3's COM1 is a dead port. */
+extern bool vsb_link_up;
 extern enum vsb_halt_policy vsb_halt_default;
 extern enum vsb_irq_mode vsb_irq_mode;
 
@@ -231,7 +241,10 @@ struct vsb_entry
 {
     uint64_t vmcx;
     uint64_t root;          /* 0: L2 does not use nested paging for it */
+    uint64_t mark;          /* what is where vsb_arch.mark() writes */
     bool at_reset;          /* about to execute the reset vector */
+    bool at_sipi;           /* about to execute what a startup IPI named */
+    bool at_loader;         /* where Xen has its firmware begin: no paging */
     bool injects;           /* L2 gives it an external interrupt: @vector */
     uint8_t vector;
 };
@@ -256,11 +269,15 @@ static inline uint32_t vsb_vm_out_limit(const struct vsb_vm *vm)
 }
 /* Look for the label that @vm lacks, at most now and then. @v runs it. Not locked. */
 void vsb_vm_find_label(struct vcpu *v, struct vsb_vm *vm);
+
 /* L0 asks for the slot back. Only that of a silent user VM. */
 bool vsb_vm_forget(unsigned int slot, uint16_t generation);
 /* Once a second: who went silent. */
 void vsb_vm_housekeeping(s_time_t now);
 void vsb_vm_init(void);
+
+/* smbios.c: the UUID in the memory of L3, which @v runs. False: none is there. */
+bool vsb_smbios_uuid(struct vcpu *v, uint8_t uuid[16]);
 
 /* exits.c: hooks.h, with what of the processor they need. */
 
@@ -270,6 +287,7 @@ enum vsb_exit_kind
     VSB_EXIT_IO,
     VSB_EXIT_HLT,
     VSB_EXIT_WRMSR,
+    VSB_EXIT_EOI,           /* L3 wrote to its xAPIC's EOI register */
     VSB_EXIT_MEMORY,        /* nested page fault, EPT violation */
 };
 
@@ -306,11 +324,16 @@ struct vsb_arch
     /* L2 enters L3. */
     void (*entry)(struct vcpu *v, const struct cpu_user_regs *regs,
                   struct vsb_entry *entry);
+    /*
+     * Write @mark into L2's VMCB or VMCS of the L3 vCPU that is entered, where L2
+     * writes nothing but zeroes, when it makes one. NULL: there is no such place.
+     */
+    void (*mark)(struct vcpu *v, uint64_t mark);
     /* Can L3's context be replaced by an exit that it did not make? */
     bool (*can_present)(const struct vcpu *v, const struct cpu_user_regs *regs);
     /*
      * Such an exit: OUT of AL to IER, after which L2 has L3 go on at the current
-     * RIP.
+     * RIP. May load L2's state.
      */
     void (*present)(struct vcpu *v, const struct cpu_user_regs *regs);
     /* Would L3 take an interrupt with this vector now? */
@@ -325,13 +348,15 @@ struct vsb_arch
      */
     void (*halted)(struct vcpu *v);
     void (*resumed)(struct vcpu *v);
+    /* Its domain dies: end what halted() began. NULL as above. */
+    void (*relinquish)(struct vcpu *v);
 };
 
 /* Set before alternative_call() is patched: see init.c. */
 extern struct vsb_arch vsb_arch;
 
-/* svm.c */
-extern const struct vsb_arch vsb_svm;
+extern const struct vsb_arch vsb_svm; /* svm.c */
+extern const struct vsb_arch vsb_vmx; /* vmx.c */
 
 /* com1.c: with vm->lock held. */
 

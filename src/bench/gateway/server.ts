@@ -27,13 +27,17 @@ async function serve(): Promise<void> {
   // Attached: input has somewhere to go.
   console.attach(echo, {
     ...{ slot: 0, generation: 1, state: 'running', hooked: true, domid: 1, uuid: undefined },
-    ...{ outAcked: 0, outEnd: 0, inNext: 0 },
+    ...{ doubtful: false, grown: false, outAcked: 0, outEnd: 0, inNext: 0 },
   });
   const [host, client] = [generateKey('host'), generateKey('client')];
   const gateway = await startGateway({
     hostKeyPem: host.privatePem,
     authorizedKeys: [client.publicLine],
-    hub: { vm: (name) => (name === gatewayVm ? console : undefined), list: () => [console] },
+    hub: {
+      find: (name) => (name === gatewayVm ? console : undefined),
+      nameOf: (name) => name,
+      list: () => [console],
+    },
     listen: { host: '127.0.0.1', port: 0 },
   });
   process.on('disconnect', () => process.exit());

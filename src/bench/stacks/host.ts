@@ -13,7 +13,6 @@ import { packCpio } from '../../formats/cpio.js';
 import { publicLineOf } from '../../formats/keys/dropbear.js';
 import type { Accel, AccelDecision } from '../../host/accel.js';
 import { qemuProgram } from '../../host/qemu.js';
-import type { QmpClient } from '../../host/qmp.js';
 import type { SshTarget } from '../../host/ssh.js';
 import { machineArguments, networkArguments, optionValue } from '../../layers/l0.js';
 import { l2Overlay, virtualizedSystem } from '../../layers/l2.js';
@@ -21,12 +20,11 @@ import { l2Address, l2MacAddress, sshPort } from '../../layers/network.js';
 import { defineVm } from '../../machine/assemble.js';
 import { loginLogged } from '../../machine/boot-phases.js';
 import { connectConsole } from '../../machine/connect-consoles.js';
-import { awaitQmp, describeUsernet } from '../../machine/connect-qmp.js';
-import { forwardedPort } from '../../machine/forwarded-ports.js';
+import { describeExit, StartedProcess } from '../../machine/l0/process.js';
+import { QemuMachine } from '../../machine/l0/qemu.js';
 import { freshLog } from '../../machine/layer-log.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../../machine/leftovers.js';
 import { runPhases, type Phase } from '../../machine/phases.js';
-import { describeExit, endQemu, QemuProcess } from '../../machine/qemu-process.js';
 import { limitsMs, loopback } from '../../machine/running.js';
 import { createInstanceDirectories, instancePaths, type InstancePaths } from '../../state/paths.js';
 import { vmUuid, writeProcesses } from '../../state/record.js';
@@ -101,44 +99,48 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
   const l2 = freshLog(paths.l2Log);
   const ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
   const failed = new AbortController();
-  let qemu: QemuProcess | undefined;
-  let qmp: QmpClient | undefined;
+  let machine: QemuMachine | undefined;
   const close = async (): Promise<void> => {
-    if (qemu !== undefined) await endQemu(qemu, qmp);
+    await machine?.end();
     failed.abort(new VsbError('E_TERMINATED', 'the benchmark has ended it'));
     for (const log of [l0, l2]) log.close();
     await removeRuntimeFiles(paths);
   };
   try {
-    const child = await QemuProcess.start(
+    const child = await StartedProcess.start(
       {
+        make: 'QEMU',
         // QEMU gets the signal when this process ends, however it ends (prctl(2), PR_SET_PDEATHSIG).
         program: 'setpriv',
         arguments: ['--pdeathsig', 'KILL', qemuProgram, ...hostArguments(paths, config, accel)],
         workingDirectory: paths.bootDir,
+        remedy: 'apt-get install qemu-system-x86',
       },
       l0,
     );
-    qemu = child;
+    const { qmpSocket, stateSocket } = paths;
+    const about = { accel: accel.accel, qmpSocket, stateSocket, log: () => undefined } as const;
+    const qemu = new QemuMachine({ process: child, ...about });
+    machine = qemu;
     await claim(paths, inputs, child);
     void child.exited.then((exit) =>
       failed.abort(new VsbError('E_QEMU_EXITED', `QEMU ${describeExit(exit)}`, { layer: 'L0' })),
     );
     let operator: SshTarget | undefined;
-    const about = { hint: `the log is ${paths.l2Log}`, log: l2 } as const;
+    const shown = { hint: `the log is ${paths.l2Log}`, log: l2 } as const;
     const phases: Phase[] = [
       {
         ...{ name: 'qemu', layer: 'L0', awaited: "QEMU's QMP greeting", limitMs: limitsMs.qemu },
-        ...about,
+        ...shown,
         run: async (limit) => {
-          qmp = await awaitQmp(paths.qmpSocket, child, limit, limitsMs.qemu);
+          await qemu.open(limit, limitsMs.qemu);
           const options = { signal: limit, until: failed.signal, complain: () => undefined };
           await connectConsole(l2, paths.l2Socket, options);
-          await qmp.execute('cont', {}, { signal: limit });
+          await qemu.run(limit);
           operator = {
             layer: 'L2',
             host: loopback,
-            port: forwardedPort(await describeUsernet(qmp, limit), l2Address, sshPort),
+            port: (await qemu.forwards(limit))(l2Address, sshPort),
             privateKey: secrets.management.privatePem,
             hostKeyLine: publicLineOf(secrets.l2Host),
           };
@@ -146,7 +148,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
       },
       {
         ...{ name: 'host', layer: 'L2', awaited: '`vsbypass-l2: ready`', limitMs: limitsMs.l2 },
-        ...about,
+        ...shown,
         run: async (limit) => void (await ready(limit)),
       },
       {
@@ -156,7 +158,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
           awaited: 'its login',
           limitMs: limitsMs.login,
         },
-        ...about,
+        ...shown,
         run: async (limit) => {
           if (operator !== undefined) await loginLogged(operator, hostVm, limit, limitsMs.login);
         },
@@ -170,7 +172,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
       probe: await install(operator, 'probe', inputs.programs.probe, signal),
       passwords: secrets.passwords,
       processes: { qemu: child.identity.pid },
-      pause: async (paused) => void (await qmp?.execute(paused ? 'stop' : 'cont')),
+      pause: async (paused) => await (paused ? qemu.stop(signal) : qemu.continue()),
       close,
     };
   } catch (error) {
@@ -183,7 +185,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
 async function claim(
   paths: InstancePaths,
   { roots }: StackInputs,
-  qemu?: QemuProcess,
+  qemu?: StartedProcess,
 ): Promise<void> {
   const self = await identifyProcess(process.pid);
   if (self === undefined) throw new TypeError('a process knows itself');

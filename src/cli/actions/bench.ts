@@ -32,6 +32,7 @@ import { benchPrograms } from '../../images/programs.js';
 import { findRoots, instancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
+import { describeAccel } from '../show/accel.js';
 import { createBenchReporter } from '../show/bench.js';
 
 export interface BenchFlags {
@@ -171,10 +172,21 @@ async function prepare(
   const config = withRequiredAccel(any, flags.require);
   const { cache: cacheDir } = roots;
   const host = await inspectHost({
-    ...{ config, cacheDir, stateDir: paths.stateDir, willBuild: false, signal },
+    ...{
+      config,
+      cacheDir,
+      stateDir: paths.stateDir,
+      willBuild: () => Promise.resolve(false),
+      signal,
+    },
   });
   const accel = assertHost(host);
-  note(`accelerator ${accel.accel}: ${accel.why}`);
+  if (accel.accel === 'bochs') {
+    throw new VsbError('E_ACCEL', 'bench does not run on Bochs, which has no traditional system', {
+      hint: 'Set `accel` to tcg or kvm, or leave it.',
+    });
+  }
+  note(describeAccel(accel));
   const build = { cacheDir, signal, onProgress: note };
   const images: Partial<Record<L2Kind, BenchImages>> = {};
   for (const kind of kinds) {

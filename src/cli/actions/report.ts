@@ -31,7 +31,8 @@ export async function makeReport(
     record !== undefined && 'config' in record
       ? record.config
       : await loadConfig({ directory: paths.stateDir });
-  const about = { config, cacheDir: roots.cache, stateDir: paths.stateDir, willBuild: false };
+  const willBuild = (): Promise<boolean> => Promise.resolve(false);
+  const about = { config, cacheDir: roots.cache, stateDir: paths.stateDir, willBuild };
   const target = resolve(
     file ?? `vsbypass-${name}-${new Date().toISOString().slice(0, 19)}.tar.gz`,
   );

@@ -1,9 +1,16 @@
 /** Carries `vsbypass up` out: host, images, daemon, boot. */
 import { loadConfig } from '../../config/load.js';
-import type { AccelChoice, Config, ConsoleMode, IrqMode, L2Kind } from '../../config/schema.js';
+import type {
+  AccelChoice,
+  Config,
+  ConsoleMode,
+  CpuChoice,
+  IrqMode,
+  L2Kind,
+} from '../../config/schema.js';
 import { activityAfter } from '../../contract/activity.js';
 import type { InstanceStatus, VmStatus } from '../../contract/control.js';
-import { decideAccel, type Accel } from '../../host/accel.js';
+import { asksKvm, decideAccel, type Accel } from '../../host/accel.js';
 import { probeKvm } from '../../host/kvm.js';
 import { assertRunsWith, withRequiredAccel } from '../../host/required-accel.js';
 import { shellQuote } from '../../host/ssh.js';
@@ -22,6 +29,7 @@ import {
   statusDocument,
   statusLines,
 } from '../output.js';
+import { describeAccel } from '../show/accel.js';
 import type { Reporter } from '../show/reporter.js';
 import { Timings } from '../show/timings.js';
 import { refreshSshConfig } from './ssh-config.js';
@@ -30,6 +38,7 @@ export interface UpOptions {
   readonly config?: string | undefined;
   readonly vms?: number | undefined;
   readonly accel?: AccelChoice | undefined;
+  readonly cpu?: CpuChoice | undefined;
   readonly require?: Accel | undefined;
   readonly l2?: L2Kind | undefined;
   readonly console?: ConsoleMode | undefined;
@@ -92,6 +101,7 @@ async function readConfig(options: UpOptions): Promise<Config> {
     path: options.config,
     vmCount: options.vms,
     accel: options.accel,
+    cpu: options.cpu,
     l2Kind: options.l2,
     consoleMode: options.console,
     irqMode: options.irq,
@@ -137,21 +147,24 @@ function consoleLine(vm: VmStatus, instance: string): string {
 export async function dryRun(context: CliContext, options: UpOptions): Promise<void> {
   const paths = instancePaths(context.global.name, findRoots());
   const config = await readConfig(options);
-  const kvm = config.accel === 'tcg' ? undefined : await probeKvm({ signal: context.signal });
-  const accel = decideAccel(config.accel, kvm);
+  const kvm = asksKvm(config) ? await probeKvm({ signal: context.signal }) : undefined;
+  const accel = decideAccel(config, kvm);
   const plan = planTestbed(paths, config, accel);
   if (options.json) {
-    printJson(context, { schemaVersion: 1, name: paths.name, accel, ...plan });
+    const { machine, ...layers } = plan;
+    const { program, arguments: words, workingDirectory } = machine;
+    const qemu = { program, arguments: words, workingDirectory };
+    printJson(context, { schemaVersion: 1, name: paths.name, accel, qemu, ...layers });
     return;
   }
   const commandLine = (words: readonly string[]): string =>
     words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellQuote(word))).join(' ');
   printLines(context, [
-    `# accelerator ${accel.accel}: ${accel.why}`,
+    `# ${describeAccel(accel)}`,
     '',
     '# L0: on this host',
-    `cd ${commandLine([plan.qemu.workingDirectory])}`,
-    commandLine([plan.qemu.program, ...plan.qemu.arguments]),
+    `cd ${commandLine([plan.machine.workingDirectory])}`,
+    commandLine([plan.machine.program, ...plan.machine.arguments]),
     '',
     '# L1: the shadow hypervisor',
     plan.xenCommandLine,

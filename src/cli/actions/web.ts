@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 import { VsbError } from '../../base/errors.js';
 import { hintOfKnown } from '../../base/suggest.js';
-import { isShadowed, openConsole, runningGateway } from '../../console/client/open.js';
+import { isShadowed, openConsole, runningGateway, vmMeant } from '../../console/client/open.js';
 import { LINK_MS } from '../../web/admission.js';
 import { loadAssets } from '../../web/assets.js';
 import type { ConsoleProvider } from '../../web/provider.js';
@@ -34,7 +34,8 @@ export async function serveWeb(
   const { stdin, stdout, stderr, signal, global } = context;
   const access = await context.instance();
   runningGateway(access);
-  if (vm !== undefined && !access.vms.includes(vm)) {
+  const first = vm === undefined ? undefined : vmMeant(access, vm);
+  if (vm !== undefined && first === undefined) {
     throw new VsbError('E_VM_UNKNOWN', `instance '${access.name}' has no VM '${vm}'`, {
       hint: hintOfKnown(vm, access.vms),
     });
@@ -45,7 +46,7 @@ export async function serveWeb(
     assets: await loadAssets(options.scripts),
     port: options.webPort,
   });
-  const printLink = (): void => void stdout.write(`${server.newLink(vm)}\n`);
+  const printLink = (): void => void stdout.write(`${server.newLink(first)}\n`);
   const interactive = stdin.isTTY === true;
   try {
     if (!global.quiet) {

@@ -3,13 +3,14 @@ import { Command, Option } from '@commander-js/extra-typings';
 
 import type { L2Kind } from '../../config/schema.js';
 import type { CliContext } from '../context.js';
-import { l2Kinds } from '../options.js';
+import { accelOption, cpuOption, l2Kinds } from '../options.js';
 
 const examples = `
 Examples:
   $ vsbypass build
   $ vsbypass build --l2 xen      only what a testbed with Xen as L2 needs
   $ vsbypass build --offline     without a network: an error for what is not in the cache
+  $ vsbypass build --cpu intel   what a testbed on VMX needs, too
   $ vsbypass build --key         the name of a cache in a pipeline
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
@@ -22,6 +23,8 @@ export function buildCommand(context: CliContext): Command {
     .addOption(
       new Option('--refresh', 'look for newer packages').conflicts('offline').default(false),
     )
+    .addOption(cpuOption())
+    .addOption(accelOption())
     .option('--offline', 'fetch nothing', false)
     .addOption(
       new Option('--key', 'build nothing, print a hash of all that decides what is built')
@@ -30,8 +33,11 @@ export function buildCommand(context: CliContext): Command {
     )
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, refresh, offline, key, json }) => {
-      const kinds = l2 === undefined ? l2Kinds : [l2];
+    .action(async ({ l2, cpu, accel: choice, refresh, offline, key, json }) => {
+      // Bochs runs no L2 but this one.
+      const bochs = choice === 'bochs' || (cpu === 'intel' && choice !== 'kvm');
+      const accel = bochs ? 'bochs' : 'tcg';
+      const kinds = l2 !== undefined ? [l2] : bochs ? (['kvm'] as const) : l2Kinds;
       if (key) return await printKey(context, kinds, json);
       const { buildImages, imageNames } = await import('../../images/build.js');
       const { createReporter } = await import('../show/reporter.js');
@@ -48,8 +54,9 @@ export function buildCommand(context: CliContext): Command {
         reporter.report({ type: 'build', reason: 'started' });
         const images: Record<string, string> = {};
         for (const kind of kinds) {
-          const names = imageNames(kind);
+          const names = imageNames(kind, accel);
           const directories = await buildImages(kind, {
+            accel,
             cacheDir: findRoots().cache,
             signal: context.signal,
             // The second kind uses what was resolved for the first.
@@ -57,9 +64,9 @@ export function buildCommand(context: CliContext): Command {
             offline,
             onProgress: (line) => reporter.report({ type: 'build', reason: 'progress', line }),
           });
-          for (const part of ['xen', 'l1', 'l2'] as const) {
-            const [name, directory] = [names[part], directories[part]];
-            if (name !== undefined && directory !== undefined) images[name] = directory;
+          for (const part of ['xen', 'l1', 'l2', 'bochs'] as const) {
+            const [image, directory] = [names[part], directories[part]];
+            if (image !== undefined && directory !== undefined) images[image] = directory;
           }
         }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });

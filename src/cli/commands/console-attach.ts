@@ -14,6 +14,7 @@ On a terminal ~? at the start of a line lists what can be asked for, ~. leaves. 
 others see what it does.
   $ vsbypass console vm1 --watch                 only look on
   $ vsbypass console vm1 --take                  type, also if somebody else does
+  $ vsbypass console 11111111-2222               a VM of L2's operator: by its UUID, or the beginning of it
   $ vsbypass console vm1 --record vm1.cast       asciinema play vm1.cast
   $ nohup vsbypass console vm1 --watch --record vm1.cast </dev/null >vm1.log 2>&1 &
                                                  goes on without a terminal, until SIGTERM
@@ -37,7 +38,7 @@ export function attachCommand(context: CliContext): Command {
     };
   const command = keyOptions(new Command('attach'))
     .description('open the secure console of a user VM')
-    .argument('[vm]', 'name of the VM; may be left out with --web')
+    .argument('[vm]', 'name or UUID of the VM; may be left out with --web')
     .option('--watch', 'only look on')
     .option('--take', 'type, also if somebody else does: that session looks on from then')
     .option('--escape <char>', "escape character, or 'none'", parseEscape, '~')

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
-import { accelOption, l2Kinds, orSkipOption, requireOption } from '../options.js';
+import { accelOption, cpuOption, l2Kinds, orSkipOption, requireOption } from '../options.js';
 
 const examples = `
 Examples:
@@ -11,6 +11,8 @@ Examples:
   $ vsbypass --name second up            another instance beside the first
   $ vsbypass up --events | jq -r .type   what happens, for programs
   $ vsbypass up --require kvm --or-skip  with KVM or not at all: exit 77 where the host has none
+  $ vsbypass up --cpu intel              on a processor with VMX, which Bochs emulates where there is none
+  $ vsbypass up --accel bochs            the same machine with an AMD processor
   $ vsbypass up --deadline 10m           ends by then, with nothing left running
   $ vsbypass up --l2 xen                 Xen and its dom0 as the virtualized system
   $ vsbypass up --dry-run                every command line and configuration, nothing is started`;
@@ -21,6 +23,7 @@ export function upCommand(context: CliContext): Command {
     .option('--config <file>', 'configuration instead of ./vsbypass.json')
     .option('--vms <count>', 'so many default user VMs', parseCount)
     .addOption(accelOption())
+    .addOption(cpuOption())
     .addOption(requireOption())
     .addOption(orSkipOption())
     .addOption(

@@ -12,7 +12,8 @@ export function nameSources(roots: Roots = findRoots()): NameSources {
     vms: async (instance) => {
       try {
         const record = await readRecord(instancePaths(instance, roots));
-        return (record?.config.vms ?? []).map(({ name }) => name);
+        const { vms = [], consoles = [] } = record?.config ?? {};
+        return [...vms, ...consoles].map(({ name }) => name);
       } catch {
         // A name that cannot be one, or a damaged file: other commands say so.
         return [];

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 
 import { isSet } from '../../base/color.js';
 import type { BootEvent, UpEvent } from '../../contract/events.js';
+import { describeAccel } from './accel.js';
 
 export interface Reporter {
   report(event: UpEvent): void;
@@ -42,7 +43,7 @@ const ownPrefix = 'images: ';
 export function describeEvent(event: UpEvent, verbose: boolean): string | undefined {
   switch (event.type) {
     case 'accel':
-      return `accelerator ${event.accel}: ${event.why}`;
+      return describeAccel(event);
     case 'recovered':
       return event.what;
     case 'warm':

@@ -20,6 +20,8 @@ export interface InstanceAccess {
   readonly runtimeDir: string;
   /** Names of its user VMs, in the order of its configuration. */
   readonly vms: readonly string[];
+  /** The UUIDs of those of them that have one, by name. */
+  readonly uuids?: Readonly<Record<string, string>>;
   readonly gateway?: GatewayAccess;
   /** Those of its user VMs whose COM1 is left to L2. */
   readonly unhooked?: readonly string[];

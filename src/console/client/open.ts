@@ -7,6 +7,7 @@ import type { ScreenSize } from '../../base/terminal-size.js';
 import type { AttachRequest } from '../../contract/gateway.js';
 import { accessToL2 } from '../../state/management-targets.js';
 import type { ConsoleConnection } from '../connection.js';
+import { meantBy } from '../names.js';
 import type { GatewayLogin } from './gateway-client.js';
 import type { GatewayAccess, InstanceAccess } from './instance-access.js';
 
@@ -30,8 +31,20 @@ export interface OpenConsoleOptions {
 }
 
 /** Whether the console is the secure one: L1 shadows the VM's COM1, or the VM does not run. */
-export function isShadowed(access: InstanceAccess, vm: string): boolean {
-  return access.unhooked?.includes(vm) !== true || access.management === undefined;
+export function isShadowed(access: InstanceAccess, word: string): boolean {
+  return (
+    access.unhooked?.includes(vmMeant(access, word) ?? word) !== true ||
+    access.management === undefined
+  );
+}
+
+/** The VM's name for its name, its UUID, or the beginning of that; undefined where that is none or several. */
+export function vmMeant({ vms, uuids = {} }: InstanceAccess, word: string): string | undefined {
+  const [meant, ...others] = meantBy(
+    word,
+    vms.map((name) => ({ name, uuid: uuids[name] })),
+  );
+  return others.length === 0 ? meant?.name : undefined;
 }
 
 /**
@@ -51,8 +64,9 @@ export function runningGateway(access: InstanceAccess): GatewayAccess {
  *   {@link connectOperator} throw
  */
 export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
-  const { access, vm, attach, size, signal } = options;
-  if (!isShadowed(access, vm) && access.management !== undefined) {
+  const { access, attach, size, signal } = options;
+  if (!isShadowed(access, options.vm) && access.management !== undefined) {
+    const vm = vmMeant(access, options.vm) ?? options.vm;
     const { connectOperator } = await import('./operator.js');
     const history = attach.replay === 'none' ? 'none' : 'all';
     return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });

@@ -90,6 +90,8 @@ export interface AuthPolicy {
   readonly authorities: ReadonlySet<string>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** The name under which the rights to the console are kept that a user name means. */
+  readonly nameOf: (username: string) => string;
 }
 
 const refused: AuthDecision = { kind: 'refused', counts: true };
@@ -97,13 +99,14 @@ const refused: AuthDecision = { kind: 'refused', counts: true };
 export function decide(context: AuthContext, policy: AuthPolicy): AuthDecision {
   if (context.method === 'none') return { kind: 'refused', counts: false };
   if (context.method !== 'publickey') return refused;
-  const { key: offered, signature, blob, hashAlgo, username } = context;
+  const { key: offered, signature, blob, hashAlgo } = context;
+  const vm = policy.nameOf(context.username);
   if (offered.algo === CERTIFICATE_TYPE) {
-    return decideCertificate(offered.data, signature, blob, username, policy);
+    return decideCertificate(offered.data, signature, blob, vm, policy);
   }
   // An RSA key without a named hash means SHA-1.
   if (offered.algo === 'ssh-rsa' && hashAlgo === undefined) return refused;
-  const grant = policy.access.find(fingerprintOf(offered.data), username);
+  const grant = policy.access.find(fingerprintOf(offered.data), vm);
   if (grant === undefined || grant.key.key.type !== offered.algo) return refused;
   if (signature === undefined || blob === undefined) return { kind: 'acceptable' };
   const genuine: unknown = grant.key.key.verify(blob, signature, hashAlgo);

@@ -37,7 +37,7 @@ export interface ChannelHost {
 export interface Client {
   readonly socket: Socket;
   readonly peer: string;
-  /** The VM that it has logged in to. */
+  /** The VM that it has logged in to, as it has called it. */
   readonly vm: string;
   readonly identity: Identity;
   /** The same for people. */
@@ -121,16 +121,17 @@ export class ClientChannel {
   /** The console meant, and what the key may do there now. */
   #admit(): { console: VmConsole; role: Role; grant: Grant | undefined } {
     const { policy, hub } = this.#host;
-    const { vm, identity } = this.#client;
+    const { vm: word, identity } = this.#client;
     const { certificate, fingerprint } = identity;
+    const vm = policy.nameOf(word);
     const grant = certificate === undefined ? policy.access.find(fingerprint, vm) : undefined;
     const role = certificate === undefined ? grant?.role : roleOf(certificate, vm, policy.now());
     if (role === undefined) {
       const message = `this key may no longer use '${printableAscii(vm)}'`;
       throw new VsbError('E_CONSOLE_AUTH', message, { layer: 'console' });
     }
-    const console = hub.vm(vm);
-    if (console === undefined) throw unknownVm(vm, hub, grant);
+    const console = hub.find(word);
+    if (console === undefined) throw unknownVm(word, hub, grant);
     return { console, role, grant };
   }
 

@@ -65,9 +65,10 @@ export class GatewayConnection {
     const identity = this.#identity;
     if (identity === undefined) throw new TypeError('nothing is served before the login');
     const { label, fingerprint } = identity;
+    const vm = printableAscii(this.#host.policy.nameOf(this.#vm));
     return {
       ...{ socket: this.#socket, peer: this.#peer, vm: this.#vm, identity },
-      who: { peer: this.#peer, vm: printableAscii(this.#vm), key: label, fingerprint },
+      who: { peer: this.#peer, vm, key: label, fingerprint },
       attachments: () => [...this.#channels.values()].flatMap(({ attachment }) => attachment ?? []),
     };
   }

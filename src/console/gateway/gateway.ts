@@ -87,7 +87,9 @@ export class Gateway {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
     const authorities = new Set(options.authorities ?? []);
-    this.#policy = { access, authorities, now: () => Date.now() };
+    const { hub } = options;
+    const nameOf = (username: string): string => hub.nameOf(username);
+    this.#policy = { access, authorities, now: () => Date.now(), nameOf };
     this.#rate = new RateLimit(this.#limits.connectionBurst, this.#limits.connectionsPerSecond);
     access.on('revoked', this.#onRevoked);
   }

@@ -1,7 +1,7 @@
 /**
  * What a terminal would show now, had it seen all output that is kept: a headless terminal replays the
  * history and its screen is sent instead. So an escape sequence that the ring has cut, a full-screen program
- * or an old question to the terminal does no harm to who attaches late.
+ * or an old question to the terminal does no harm to a client that attaches late.
  */
 import { Worker } from 'node:worker_threads';
 

@@ -87,9 +87,13 @@ export class VmConsole implements SessionTarget {
   #gone = false;
   #toldSessions: number | undefined = 0;
   #writer: Session | undefined;
+  #rivals: readonly string[] = [];
+  /** It has had a label, and had another one later: no name is its own. */
+  readonly nameless: boolean;
 
-  constructor(name: string, historyBytes: number) {
+  constructor(name: string, historyBytes: number, nameless = false) {
     this.#name = name;
+    this.nameless = nameless;
     this.history = new History(historyBytes);
   }
 
@@ -105,6 +109,11 @@ export class VmConsole implements SessionTarget {
   /** The VM's slot, generation, domain and label; the last known ones if it is gone. */
   get vm(): VmRecord | undefined {
     return this.#vm;
+  }
+
+  /** Other VMs that run with the same label: nobody can tell which is meant. */
+  get rivals(): readonly string[] {
+    return this.#rivals;
   }
 
   get sessionCount(): number {
@@ -217,21 +226,26 @@ export class VmConsole implements SessionTarget {
   }
 
   attach(link: ConsoleLink, vm: VmRecord): void {
-    const same = this.#vm?.slot === vm.slot && this.#vm.generation === vm.generation;
+    const before = this.#vm;
+    const same = before?.slot === vm.slot && before.generation === vm.generation;
     if (!same) this.#dropInput();
-    const back = this.#vm !== undefined && this.#endpoint === undefined;
+    const away = this.#endpoint === undefined;
     this.#endpoint = { link, vm };
     this.#vm = vm;
     this.#gone = false;
     this.#blocked = false;
     // Whoever was told before, of this link or by another daemon: it is not known what.
     this.#toldSessions = undefined;
-    if (back) this.tell(same ? 'the link to the VM is back' : 'the VM is back');
+    if (before !== undefined && !same) this.tell(`the VM is back: ${whereNow(vm, away)}`);
+    else if (before !== undefined && away) this.tell('the link to the VM is back');
     this.#tellAttached();
     this.#flushInput();
   }
 
   update(vm: VmRecord): void {
+    if (vm.grown && this.#vm?.grown !== true) {
+      this.tell('the VM has got another vCPU, long after its start: L2 has added it');
+    }
     if (this.#endpoint !== undefined) this.#endpoint.vm = vm;
     this.#vm = vm;
   }
@@ -261,6 +275,19 @@ export class VmConsole implements SessionTarget {
 
   rename(name: string): void {
     this.#name = name;
+  }
+
+  setRivals(names: readonly string[]): void {
+    const added = names.filter((name) => !this.#rivals.includes(name));
+    const wasAlone = this.#rivals.length === 0;
+    this.#rivals = names;
+    if (added.length > 0) {
+      this.tell(
+        `another VM runs with the same UUID, as ${added.join(', ')}: one of them is not it`,
+      );
+    } else if (names.length === 0 && !wasAlone) {
+      this.tell('no other VM runs with the same UUID any more');
+    }
   }
 
   /** Takes over all that a console of the same VM under a provisional name has had so far. */
@@ -348,4 +375,11 @@ export class VmConsole implements SessionTarget {
     // Only an optimisation of L1's: if the VM or the link went in the meantime, there is nothing to tell.
     endpoint.link.setAttached(endpoint.vm.slot, endpoint.vm.generation, sessions).catch(() => {});
   }
+}
+
+/** For those who were at a VM's console and are at that of the next one with its label. */
+function whereNow({ slot, generation }: VmRecord, away: boolean): string {
+  const place = `slot ${slot}, generation ${generation}`;
+  const label = 'it has the UUID of the one before';
+  return away ? `started again, ${place}; ${label}` : `another one, ${place}; ${label}`;
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { configSchema } from '../../config/schema.js';
+import { accels, configSchema, vendors } from '../../config/schema.js';
 import { cacheKinds } from '../cache.js';
 import { checkSchema } from '../check.js';
 import {
@@ -25,9 +25,10 @@ import { selfTestSchema, verifySchema } from './verify.js';
 
 const version = z.literal(1);
 const accelSchema = z.object({
-  accel: z.enum(['kvm', 'tcg']),
+  accel: z.enum(accels),
+  vendor: z.enum(vendors),
   why: z.string(),
-  /** The CPU of L0's machine: the argument of `-cpu`, and the same for people. */
+  /** The CPU of L0's machine: the argument of QEMU's `-cpu` or Bochs' name of it, and the same for people. */
   cpu: z.object({ argument: z.string(), summary: z.string() }),
 });
 /** With `--show-password` also root's password. */
@@ -45,6 +46,7 @@ const planSchema = z.object({
   schemaVersion: version,
   name: z.string(),
   accel: accelSchema,
+  /** What runs L0's machine, also where that is Bochs. */
   qemu: z.object({
     program: z.string(),
     arguments: z.array(z.string()),

@@ -38,16 +38,16 @@ export interface BindingInputs {
 
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ plan, config, accel, images }: BindingInputs): Promise<Binding> {
-  const { qemu, ...layers } = plan;
-  const program = await findProgram(qemu.program);
+  const { machine, ...layers } = plan;
+  const program = await findProgram(machine.program);
   if (program === undefined) {
-    throw new VsbError('E_QEMU_MISSING', `${qemu.program} is not there`, { layer: 'L0' });
+    throw new VsbError('E_QEMU_MISSING', `${machine.program} is not there`, { layer: 'L0' });
   }
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(await realpath(program))) hash.update(chunk as Buffer);
   return {
     qemu: hash.digest('hex'),
-    commandLine: hashOf(qemu.arguments),
+    commandLine: hashOf(machine.arguments),
     layers: hashOf(layers),
     images: hashOf(images),
     accel,

@@ -8,7 +8,6 @@ import { limitOf, type Running } from '../running.js';
 import { bindingOf } from './binding.js';
 import { whyUnsound } from './soundness.js';
 import { listSnapshots, maximumSnapshots, warmName, writeSnapshot } from './store.js';
-import { saveState } from './transfer.js';
 
 /**
  * @throws VsbError E_SKIPPED where a saved state could not be trusted; E_NO_SPACE, E_USAGE (too many),
@@ -19,8 +18,7 @@ export async function keepState(
   name: string,
   signal: AbortSignal,
 ): Promise<{ readonly bytes: number; readonly seconds: number }> {
-  const { paths, qmp, plan, request, secrets } = running;
-  if (qmp === undefined) throw new TypeError('QEMU is connected');
+  const { paths, machine, plan, request, secrets } = running;
   const { config, accel, images } = request;
   const unsound = whyUnsound(config, accel.accel);
   if (unsound !== undefined) throw new VsbError('E_SKIPPED', `no state is kept: ${unsound}`);
@@ -41,14 +39,13 @@ export async function keepState(
         l2Host: secrets.l2Host.toString('base64'),
         passwords: { ...secrets.passwords },
       },
-      async (file) => await saveState({ qmp, socketPath: paths.stateSocket, file, signal: until }),
+      async (file) => await machine.save(file, until),
     );
   } catch (error) {
     if (!deadline.aborted) throw error;
     throw new VsbError('E_DEADLINE', `the state was not saved within ${limitMs / 1000} s`);
   } finally {
-    // A migration that was given up holds the machine; to cancel one that has ended does nothing.
-    await qmp.execute('migrate_cancel').catch((error: unknown) => running.log(messageOf(error)));
+    await machine.abandonSave().catch((error: unknown) => running.log(messageOf(error)));
     await continueMachine(running).catch((error: unknown) => running.log(messageOf(error)));
   }
   const kept = (await listSnapshots(paths)).find((one) => one.name === name);

@@ -13,6 +13,7 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
   if (accel === 'kvm') {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
+  if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
   const { kind, disk: own } = config.l2;
   if (own !== undefined)
     return "L2 is a system of the user's own, whose disks would not go back with it";

@@ -53,7 +53,7 @@ test('names of VMs stand where a command takes one, those of the instance that i
 
 test('options and their values', async () => {
   expect(await values('up', '--a')).toEqual(['--accel']);
-  expect(await values('up', '--accel', '')).toEqual(['auto', 'kvm', 'tcg']);
+  expect(await values('up', '--accel', '')).toEqual(['auto', 'kvm', 'tcg', 'bochs']);
   expect(await values('up', '--accel=t')).toEqual(['--accel=tcg']);
   expect(await values('up', '--accel', 'tcg', '--q')).toEqual(['--quiet']);
   expect(await values('--name', '')).toEqual(['default', 'lab']);

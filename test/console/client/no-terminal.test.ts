@@ -27,7 +27,7 @@ afterEach(async () => {
 
 interface Watcher {
   readonly child: ChildProcess;
-  shown(): string;
+  readonly shown: () => string;
 }
 
 /** Its input is at its end, as with `ssh -n` and `</dev/null`. */

@@ -13,7 +13,7 @@ import { AccessList, type Grant } from '../../../src/console/gateway/access.js';
 import { parseAuthorizedKeys } from '../../../src/console/gateway/auth.js';
 import { RateLimit } from '../../../src/console/gateway/rate-limit.js';
 import { fingerprintOfLine, knownHostsLine } from '../../../src/formats/keys/key-files.js';
-import { collect, ConsoleRig } from '../../rig/console-rig.js';
+import { collect, ConsoleRig, uuid1, uuid2 } from '../../rig/console-rig.js';
 
 const run = promisify(execFile);
 const { clientKey, hostKey, strangerKey } = ConsoleRig;
@@ -108,6 +108,40 @@ describe('the gateway', () => {
     await expect(rig.login({ ...bob, username: 'vm2' })).rejects.toMatchObject({
       level: 'client-authentication',
     });
+  });
+
+  test('knows a VM by its UUID and its slot, too, and its rights by its name', async () => {
+    access.add(grantFor());
+    for (const username of [uuid1, uuid1.slice(0, 8), 'slot-0-1']) {
+      const { status, output } = await rig.ask('status json', { ...bob, username });
+      expect([status, JSON.parse(output)], username).toMatchObject([0, { vm: 'vm1' }]);
+    }
+    expect(rig.events.filter(({ type }) => type === 'verb')).toHaveLength(3);
+    for (const event of rig.events) if (event.type === 'verb') expect(event.vm).toBe('vm1');
+    await expect(rig.login({ ...bob, username: 'slot-1-1' })).rejects.toThrow();
+  });
+
+  test('lets nobody in by the name of two, and those with rights at one by its slot', async () => {
+    access.add(grantFor());
+    rig.l1.addVm({ slot: 1, uuid: uuid1 });
+    await vi.waitFor(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
+    for (const username of ['vm1', uuid1]) {
+      const { status, notices } = await rig.ask('status', { ...bob, username });
+      expect(status).toBe(2);
+      expect(notices).toContain('[E_VM_AMBIGUOUS]');
+      expect(notices).toContain('slot-0-1, slot-1-1');
+    }
+    expect(await rig.ask('status', { ...bob, username: 'slot-0-1' })).toMatchObject({ status: 0 });
+    await expect(rig.login({ ...bob, username: 'slot-1-1' })).rejects.toThrow();
+  });
+
+  test('lets a VM with a doubtful UUID have no part in rights', async () => {
+    access.add(grantFor({ vm: 'vm2' }));
+    rig.l1.addVm({ slot: 1, uuid: uuid2, doubtful: true });
+    await vi.waitFor(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
+    await expect(rig.login({ ...bob, username: 'slot-1-1' })).rejects.toThrow();
+    const { notices } = await rig.ask('status', { ...bob, username: 'vm2' });
+    expect(notices).toContain("no VM is known as 'vm2'");
   });
 
   test('lets a key that may watch see, but not type, break or take over', async () => {

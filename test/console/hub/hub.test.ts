@@ -63,12 +63,12 @@ async function read(session: Session, length: number): Promise<string> {
 test('a VM is known by its slot first, keeps its history when its label comes, and its session too', async () => {
   const vm = l1.addVm({ slot: 3 });
   vm.print('boot ');
-  const session = (await consoleOf('slot-3')).openSession({ mode: 'rw', label: 'me' });
+  const session = (await consoleOf('slot-3-1')).openSession({ mode: 'rw', label: 'me' });
   expect(await read(session, 5)).toBe('boot ');
   const renamed = once(hub, 'vm-renamed');
   vm.update({ uuid: uuid1 });
-  expect(await renamed).toMatchObject([{ name: 'vm1' }, 'slot-3']);
-  expect(hub.vm('slot-3')).toBeUndefined();
+  expect(await renamed).toMatchObject([{ name: 'vm1' }, 'slot-3-1']);
+  expect(hub.vm('slot-3-1')).toBe(hub.vm('vm1'));
   vm.print('login:');
   expect(await read(session, 6)).toBe('login:');
   const late = hub.vm('vm1')?.openSession({ mode: 'ro', label: 'late' });
@@ -178,13 +178,13 @@ test('a VM that stays away ends its sessions; its history stays readable', async
 test('a VM without a name leaves nothing behind for the next one in its slot', async () => {
   const vm = l1.addVm({ slot: 2 });
   vm.print('secret');
-  const session = (await consoleOf('slot-2')).openSession({ mode: 'ro', label: 'me' });
+  const session = (await consoleOf('slot-2-1')).openSession({ mode: 'ro', label: 'me' });
   expect(await read(session, 6)).toBe('secret');
   const ended = once(session, 'end');
   vm.update({ state: 'gone' });
   await ended;
   l1.addVm({ slot: 2, generation: 2 }).print('next');
-  const next = (await consoleOf('slot-2')).openSession({ mode: 'ro', label: 'me' });
+  const next = (await consoleOf('slot-2-2')).openSession({ mode: 'ro', label: 'me' });
   expect(await read(next, 4)).toBe('next');
 });
 
@@ -193,7 +193,7 @@ test('a name is not taken from a running VM, but from a silent one, whose slot i
   const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
   const other = l1.addVm({ slot: 1, uuid: uuid1 });
   other.print('I am vm1, type your password');
-  const stranger = (await consoleOf('slot-1')).openSession({ mode: 'ro', label: 'me' });
+  const stranger = (await consoleOf('slot-1-1')).openSession({ mode: 'ro', label: 'me' });
   expect(await read(stranger, 28)).toContain('password');
   session.write(Buffer.from('typed'));
   expect(String(await real.inputReached(5))).toBe('typed');
@@ -383,6 +383,157 @@ test('those at a console are told when its VM or the link goes and comes back', 
     'the link to the VM is l',
     'the link to the VM is b',
     'the VM has ended; if it',
-    'the VM is back',
+    'the VM is back: started',
   ]);
+});
+
+/** What a session is told beside the output. */
+function noticesOf(session: Session): string[] {
+  const notices: string[] = [];
+  session.on('notice', (text) => notices.push(text));
+  return notices;
+}
+
+test('a VM that brings the label of another after a reset gets neither its name nor its sessions', async () => {
+  const victim = l1.addVm({ slot: 0, uuid: uuid1 });
+  const attacker = l1.addVm({ slot: 1, uuid: uuid2 });
+  const atVictim = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'a' });
+  const atAttacker = (await consoleOf('vm2')).openSession({ mode: 'rw', label: 'b' });
+  const [toldA, toldB] = [noticesOf(atVictim), noticesOf(atAttacker)];
+  for (const state of ['running', 'silent', 'gone'] as const) {
+    victim.update({ state });
+    await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe(state));
+    const before = attacker.record.generation;
+    l1.remove(attacker);
+    const renewed = l1.addVm({
+      ...{ slot: 1, generation: before + 1, uuid: uuid1, doubtful: true },
+    });
+    attacker.record = renewed.record;
+    renewed.print('login: ');
+    const doubtful = await consoleOf(`slot-1-${before + 1}`);
+    await vi.waitFor(() => expect(doubtful.history.end).toBe(7));
+    expect(hub.vm('vm1')?.vm?.slot).toBe(0);
+    expect(hub.find(uuid1)).toBe(hub.vm('vm1'));
+  }
+  expect(atVictim.read()).toBeUndefined();
+  expect(atAttacker.read()).toBeUndefined();
+  expect(toldB).toContain(`after a reset this VM has the label ${uuid1}: as slot-1-2 it goes on`);
+  expect(toldA).toEqual(['the VM has ended; if it starts again, this session goes on']);
+});
+
+test('a VM that loses its label on the way loses its name for good', async () => {
+  const vm = l1.addVm({ slot: 0, uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  const told = noticesOf(session);
+  vm.update({ uuid: uuid2 });
+  await vi.waitFor(() => expect(hub.vm('slot-0-1')?.name).toBe('slot-0-1'));
+  const nameless = await consoleOf('slot-0-1');
+  vm.update({ uuid: uuid1 });
+  vm.print('login: ');
+  await vi.waitFor(() => expect(nameless.history.end).toBe(7));
+  expect(nameless.name).toBe('slot-0-1');
+  expect(session.read()).toBeUndefined();
+  expect(told[0]).toBe('this VM has changed its label: as slot-0-1 it goes on');
+});
+
+test('another L2 gets no name that this one has, not even that of a VM that is gone', async () => {
+  const mine = l1.addVm({ slot: 0, domid: 1, uuid: uuid1 });
+  l1.addVm({ slot: 1, domid: 1, uuid: uuid2 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  await consoleOf('vm2');
+  mine.update({ state: 'gone' });
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  l1.addVm({ slot: 2, domid: 2, uuid: uuid1 }).print('login: ');
+  const foreign = await consoleOf('slot-2-1');
+  await vi.waitFor(() => expect(foreign.history.end).toBe(7));
+  expect(foreign.name).toBe('slot-2-1');
+  expect(session.read()).toBeUndefined();
+});
+
+test('a name goes on to another L2 when the first one has no VM any more, without its sessions', async () => {
+  const mine = l1.addVm({ slot: 0, domid: 1, uuid: uuid1 });
+  const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
+  mine.print('secret');
+  await once(session, 'readable');
+  mine.update({ state: 'gone' });
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  const ended = once(session, 'end');
+  l1.addVm({ slot: 1, domid: 2, uuid: uuid1 });
+  expect(await ended).toEqual(['vm-gone']);
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  expect(hub.vm('vm1')?.history.end).toBe(0);
+});
+
+test('two VMs with one UUID: those at either are told, and nobody is let in by that name', async () => {
+  l1.addVm({ slot: 0, uuid: uuid1 });
+  const first = await consoleOf('vm1');
+  const told = noticesOf(first.openSession({ mode: 'rw', label: 'me' }));
+  const other = l1.addVm({ slot: 1, uuid: uuid1 });
+  await consoleOf('slot-1-1');
+  expect(told).toEqual(['another VM runs with the same UUID, as slot-1-1: one of them is not it']);
+  for (const word of ['vm1', uuid1, uuid1.slice(0, 35)]) {
+    expect(() => hub.find(word)).toThrow(
+      expect.objectContaining({
+        code: 'E_VM_AMBIGUOUS',
+        message: expect.stringContaining('say which, of slot-0-1, slot-1-1') as string,
+      }),
+    );
+  }
+  expect(hub.find('slot-0-1')).toBe(first);
+  expect(hub.nameOf('slot-0-1')).toBe('vm1');
+  expect(hub.nameOf('slot-1-1')).toBe('slot-1-1');
+  other.update({ state: 'gone' });
+  await vi.waitFor(() => expect(told).toHaveLength(2));
+  expect(hub.find('vm1')).toBe(first);
+});
+
+test('a VM is found by its UUID, by the beginning of it, and by a name that is made of it', async () => {
+  const uuid = 'deadbeef-1111-4222-8333-444444444444';
+  l1.addVm({ slot: 0, uuid });
+  const console = await consoleOf('vm-deadbeef');
+  for (const word of ['vm-deadbeef', uuid, uuid.toUpperCase(), 'dead', 'deadbeef-11', 'slot-0-1']) {
+    expect(hub.find(word)).toBe(console);
+    expect(hub.nameOf(word)).toBe('vm-deadbeef');
+  }
+  for (const word of ['dea', 'deadbeef-', 'beef', 'deadbeef1', 'slot-0', 'slot-0-2', '']) {
+    expect(hub.find(word)).toBe(word === 'deadbeef-' ? console : undefined);
+  }
+  const alike = 'deadbeef-1111-4222-8333-555555555555';
+  l1.addVm({ slot: 1, uuid: alike });
+  await consoleOf(`vm-${alike.replaceAll('-', '')}`);
+  expect(() => hub.find('deadbeef-1111')).toThrow(
+    expect.objectContaining({ code: 'E_VM_AMBIGUOUS' }),
+  );
+  expect(hub.find('deadbeef-1111-4222-8333-5')?.vm?.slot).toBe(1);
+});
+
+test('who claims a UUID in doubt is not found by it', async () => {
+  l1.addVm({ slot: 0, uuid: uuid1, doubtful: true });
+  await consoleOf('slot-0-1');
+  expect(hub.find('vm1')).toBeUndefined();
+  expect(hub.find(uuid1)).toBeUndefined();
+  expect(hub.nameOf(uuid1)).toBe(uuid1);
+});
+
+test('those at a console are told of a vCPU that was added late', async () => {
+  const vm = l1.addVm({ slot: 0, uuid: uuid1 });
+  const told = noticesOf((await consoleOf('vm1')).openSession({ mode: 'ro', label: 'me' }));
+  vm.update({ grown: true });
+  await vi.waitFor(() => expect(told).toHaveLength(1));
+  vm.update({ hooked: false });
+  vm.update({ state: 'silent' });
+  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('silent'));
+  expect(told).toHaveLength(1);
+});
+
+test('VMs come and go by the hundred: the latest histories stay', async () => {
+  for (let count = 1; count <= 100; count++) {
+    const uuid = `${String(count).padStart(8, '0')}-0000-4000-8000-000000000000`;
+    const gone = once(hub, 'vm-gone');
+    const vm = l1.addVm({ slot: count % 4, generation: count, uuid });
+    vm.update({ state: 'gone' });
+    expect(await gone).toMatchObject([{ name: `vm-${uuid.slice(0, 8)}` }]);
+  }
+  expect(hub.list()).toHaveLength(16);
+  expect(hub.vm('vm-00000100')).toBeDefined();
 });

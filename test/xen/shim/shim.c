@@ -14,15 +14,21 @@
 
 #define HELD_MAX 4
 
-bool vsb_enabled = true;
+bool vsb_enabled __attribute__((weak)) = true;
+bool vsb_link_up __attribute__((weak)) = true;
 
 s_time_t shim_now;
 unsigned int shim_kicks, shim_reads;
 uint8_t shim_memory[SHIM_MEMORY];
 void (*shim_on_read)(paddr_t address, unsigned int len);
 struct vcpu *shim_current;
+struct domain *shim_domains;
+int domlist_read_lock;
 struct shim_processor shim_cpu;
 void (*shim_on_block)(void);
+void (*shim_on_emulate)(void);
+
+const struct shim_backend *shim_backend;
 
 static spinlock_t link_lock = { .rank = SHIM_RANK_LINK };
 static spinlock_t *held[HELD_MAX];
@@ -44,6 +50,20 @@ void spin_lock(spinlock_t *lock)
     CHECK(held_count < HELD_MAX);
     lock->held = true;
     held[held_count++] = lock;
+}
+
+bool spin_is_locked(const spinlock_t *lock)
+{
+    return lock->held;
+}
+
+bool spin_trylock(spinlock_t *lock)
+{
+    if ( lock->held )
+        return false;
+    spin_lock(lock);
+
+    return true;
 }
 
 void spin_unlock(spinlock_t *lock)
@@ -91,9 +111,57 @@ void vcpu_kick(struct vcpu *v)
     v->shim_kicked++;
 }
 
+struct cpu_user_regs *guest_cpu_user_regs(void)
+{
+    return &shim_cpu.regs;
+}
+
+void init_timer(struct timer *timer, void (*function)(void *data), void *data,
+                unsigned int cpu)
+{
+    CHECK(!timer->function && function);
+    *timer = (struct timer){ .function = function, .data = data, .cpu = cpu };
+}
+
+void migrate_timer(struct timer *timer, unsigned int cpu)
+{
+    CHECK(timer->function);
+    timer->cpu = cpu;
+}
+
+void set_timer(struct timer *timer, s_time_t expires)
+{
+    CHECK(timer->function && !timer->shim_killed);
+    timer->expires = expires;
+    timer->shim_active = true;
+    shim_cpu.halted++;
+}
+
+bool timer_is_active(const struct timer *timer)
+{
+    return timer->shim_active;
+}
+
+void stop_timer(struct timer *timer)
+{
+    timer->shim_active = false;
+    shim_cpu.resumed++;
+}
+
+/* It waits for one that runs. */
+void kill_timer(struct timer *timer)
+{
+    CHECK(timer->function && !held_count && !irqs_off);
+    timer->shim_active = false;
+    timer->shim_killed = true;
+}
+
+/* Not of the sequence that a test's events come from. */
 unsigned int get_random(void)
 {
-    return shim_random();
+    static unsigned int state;
+
+    return state += 0x9e3779b9;
 }
 
 unsigned int xen_major_version(void)
@@ -109,6 +177,13 @@ unsigned int xen_minor_version(void)
 const char *xen_extra_version(void)
 {
     return ".5-shim";
+}
+
+bool nestedhvm_paging_mode_hap(const struct vcpu *v)
+{
+    CHECK(v);
+
+    return !shim_cpu.no_hap;
 }
 
 /* The walk and the copy take locks of Xen's: none of ours may be held. */
@@ -187,6 +262,8 @@ bool hvm_emulate_one_insn(hvm_emulate_validate_t *validate, const char *descr)
     unsigned int i;
 
     CHECK(validate() && descr && exit_now.string && !held_count && !irqs_off);
+    if ( shim_on_emulate )
+        shim_on_emulate();
     for ( i = 0; i < d->arch.hvm.io_handler_count; i++ )
     {
         const struct hvm_io_handler *handler = &d->arch.hvm.io_handler[i];
@@ -227,6 +304,50 @@ static bool complete(struct vcpu *v, struct cpu_user_regs *regs,
 }
 
 static struct vsb_entry entry_now;
+
+/* What is in L2's VMCB12s, each at its address; as many as a test can have. */
+#define VMCBS_MAX 4096
+static struct
+{
+    const struct domain *d;
+    uint64_t vmcx, mark;
+} vmcbs[VMCBS_MAX];
+
+static uint64_t *mark_of(const struct vcpu *v, uint64_t vmcx)
+{
+    unsigned int i;
+
+    for ( i = 0; vmcbs[i].d; i++ )
+    {
+        CHECK(i < VMCBS_MAX - 1);
+        if ( vmcbs[i].d == v->domain && vmcbs[i].vmcx == vmcx )
+            return &vmcbs[i].mark;
+    }
+
+    vmcbs[i].d = v->domain;
+    vmcbs[i].vmcx = vmcx;
+
+    return &vmcbs[i].mark;
+}
+
+static void mark(struct vcpu *v, uint64_t mark)
+{
+    CHECK(v == shim_current && mark);
+    *mark_of(v, entry_now.vmcx) = mark;
+}
+
+void shim_new_vmcb(const struct vcpu *v, uint64_t vmcx)
+{
+    *mark_of(v, vmcx) = 0;
+}
+
+void shim_identify(struct vcpu *v, const struct vsb_entry *entry)
+{
+    shim_current = v;
+    entry_now = *entry;
+    entry_now.mark = *mark_of(v, entry->vmcx);
+    vsb_vm_identify(v, &entry_now);
+}
 
 static void entry(struct vcpu *v, const struct cpu_user_regs *regs,
                   struct vsb_entry *entry)
@@ -282,10 +403,16 @@ static void resumed(struct vcpu *v)
     shim_cpu.resumed++;
 }
 
+static void init(void)
+{
+}
+
 static const struct vsb_arch shim_arch = {
+    .init = init,
     .decode = decode,
     .complete = complete,
     .entry = entry,
+    .mark = mark,
     .can_present = can_present,
     .present = present,
     .can_inject = can_inject,
@@ -295,18 +422,25 @@ static const struct vsb_arch shim_arch = {
     .resumed = resumed,
 };
 
+uint64_t shim_begin_exit(struct vcpu *v, const struct vsb_exit *exit)
+{
+    shim_current = v;
+    exit_now = *exit;
+
+    return shim_backend ? shim_backend->exit(v, exit) : exit->kind;
+}
+
 static bool io(struct vcpu *v, const struct vsb_exit *exit, uint32_t *val)
 {
     struct cpu_user_regs *regs = &shim_cpu.regs;
+    uint64_t reason = shim_begin_exit(v, exit);
     bool settled = false, ours;
 
-    shim_current = v;
-    exit_now = *exit;
     operand = *val;
     if ( !exit->string )
         regs->rax = *val;
-    ours = vsb_io_exit(v, regs, VSB_EXIT_IO, &settled) ||
-           vsb_vmexit(v, regs, VSB_EXIT_IO);
+    ours = vsb_io_exit(v, regs, reason, &settled) ||
+           vsb_vmexit(v, regs, reason);
     CHECK(ours || !settled);
     *val = exit->string ? operand : regs->eax;
 
@@ -332,6 +466,12 @@ bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
     };
 
     return io(v, &exit, val);
+}
+
+void shim_instruction(const struct vsb_exit *exit, uint32_t val)
+{
+    exit_now = *exit;
+    operand = val;
 }
 
 uint8_t shim_in(struct vcpu *v, unsigned int reg)
@@ -362,10 +502,9 @@ void shim_type(struct vsb_vm *vm)
 
 static bool other_exit(struct vcpu *v, struct vsb_exit exit)
 {
-    shim_current = v;
-    exit_now = exit;
+    uint64_t reason = shim_begin_exit(v, &exit);
 
-    return vsb_vmexit(v, &shim_cpu.regs, exit.kind);
+    return vsb_vmexit(v, &shim_cpu.regs, reason);
 }
 
 bool shim_hlt(struct vcpu *v)
@@ -384,6 +523,11 @@ bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val)
     return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_WRMSR });
 }
 
+bool shim_eoi(struct vcpu *v)
+{
+    return other_exit(v, (struct vsb_exit){ .kind = VSB_EXIT_EOI });
+}
+
 bool shim_fault(struct vcpu *v, paddr_t gpa)
 {
     return other_exit(v, (struct vsb_exit){
@@ -394,23 +538,33 @@ void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector)
 {
     shim_current = v;
     entry_now = *entry;
+    entry_now.mark = *mark_of(v, entry->vmcx);
     entry_now.injects = vector;
     entry_now.vector = vector;
     v->arch.hvm.nvcpu.nv_guestmode = true;
+    if ( shim_backend )
+        shim_backend->enter(v, &entry_now);
     vsb_vmentry(v, &shim_cpu.regs);
 }
 
 unsigned int shim_opportunity(struct vcpu *v)
 {
+    bool presented;
+
     shim_current = v;
-    if ( !vsb_opportunity(v, &shim_cpu.regs) )
+    if ( shim_backend )
+        shim_backend->before_opportunity(v);
+    presented = vsb_opportunity(v, &shim_cpu.regs);
+    if ( shim_backend )
+        shim_backend->after_opportunity(v);
+    if ( !presented )
         return SHIM_NO_EXIT;
 
     return (uint8_t)shim_cpu.regs.rax;
 }
 
-/* link.c takes its lock in this call. */
-void vsb_link_kick(struct vsb_vm *vm, bool urgent)
+/* link.c, where it is there, takes its lock in this call. */
+__attribute__((weak)) void vsb_link_kick(struct vsb_vm *vm, bool urgent)
 {
     CHECK(!held_count);
     CHECK(vm >= vsb_vms && vm < vsb_vms + VSB_MAX_VMS);
@@ -454,14 +608,17 @@ void shim_reset(void)
     memset(vsb_vms, 0, sizeof(vsb_vms));
     memset(&vsb_count, 0, sizeof(vsb_count));
     memset(shim_memory, 0, sizeof(shim_memory));
+    memset(vmcbs, 0, sizeof(vmcbs));
+    shim_domains = NULL;
     vsb_halt_default = VSB_HALT_ADAPTIVE;
     vsb_irq_mode = VSB_IRQ_DOORBELL;
     shim_on_read = NULL;
-    shim_on_block = NULL;
+    shim_on_block = shim_on_emulate = NULL;
     shim_kicks = shim_reads = 0;
     shim_cpu = (struct shim_processor){ .mode = 8, .cpl = 3 };
     shim_cpu.regs.eflags = X86_EFLAGS_IF;
-    vsb_arch = shim_arch;
+    shim_cpu.regs.rip = 0x1000;
+    vsb_arch = shim_backend ? *shim_backend->arch : shim_arch;
     /* Not 0: some times are 0 for "never". */
     shim_now = SECONDS(100);
     vsb_vm_init();

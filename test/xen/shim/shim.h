@@ -2,7 +2,8 @@
 /*
  * As much of Xen as the sources need, so that they are compiled for the host as
  * they are, and what a test controls of it. debug.c, init.c and link.c are left
- * out: the test stands in their place. So does shim_arch in that of svm.c.
+ * out: the test stands in their place. So does shim_arch in that of svm.c and
+ * vmx.c.
  */
 
 #ifndef SHIM_H
@@ -51,10 +52,32 @@ struct shim_processor
     unsigned int injected;  /* interrupts, the last with this vector */
     uint8_t vector;
     unsigned int exceptions;
-    unsigned int halted, resumed; /* calls of these operations */
+    unsigned int halted, resumed; /* these operations, or their timer */
     unsigned int mode, cpl; /* of L2 */
+    bool no_hap;            /* L2 uses no nested paging */
 };
 extern struct shim_processor shim_cpu;
+/* Called before a string instruction is emulated, if set. */
+extern void (*shim_on_emulate)(void);
+
+/*
+ * A back-end of the sources' own in the place of shim_arch, and a processor around
+ * it that does and shows what shim_cpu says: see vmx.c. NULL: shim_arch.
+ */
+struct shim_backend
+{
+    const struct vsb_arch *arch;
+    /* L3 exits, for the reason that is returned. */
+    uint64_t (*exit)(struct vcpu *v, const struct vsb_exit *exit);
+    /* L2's VM entry has loaded L3's state. */
+    void (*enter)(struct vcpu *v, const struct vsb_entry *entry);
+    void (*before_opportunity)(struct vcpu *v);
+    void (*after_opportunity)(struct vcpu *v);
+};
+extern const struct shim_backend *shim_backend;
+
+/* L3 exits; nothing is done about it yet. Returns the reason. */
+uint64_t shim_begin_exit(struct vcpu *v, const struct vsb_exit *exit);
 
 /*
  * L3's IN (@val becomes what it reads) or OUT, of which nothing is done if it is
@@ -65,6 +88,8 @@ bool shim_io(struct vcpu *v, unsigned int port, unsigned int size, bool in,
 /* INS or OUTS of one element. The same. */
 bool shim_string(struct vcpu *v, unsigned int port, unsigned int size, bool in,
                  uint32_t *val);
+/* What the emulator is going to find at the exit that a test delivers itself. */
+void shim_instruction(const struct vsb_exit *exit, uint32_t operand);
 /* L3's access to a register of COM1. It has to be shadowed. */
 uint8_t shim_in(struct vcpu *v, unsigned int reg);
 void shim_out(struct vcpu *v, unsigned int reg, uint8_t val);
@@ -75,6 +100,12 @@ bool shim_hlt(struct vcpu *v);
 /* L3 writes to an MSR, or to memory that L2 does not map. False: L2 gets it. */
 bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val);
 bool shim_fault(struct vcpu *v, paddr_t gpa);
+/* L3 writes to its xAPIC's EOI register. False: L2 gets it. */
+bool shim_eoi(struct vcpu *v);
+/* L2 has zeroed the page of a VMCB12, and makes another vCPU's of it. */
+void shim_new_vmcb(const struct vcpu *v, uint64_t vmcx);
+/* L2 enters L3: vsb_vm_identify(), with what is in the VMCB12. */
+void shim_identify(struct vcpu *v, const struct vsb_entry *entry);
 /* L2 enters L3; with this interrupt if it is not 0. */
 void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector);
 /* L3 is about to be entered. What L2 sees written to IER, or that there is none. */

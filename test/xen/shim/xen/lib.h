@@ -4,7 +4,10 @@
 #ifndef SHIM_XEN_LIB_H
 #define SHIM_XEN_LIB_H
 
+#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <xen/types.h>
@@ -12,9 +15,19 @@
 #define likely(x)       __builtin_expect(!!(x), 1)
 #define unlikely(x)     __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(x)   (sizeof(x) / sizeof((x)[0]))
+#define ACCESS_ONCE(x)  (*(volatile typeof(x) *)&(x))
 #define smp_mb()        __sync_synchronize()
 #define smp_wmb()       __sync_synchronize()
 #define BUILD_BUG_ON(c) ({ _Static_assert(!(c), "!(" #c ")"); })
+
+#define ASSERT(c)       assert(c)
+#define XENLOG_INFO     ""
+#define XENLOG_ERR      ""
+#define printk(...)     ((void)fprintf(stderr, __VA_ARGS__))
+#define simple_strtoul(s, end, base) strtoul(s, (char **)(end), base)
+
+#define MASK_EXTR(v, m) (((v) & (m)) / ((m) & -(m)))
+#define MASK_INSR(v, m) (((v) * ((m) & -(m))) & (m))
 
 /* Xen patches these to direct calls. */
 #define alternative_call(func, args...)     (func)(args)
@@ -27,6 +40,14 @@
         const typeof(y) y_ = (y);           \
         (void)(&x_ == &y_);                 \
         x_ < y_ ? x_ : y_;                  \
+    })
+
+#define max(x, y)                           \
+    ({                                      \
+        const typeof(x) x_ = (x);           \
+        const typeof(y) y_ = (y);           \
+        (void)(&x_ == &y_);                 \
+        x_ > y_ ? x_ : y_;                  \
     })
 
 #define min_t(type, x, y)                   \

@@ -4,6 +4,7 @@
 #ifndef SHIM_XEN_SCHED_H
 #define SHIM_XEN_SCHED_H
 
+#include <xen/timer.h>
 #include <xen/types.h>
 
 #include <asm/hvm/vsb.h>
@@ -27,6 +28,8 @@ struct cpu_user_regs
 #define X86_EFLAGS_TF   0x100u
 #define X86_EFLAGS_IF   0x200u
 
+struct cpu_user_regs *guest_cpu_user_regs(void);
+
 #define NR_IO_HANDLERS  4
 
 struct hvm_io_ops;
@@ -49,12 +52,44 @@ struct domain
         } hvm;
     } arch;
     struct vcpu *shim_vcpus;    /* the first one */
+    struct domain *next_in_list;
 };
+
+/* All of them, as far as the test says. */
+extern struct domain *shim_domains;
+extern int domlist_read_lock;
+#define for_each_domain(d) \
+    for ( (d) = shim_domains; (d); (d) = (d)->next_in_list )
+
+struct vmcb_struct;
+
+/* L2's controls for L3. */
+#define NVMX_PIN 0
+#define NVMX_CPU 1
 
 struct nestedvcpu
 {
+    struct
+    {
+        struct
+        {
+            uint32_t controls[2];
+            struct timer vsb_timer;
+            struct
+            {
+                uint8_t source;
+            } intr;
+        } nvmx;
+    } u;
     bool nv_guestmode;          /* L3's state is loaded, not L2's */
     bool nv_vmexit_pending;
+    void *nv_vvmcx, *nv_n2vmcx;
+    paddr_t nv_vvmcxaddr;
+    struct
+    {
+        uint64_t ns_vmcb_hostcr3;
+        uint32_t ns_general1_intercepts;
+    } nsvm;
     struct vsb_vcpu nv_vsb;
 };
 
@@ -66,8 +101,21 @@ struct vcpu
         struct
         {
             struct nestedvcpu nvcpu;
+            unsigned long guest_cr[5];
+            struct
+            {
+                struct vmcb_struct *vmcb;
+            } svm;
         } hvm;
     } arch;
+    struct
+    {
+        struct
+        {
+            enum { STATE_IOREQ_NONE, STATE_IOREQ_READY } state;
+        } req;
+    } io;
+    unsigned int processor;
     struct vcpu *next_in_list;
     unsigned int shim_unblocked; /* calls of vcpu_unblock() */
     unsigned int shim_kicked;    /* calls of vcpu_kick() */

@@ -28,11 +28,15 @@ typedef struct
 void spin_lock_init(spinlock_t *lock);
 void spin_lock(spinlock_t *lock);
 void spin_unlock(spinlock_t *lock);
+bool spin_trylock(spinlock_t *lock);
+bool spin_is_locked(const spinlock_t *lock);
 unsigned long shim_irqsave(void);
 void shim_irqrestore(unsigned long flags);
 
 #define spin_lock_irqsave(lock, flags) \
     do { (flags) = shim_irqsave(); spin_lock(lock); } while ( 0 )
+#define local_irq_save(flags)       ((flags) = shim_irqsave())
+#define local_irq_restore(flags)    shim_irqrestore(flags)
 #define spin_unlock_irqrestore(lock, flags) \
     do { spin_unlock(lock); shim_irqrestore(flags); } while ( 0 )
 

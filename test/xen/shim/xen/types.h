@@ -15,6 +15,8 @@ typedef uint64_t paddr_t;
 #define __init
 #define __ro_after_init
 
+#define MB(n) ((uint64_t)(n) << 20)
+
 #define PAGE_SHIFT 12
 #define PAGE_SIZE 4096ul
 #define PAGE_MASK (~(PAGE_SIZE - 1))

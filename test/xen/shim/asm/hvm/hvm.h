@@ -6,6 +6,13 @@
 
 #include <xen/sched.h>
 
+enum hvm_intsrc
+{
+    hvm_intsrc_none,
+    hvm_intsrc_pic,
+    hvm_intsrc_lapic,
+};
+
 struct npfec
 {
     unsigned int read_access:1;

@@ -10,6 +10,6 @@
 #define vcpu_nestedhvm(v)           ((v)->arch.hvm.nvcpu)
 #define nestedhvm_vcpu_in_guestmode(v) (vcpu_nestedhvm(v).nv_guestmode)
 #define nestedhvm_enabled(d)        ((void)(d), true)
-#define nestedhvm_paging_mode_hap(v) ((void)(v), true)
+bool nestedhvm_paging_mode_hap(const struct vcpu *v);
 
 #endif /* SHIM_ASM_HVM_NESTEDHVM_H */

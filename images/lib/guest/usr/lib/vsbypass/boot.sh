@@ -21,9 +21,10 @@ wait_until() {
 	done
 }
 
-# load_modules: all of the image. A driver that finds none of its devices in this machine may say so.
+# load_modules: all of the image that are for this processor. A driver that finds none of its devices in this machine may say so.
 load_modules() {
-	while read -r module; do
+	while read -r module flag; do
+		[ -z "$flag" ] || grep -qm 1 "^flags.* $flag\( \|\$\)" /proc/cpuinfo || continue
 		complaint=$(insmod "$module" 2>&1) && continue
 		case $complaint in
 		*'No such device'*) ;;

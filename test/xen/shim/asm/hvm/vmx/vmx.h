@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The current VMCS, which is L3's as Xen made it. */
+
+#ifndef SHIM_ASM_HVM_VMX_VMX_H
+#define SHIM_ASM_HVM_VMX_VMX_H
+
+#include <asm/hvm/vmx/vmcs.h>
+
+#define EXIT_REASON_EXTERNAL_INTERRUPT  1
+#define EXIT_REASON_HLT                 12
+#define EXIT_REASON_IO_INSTRUCTION      30
+#define EXIT_REASON_MSR_WRITE           32
+#define EXIT_REASON_APIC_ACCESS         44
+#define EXIT_REASON_EPT_VIOLATION       48
+#define EXIT_REASON_EPT_MISCONFIG       49
+
+#define INTR_INFO_VECTOR_MASK           0x000000ffu
+#define INTR_INFO_INTR_TYPE_MASK        0x00000700u
+#define INTR_INFO_VALID_MASK            0x80000000u
+
+#define X86_EVENTTYPE_EXT_INTR          0u
+#define X86_EVENTTYPE_NMI               2u
+
+#define X86_CR0_PE                      1u
+
+void __vmread(unsigned long field, unsigned long *val);
+void __vmwrite(unsigned long field, unsigned long val);
+/* By the length of the instruction that exited. */
+void update_guest_eip(void);
+
+#endif /* SHIM_ASM_HVM_VMX_VMX_H */
