@@ -1,6 +1,5 @@
 /** What a running testbed can be asked to do with its user VMs, and asked about them. */
 import { VsbError } from '../base/errors.js';
-import { hintOfKnown } from '../base/suggest.js';
 import type { HltPolicy } from '../config/schema.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
 import type { Counters, HookResult, OperatorVm, Proof } from '../contract/control.js';
@@ -147,10 +146,11 @@ function notThere(name: string): VsbError {
   });
 }
 
-/** The proof: what L2's own serial device has seen of this VM. */
-export async function proofOf(running: Running, name: string, signal: AbortSignal): Promise<Proof> {
-  if (running.request.config.l2.disk !== undefined) return await proofOfL1(running, name);
-  vmConfigOf(running, name);
+/** The proof: what L2's own serial device has seen of a VM of ours; of any other, what L1 says. */
+export async function proofOf(running: Running, word: string, signal: AbortSignal): Promise<Proof> {
+  const name = vmNameOf(running, word);
+  if (running.request.config.vms.every((vm) => vm.name !== name))
+    return await proofOfL1(running, name);
   const path = shellQuote(l2VmPaths(name).consoleLog);
   const result = await runAsOperator(running, `stat -c %s ${path}`, { signal });
   const operatorBytes = Number(result.stdout.toString().trim());
@@ -164,19 +164,11 @@ export async function proofOf(running: Running, name: string, signal: AbortSigna
 }
 
 /** Where nothing is asked of L2: what L1 alone can say. */
-async function proofOfL1({ hub, link }: Running, name: string): Promise<Proof> {
-  const console = hub.vm(name);
-  if (console === undefined) {
-    const known = hub.list().map((one) => one.name);
-    throw new VsbError('E_VM_UNKNOWN', `the shadow hypervisor knows no VM '${name}'`, {
-      hint: hintOfKnown(name, known),
-    });
-  }
-  const { vm } = console;
-  if (vm === undefined || link === undefined) throw notThere(name);
-  const { exitsCom1: accesses } = await link.vmCounters(vm.slot, vm.generation);
-  const shadowBytes = console.history.end;
-  return { vm: name, shadowBytes, l1: { hooked: vm.hooked, accesses } };
+async function proofOfL1(running: Running, name: string): Promise<Proof> {
+  const { vm, history } = consoleOf(running, name);
+  if (vm === undefined || running.link === undefined) throw notThere(name);
+  const { exitsCom1: accesses } = await running.link.vmCounters(vm.slot, vm.generation);
+  return { vm: name, shadowBytes: history.end, l1: { hooked: vm.hooked, accesses } };
 }
 
 /** What the shadow hypervisor has counted, of itself and of each user VM that it knows. */

@@ -8,10 +8,11 @@ import type { CliContext } from '../context.js';
 const examples = `
 Exit codes: 0 it has seen nothing, 5 it has seen something.
 
-Of a system of your own (l2.disk) nothing is asked: it is L1 that says whether it handles the VM's COM1 itself.
+Of a VM that L2's operator has defined nothing is asked in L2: it is L1 that says whether it handles the VM's COM1 itself.
 
-Example:
-  $ vsbypass proof vm1`;
+Examples:
+  $ vsbypass proof vm1
+  $ vsbypass proof 11111111-2222      by its UUID, or the beginning of it`;
 
 export function proofCommand(context: CliContext): Command {
   const command = new Command('proof')
