@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.js';
 import { ConsoleHub } from '../../src/console/hub/hub.js';
 import { LayerLog } from '../../src/machine/layer-log.js';
-import { ownSystemPhase } from '../../src/machine/own-system-phase.js';
+import { explainFound, ownSystemPhase } from '../../src/machine/own-system-phase.js';
 import type { Phase } from '../../src/machine/phases.js';
 import type { Running } from '../../src/machine/running.js';
 import { RotatingLog } from '../../src/state/logs/rotating-log.js';
@@ -59,5 +59,16 @@ describe('ownSystemPhase', () => {
     const waiting = phaseOf('vm').run(abort.signal);
     abort.abort(new Error('the limit'));
     await expect(waiting).rejects.toThrow('the limit');
+  });
+});
+
+describe('explainFound', () => {
+  it.each([
+    ['no nested virtualization', '', 'neither /dev/kvm nor Xen'],
+    ['no VM under KVM', 'kvm\n', 'has started none'],
+    ['no VM under Xen', 'xen\n', 'has started none'],
+    ['VMs that do not use COM1', 'kvm\nqemu\nqemu\n', 'runs QEMU (2), and no VM has touched COM1'],
+  ])('tells %s', (_, found, hint) => {
+    expect(explainFound(found)).toContain(hint);
   });
 });
