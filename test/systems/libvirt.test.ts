@@ -1,13 +1,15 @@
 /** Debian with libvirt as L2: its operator defines VMs with virsh, and each has a secure console. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { exists } from '../../src/base/files.js';
 import { CommandLine, type Status } from '../e2e/command-line.js';
 import { patientSeconds } from '../e2e/limits.js';
 
@@ -19,6 +21,8 @@ const shell = String.raw`\(initramfs\) $`;
 
 let cli: CommandLine;
 let disk: string;
+/** Of root's there. */
+let key: string;
 let digest: string;
 
 async function digestOf(path: string): Promise<string> {
@@ -50,14 +54,30 @@ async function answers(vm: string): Promise<void> {
   expect(await cli.must(['console', 'run', vm, ...command], options)).toContain('break=premount');
 }
 
+/** Made once for each version of its maker: it takes minutes. */
+async function makeDisk(): Promise<{ disk: string; key: string }> {
+  const version = (await digestOf(maker)).slice(0, 16);
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const folder = join(cache, 'vsbypass-test', `debian-libvirt-${version}`);
+  const [made, key] = [join(folder, 'disk.qcow2'), join(folder, 'key')];
+  if (await exists(made)) return { disk: made, key };
+  await mkdir(folder, { recursive: true });
+  await rm(key, { force: true });
+  const must = async (program: string, ...words: string[]): Promise<void> => {
+    const options = { timeoutMs: 1_200_000 };
+    const { code, stderr } = await cli.startProgram(program, words, options).finished;
+    if (code !== 0) throw new Error(stderr);
+  };
+  await must('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', key);
+  const unfinished = join(cli.directory, 'disk.qcow2');
+  await must(maker, unfinished, `${key}.pub`);
+  await must('mv', unfinished, made);
+  return { disk: made, key };
+}
+
 beforeAll(async () => {
   cli = await CommandLine.createWithImages();
-  disk = join(cli.directory, 'host.qcow2');
-  const key = join(cli.directory, 'key');
-  await cli.startProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]).finished;
-  const made = await cli.startProgram(maker, [disk, `${key}.pub`], { timeoutMs: 1_200_000 })
-    .finished;
-  if (made.code !== 0) throw new Error(made.stderr);
+  ({ disk, key } = await makeDisk());
   digest = await digestOf(disk);
 });
 
@@ -101,7 +121,7 @@ describe('without any access to it', () => {
 });
 
 describe('with a key of its root', () => {
-  beforeAll(async () => await up({ ssh: { key: join(cli.directory, 'key') } }));
+  beforeAll(async () => await up({ ssh: { key } }));
   afterAll(async () => void (await cli.must(['down'])));
 
   it('has run both VMs, and seen nothing on their serial ports', async () => {
