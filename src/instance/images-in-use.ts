@@ -40,7 +40,7 @@ async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): 
 }
 
 function foldersOf(images: ImageDirectories | undefined): string[] {
-  return images === undefined ? [] : [images.xen, images.l1, images.l2];
+  return images === undefined ? [] : [images.xen, images.l1, images.l2 ?? []].flat();
 }
 
 /** The folders that the links in an instance's boot folder lead to. */

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileError } from '../base/files.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import { packCpio } from '../formats/cpio.js';
+import { createOverlay } from '../host/disk-image.js';
 import { hashPassword } from '../host/passwords.js';
 import type { ImageDirectories } from '../images/build.js';
 import { l1Overlay } from '../layers/l1.js';
@@ -47,19 +48,32 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
     l1Overlay(
       { authorizedKey, hostKey: secrets.l1Host },
       plan.l2DomainConfig,
-      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms)),
+      inputs.config.l2.disk === undefined
+        ? packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms))
+        : undefined,
     ),
   );
   try {
     await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
     await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
-    await link(join(images.l2, 'l2.img'), join(paths.bootDir, bootFiles.l2Disk));
+    const l2Disk = join(paths.bootDir, bootFiles.l2Disk);
+    if (images.l2 === undefined) await rm(l2Disk, { force: true });
+    else await link(join(images.l2, 'l2.img'), l2Disk);
+    await layOutOwnDisks(inputs);
     const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
     await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
     if (images.bochs !== undefined) await layOutBochs(inputs, images.bochs);
   } catch (error) {
     signal.throwIfAborted();
     throw fileError('cannot lay out the boot files', error);
+  }
+}
+
+/** What a system of the user's own writes goes beside its disks, unless they are to keep it. */
+async function layOutOwnDisks({ config, paths, signal }: AssembleInputs): Promise<void> {
+  for (const [index, disk] of (config.l2.disk ?? []).entries()) {
+    if (disk.readOnly || disk.keepChanges) continue;
+    await createOverlay(disk, join(paths.bootDir, bootFiles.l2Overlay(index)), signal);
   }
 }
 

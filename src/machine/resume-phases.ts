@@ -18,6 +18,7 @@ import { limitOf, type Running } from './running.js';
 import { readState, type SavedState } from './saved/folder.js';
 import { uuidsOf } from './saved/keep.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
+import { accessToL2 } from '../state/management-targets.js';
 
 /** @param state `running.secrets` are those that were good when it was saved */
 export function resumePhases(running: Running, state: SavedState): Phase[] {
@@ -104,7 +105,7 @@ async function renewAll(
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
-  const l2 = renewManaged(management.l2, { hostKey: fresh.l2Host, authorizedKey }, signal);
+  const l2 = renewManaged(accessToL2(management), { hostKey: fresh.l2Host, authorizedKey }, signal);
   const consoles = renewConsoles(running, link, fresh, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);

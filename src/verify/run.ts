@@ -18,7 +18,7 @@ import {
   type SelfTestReport,
   type VerifyReport,
 } from '../contract/evidence.js';
-import type { ManagementTargets } from '../state/management-targets.js';
+import { accessToL2, type ManagementTargets } from '../state/management-targets.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
 import type { Channel } from './channels.js';
@@ -116,7 +116,7 @@ async function atConsole<T>(
   const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
   const ground = l2Ground(options.l2);
   const l1 = new Attacker(management.l1, l1Ground, directory);
-  const l2 = new Attacker(management.l2, ground, directory);
+  const l2 = new Attacker(accessToL2(management), ground, directory);
   try {
     progress('taking the search program to L1 and L2');
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
@@ -149,7 +149,7 @@ async function withConsole<T>(
     // Whoever else is at the console looks on meanwhile.
     const attach = { as: 'take', replay: 'none', sanitize: false } as const;
     const shadow = await connectGateway({ ...options.gateway, ...target, attach });
-    const { l2 } = options.management;
+    const l2 = accessToL2(options.management);
     const baseline = await connectOperator({ l2, ...target, history: 'none' });
     signal.removeEventListener('abort', interrupt);
     const console = new TwoWayConsole({

@@ -1,9 +1,10 @@
 /** Saved states: two instances begin with one at the same time, and have nothing in common that should be secret or unique. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import type { InstanceStatus } from '../../src/contract/control.js';
 import { runRemote } from '../../src/host/ssh.js';
 import { findRoots, instancePaths } from '../../src/state/paths.js';
-import { managementTargets } from '../../src/state/management-targets.js';
+import { accessToL2, managementTargets } from '../../src/state/management-targets.js';
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
 
@@ -12,7 +13,7 @@ const makeLimitMs = 1_800_000;
 const names = ['one', 'two'] as const;
 
 interface Managed extends Status {
-  readonly management: Record<'l1' | 'l2', { readonly host: string; readonly port: number }>;
+  readonly management: NonNullable<InstanceStatus['management']>;
 }
 
 /** What no two machines may have in common, each on a line of its own. */
@@ -78,7 +79,7 @@ describe.each(['kvm'] as const)('L2 = %s', (kind) => {
     expect(status.state).toBe('running');
     const targets = await managementTargets(pathsOf(name), status.management);
     const [l1, l2] = await Promise.all(
-      [targets.l1, targets.l2].map(async (target) => {
+      [targets.l1, accessToL2(targets)].map(async (target) => {
         const { stdout } = await runRemote(target, ofLayer, { timeoutMs: 120_000 });
         return stdout.toString();
       }),

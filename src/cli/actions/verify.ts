@@ -115,8 +115,14 @@ async function prepare(
     });
   }
   assertRunsWith(required, status);
-  const { name: vm, hooked } = vmOf(status, vmName);
   const record = await readRecord(paths);
+  if (record?.config.l2.disk !== undefined) {
+    throw new VsbError('E_L2_OWN', 'verify knows the consoles of L2s that this project builds', {
+      layer: 'L2',
+      hint: '`vsbypass proof VM` says what L1 knows of a VM of your own system.',
+    });
+  }
+  const { name: vm, hooked } = vmOf(status, vmName);
   const config = record?.config.vms.find((one) => one.name === vm);
   const password = (await readPasswords(paths))[vm];
   if (record === undefined || config === undefined || password === undefined) {

@@ -65,6 +65,12 @@ function operatorStateSchema(state: (typeof operatorStates)[number]): z.ZodType 
   return z.object({ schemaVersion: version, vm: z.string(), operatorState: z.literal(state) });
 }
 
+/** With what the VM's QEMU in L2 has said. */
+const vmStartSchema = z.object({
+  ...{ schemaVersion: version, vm: z.string(), operatorState: z.literal('running') },
+  said: z.array(z.string()),
+});
+
 export interface PublishedDocument {
   /** What prints or reads it. */
   readonly title: string;
@@ -140,7 +146,16 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       ),
     }),
   },
-  'vm-start': { title: 'vm start --json', schema: operatorStateSchema('running') },
+  'l2-screen': {
+    title: 'l2 screen --json',
+    schema: z.object({
+      schemaVersion: version,
+      file: z.string(),
+      width: z.int(),
+      height: z.int(),
+    }),
+  },
+  'vm-start': { title: 'vm start --json', schema: vmStartSchema },
   'vm-stop': { title: 'vm stop --json', schema: operatorStateSchema('stopped') },
   'vm-hook': {
     title: 'vm hook --json',

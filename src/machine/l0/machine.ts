@@ -22,8 +22,8 @@ export interface L0Machine {
   /** Lets its guest run, once all that it prints is read. */
   run(signal: AbortSignal): Promise<void>;
 
-  /** Which port of this host leads to the SSH server at an address of its network; throws E_QMP where none does. */
-  forwards(signal: AbortSignal): Promise<(address: string) => number>;
+  /** Which free port of this host was taken to lead to one of its network. */
+  forwards(signal: AbortSignal): Promise<PortFinder>;
   /** How often its disks were read or written; undefined where nobody counts. */
   diskRequests(): Promise<number | undefined>;
   /** Whether it does its part, by what it answers. */
@@ -53,6 +53,9 @@ export interface L0Machine {
   /** Ends it as it likes best, else by signals. */
   end(): Promise<void>;
 }
+
+/** @throws VsbError E_QMP where no port leads there */
+export type PortFinder = (address: string, port: number) => number;
 
 export interface Evidence {
   readonly file: string;

@@ -7,7 +7,7 @@ import { QmpClient } from '../../host/qmp.js';
 import { restoreState, saveState, type Exchange, type PlaceInFile } from '../saved/transfer.js';
 import type { Uuids } from '../saved/uuids.js';
 import { forwardedPort } from './forwarded-ports.js';
-import type { Evidence, L0Machine } from './machine.js';
+import type { Evidence, L0Machine, PortFinder } from './machine.js';
 import type { MachineProcess } from './process.js';
 
 /** How long QEMU may take to end when asked by QMP or by a signal. */
@@ -55,10 +55,10 @@ export class QemuMachine implements L0Machine {
     await this.#execute('cont', {}, { signal });
   }
 
-  async forwards(signal: AbortSignal): Promise<(address: string) => number> {
+  async forwards(signal: AbortSignal): Promise<PortFinder> {
     const command = { 'command-line': 'info usernet' };
     const answer = await this.#execute('human-monitor-command', command, { signal });
-    return (address) => forwardedPort(String(answer), address);
+    return (address, port) => forwardedPort(String(answer), address, port);
   }
 
   async diskRequests(): Promise<number | undefined> {

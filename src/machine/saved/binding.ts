@@ -64,7 +64,7 @@ export async function bindingOf({ config, accel, images }: BindingInputs): Promi
     qemu: hash.digest('hex'),
     commandLine: hashOf(machine.arguments),
     layers: hashOf(layers),
-    images: hashOf([xen, l1, l2].map((folder) => basename(folder))),
+    images: hashOf([xen, l1, l2 ?? []].flat().map((folder) => basename(folder))),
     accel: accel.accel,
     config: hashOf(ofMachine(config)),
     version: packageVersion(),
