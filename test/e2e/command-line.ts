@@ -123,17 +123,28 @@ export class CommandLine {
     return JSON.parse(await this.must([...words, '--json'], options)) as T;
   }
 
-  /** Runs a command in the management VM of L1 or L2, as root. */
-  async ssh(layer: 'l1' | 'l2', command: string, options: RunOptions = {}): Promise<Finished> {
+  /** Starts a command in the management VM of L1 or L2, as root. */
+  async startSsh(
+    layer: 'l1' | 'l2',
+    command: string,
+    options: RunOptions = {},
+  ): Promise<RunningCommand> {
     const { management } = await this.json<{ management: Management }>(['status']);
-    return await this.startProgram(
+    return this.startProgram(
       'ssh',
       [
         ...['-p', String(management[layer].port), '-i', management.keyPath, 'root@127.0.0.1'],
         ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-        command,
+        ...['-o', 'LogLevel=ERROR', command],
       ],
-      { input: '', ...options },
+      options,
+    );
+  }
+
+  /** Runs one to its end. */
+  async ssh(layer: 'l1' | 'l2', command: string, options: RunOptions = {}): Promise<Finished> {
+    return await (
+      await this.startSsh(layer, command, { input: '', ...options })
     ).finished;
   }
 

@@ -30,6 +30,8 @@ static void start(void)
     vm = cpu.arch.hvm.nvcpu.nv_vsb.vm;
     vm->label_tries = VSB_LABEL_TRIES;
     vm->record_due = false;
+    /* L2 gets each HLT. */
+    vm->halt_policy = VSB_HALT_NEVER;
     shim_kicks = 0;
 }
 
@@ -153,6 +155,16 @@ static void rewritten(void)
     enter();
     tap_ok(vm->count.rewritten == 2, "another register");
 
+    leave(VSB_EXIT_HLT);
+    shim_cpu.regs.rip++;
+    enter();
+    tap_ok(vm->count.rewritten == 2, "a HLT ends");
+    leave(VSB_EXIT_HLT);
+    shim_cpu.regs.rip++;
+    shim_cpu.regs.rdi++;
+    enter();
+    tap_ok(vm->count.rewritten == 3, "with another register");
+
     leave(VSB_EXIT_INTERRUPT);
     shim_cpu.regs.rip = 0xfff0;
     entry.at_reset = true;
@@ -164,7 +176,7 @@ static void rewritten(void)
     leave(VSB_EXIT_INTERRUPT);
     shim_cpu.regs.rip = 0x8000;
     enter();
-    tap_ok(vm->count.rewritten == 2, "not a reset, a startup IPI or an SMI");
+    tap_ok(vm->count.rewritten == 3, "not a reset, a startup IPI or an SMI");
 }
 
 /* The flags of the next record of the VM; 0xff: there is none. */

@@ -130,6 +130,7 @@ struct vsb_left
 {
     bool valid;
     bool by_itself;         /* for nothing that it did */
+    bool waits;             /* by HLT, which changes no register but RIP */
     bool set_dr;            /* by a MOV to or from a debug register */
     bool tf, dr7;           /* single-stepped itself, had breakpoints of its own */
     bool l2_steps, l2_breaks; /* since then: L2 does, has */

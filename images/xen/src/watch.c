@@ -12,8 +12,8 @@
  *    instruction at which it left, or an intercept of #BP, which neither KVM nor Xen
  *    has but for a debugger: it is stopped at places that L2 has chosen.
  *  - another RIP or other general registers than those with which it left for an
- *    interrupt of the machine, after which it goes on where it was: its state was
- *    written, by a debugger, by a saved state that was loaded into it, or because it
+ *    interrupt of the machine, after which it goes on where it was, or other general
+ *    registers than those with which it halted: its state was written, by a debugger, by a saved state that was loaded into it, or because it
  *    was run elsewhere meanwhile. Not where a processor begins, at a reset, a
  *    startup IPI (offset 0) or an SMI.
  *
@@ -40,6 +40,7 @@ void vsb_watch_exit(struct vcpu *v, const struct cpu_user_regs *regs,
                     struct vsb_left *left, enum vsb_exit_kind kind)
 {
     left->by_itself = kind == VSB_EXIT_INTERRUPT;
+    left->waits = kind == VSB_EXIT_HLT;
     left->set_dr = kind == VSB_EXIT_DEBUG;
     left->tf = regs->eflags & X86_EFLAGS_TF;
     left->dr7 = has_breakpoints(v);
@@ -59,6 +60,22 @@ static bool seen(struct vsb_vm *vm, enum vsb_evidence what, uint64_t *count)
     return is_new;
 }
 
+/* At a reset, a startup IPI or an SMI. */
+static bool begins(const struct cpu_user_regs *regs,
+                   const struct vsb_entry *entry)
+{
+    return entry->at_reset || entry->at_loader || !regs->rip ||
+           regs->rip == SMM_ENTRY;
+}
+
+static bool was_rewritten(const struct cpu_user_regs *regs,
+                          const struct vsb_left *left)
+{
+    return (left->by_itself && regs->rip != left->rip) ||
+           ((left->by_itself || left->waits) &&
+            memcmp(left->gprs, regs, sizeof(left->gprs)));
+}
+
 bool vsb_watch_entry(struct vcpu *v, const struct cpu_user_regs *regs,
                      struct vsb_vm *vm, struct vsb_left *left,
                      const struct vsb_entry *entry)
@@ -75,11 +92,7 @@ bool vsb_watch_entry(struct vcpu *v, const struct cpu_user_regs *regs,
         told |= seen(vm, VSB_STEPPED, &vm->count.stepped);
     if ( left->l2_breaks || entry->traps_int3 )
         told |= seen(vm, VSB_BREAKPOINTS, &vm->count.breakpoints);
-    if ( left->valid && left->by_itself &&
-         !entry->at_reset && !entry->at_loader &&
-         regs->rip && regs->rip != SMM_ENTRY &&
-         (regs->rip != left->rip ||
-          memcmp(left->gprs, regs, sizeof(left->gprs))) )
+    if ( left->valid && was_rewritten(regs, left) && !begins(regs, entry) )
         told |= seen(vm, VSB_REWRITTEN, &vm->count.rewritten);
     left->valid = false;
 
