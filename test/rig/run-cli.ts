@@ -21,8 +21,9 @@ export async function runCli(
 ): Promise<Finished> {
   const env = {
     ...process.env,
-    // Tests run on GitHub too, and say themselves when the program is to notice that.
+    // What the program is to notice of where it runs, a test says itself.
     GITHUB_ACTIONS: undefined,
+    VSBYPASS_NAME: undefined,
     XDG_STATE_HOME: directory,
     XDG_CACHE_HOME: directory,
     XDG_RUNTIME_DIR: directory,

@@ -1,9 +1,10 @@
 /** A program on a terminal of its own, whose screen is looked at. It answers as terminals do. */
 import { spawn, type IPty } from '@lydell/node-pty';
 import headless from '@xterm/headless';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 
 import type { CliInstance } from './cli-instance.js';
+import { eventually } from './eventually.js';
 
 const screens: Screen[] = [];
 
@@ -67,11 +68,11 @@ export class Screen {
   }
 
   async shows(pattern: RegExp): Promise<void> {
-    await vi.waitFor(() => expect(this.text).toMatch(pattern), { timeout: 20_000 });
+    await eventually(() => expect(this.text).toMatch(pattern));
   }
 
   async ends(code = 0): Promise<void> {
-    await vi.waitFor(() => expect(this.exitCode).toBe(code), { timeout: 20_000 });
+    await eventually(() => expect(this.exitCode).toBe(code));
   }
 
   close(): void {

@@ -24,6 +24,7 @@ import {
 } from '../../../src/console/dialogue/script.js';
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
 import { connectLink, ConsoleRig, uuid1 } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 import type { FakeVm } from '../../rig/fake-l1.js';
 
 const { hostKey, clientKey, strangerKey } = ConsoleRig;
@@ -87,9 +88,9 @@ function interactive(change: Partial<ConsoleTarget> = {}) {
 
 test('interact shows the history, types, sends a BREAK, explains itself and detaches', async () => {
   vm.print('login: ');
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.history.end).toBe(7));
+  await eventually(() => expect(rig.hub.vm('vm1')?.history.end).toBe(7));
   const { stdin, stdout, stderr, done } = interactive();
-  await vi.waitFor(() => expect(stdout.text).toBe('login: '));
+  await eventually(() => expect(stdout.text).toBe('login: '));
   expect(stderr.text).toContain('secure console of vm1, ~? help, ~. detach');
   expect(stdin.modes).toEqual([true]);
   stdin.write('root\r~');
@@ -102,16 +103,16 @@ test('interact shows the history, types, sends a BREAK, explains itself and deta
   expect(await done).toBe(0);
   expect(stdin.modes).toEqual([true, false]);
   expect(stderr.text).toContain('left the console of vm1');
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toEqual([]));
+  await eventually(() => expect(rig.gateway.sessions()).toEqual([]));
 });
 
 test('interact detaches soon even when the VM reads nothing', async () => {
   vm.setWindow(0);
   const { stdin, stdout, done } = interactive();
   vm.print('x');
-  await vi.waitFor(() => expect(stdout.text).toBe('x'));
+  await eventually(() => expect(stdout.text).toBe('x'));
   stdin.write(Buffer.alloc(200_000, 'p'));
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.info().bytesIn).toBeGreaterThan(60_000));
+  await eventually(() => expect(rig.hub.vm('vm1')?.info().bytesIn).toBeGreaterThan(60_000));
   stdin.write('\r~.');
   expect(await done).toBe(0);
   expect(stdin.modes).toEqual([true, false]);
@@ -119,7 +120,7 @@ test('interact detaches soon even when the VM reads nothing', async () => {
 
 test('interact gives the terminal back when the VM goes, the gateway goes, or it is told to stop', async () => {
   const first = interactive();
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   vm.update({ state: 'gone' });
   await expect(first.done).rejects.toMatchObject({
     code: 'E_CONSOLE_CLOSED',
@@ -130,13 +131,13 @@ test('interact gives the terminal back when the VM goes, the gateway goes, or it
   vm = rig.l1.addVm({ uuid: uuid1, generation: 2 });
   const controller = new AbortController();
   const second = interactive({ signal: controller.signal });
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   controller.abort(new VsbError('E_TERMINATED', 'terminated'));
   await expect(second.done).rejects.toMatchObject({ code: 'E_TERMINATED', exitCode: 143 });
   expect(second.stdin.modes).toEqual([true, false]);
 
   const third = interactive();
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   await rig.gateway.close();
   await expect(third.done).rejects.toMatchObject({ code: 'E_CONSOLE_CLOSED', exitCode: 4 });
   expect(third.stdin.modes).toEqual([true, false]);
@@ -162,7 +163,7 @@ test('interact says what is wrong: key, VM, nobody there, no SSH there', async (
     interactive({ agent: '/nowhere', privateKeyPem: undefined as never }).done,
   ).rejects.toBeInstanceOf(VsbError);
   const silent = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
-  await vi.waitFor(() => expect(silent.listening).toBe(true));
+  await eventually(() => expect(silent.listening).toBe(true));
   const { port } = silent.address() as { port: number };
   await expect(interactive({ port }).done).rejects.toMatchObject({ code: 'E_CONSOLE_UNREACHABLE' });
   await new Promise((resolve) => silent.close(resolve));
@@ -176,17 +177,17 @@ test('interact answers ~w, ~s, ~r, types the size on ~z, and takes typing over o
   await rig.print('on the screen');
   const other = await rig.shell(await rig.login());
   const { stdin, stdout, stderr, done } = interactive();
-  await vi.waitFor(() => expect(stdout.text).toBe('on the screen'));
+  await eventually(() => expect(stdout.text).toBe('on the screen'));
   stdin.write('~w');
-  await vi.waitFor(() => expect(stderr.text).toMatch(/types {4}alice.*\nwaits {4}alice/s));
+  await eventually(() => expect(stderr.text).toMatch(/types {4}alice.*\nwaits {4}alice/s));
   stdin.write('~s');
-  await vi.waitFor(() => expect(stderr.text).toContain('path: secure: shadow UART'));
+  await eventually(() => expect(stderr.text).toContain('path: secure: shadow UART'));
   stdin.write('~r');
-  await vi.waitFor(() => expect(stdout.text).toMatch(/on the screen.*\n.*on the screen/s));
+  await eventually(() => expect(stdout.text).toMatch(/on the screen.*\n.*on the screen/s));
   stdin.write('no');
-  await vi.waitFor(() => expect(stderr.text).toContain('not typed: alice'));
+  await eventually(() => expect(stderr.text).toContain('not typed: alice'));
   stdin.write('\r~t');
-  await vi.waitFor(() => expect(stderr.text).toContain('you type here now'));
+  await eventually(() => expect(stderr.text).toContain('you type here now'));
   Object.assign(stdout, { isTTY: true, columns: 132, rows: 43 });
   stdin.write('~z');
   expect(String(await vm.inputReached(22))).toBe('stty rows 43 cols 132\r');
@@ -206,13 +207,13 @@ test('interact connects again where the connection broke, and gives up when the 
     signal: new AbortController().signal,
   });
   await rig.print('before ');
-  await vi.waitFor(() => expect(stdout.text).toBe('before '));
+  await eventually(() => expect(stdout.text).toBe('before '));
   await rig.startGateway();
-  await vi.waitFor(() => expect(stderr.text).toContain('connected again'), 10_000);
+  await eventually(() => expect(stderr.text).toContain('connected again'));
   stdin.write('typed');
   expect(String(await vm.inputReached(5))).toBe('typed');
   await rig.gateway.close();
-  await vi.waitFor(() => expect(stderr.text.match(/connecting again/g)).toHaveLength(2));
+  await eventually(() => expect(stderr.text.match(/connecting again/g)).toHaveLength(2));
   stdin.write('lost\r~.');
   expect(await done).toBe(0);
   expect(String(vm.input)).toBe('typed');
@@ -227,7 +228,7 @@ test('interact does not connect again to a gateway with another key', async () =
     signal: new AbortController().signal,
   });
   const failed = expect(done).rejects.toMatchObject({ code: 'E_CONSOLE_HOST_KEY', exitCode: 7 });
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   await rig.startGateway();
   await failed;
   expect(stdin.modes).toEqual([true, false]);
@@ -236,15 +237,15 @@ test('interact does not connect again to a gateway with another key', async () =
 test('a session goes on when its VM reboots, and when the link to it was cut', async () => {
   const { stdin, stdout, stderr, done } = interactive();
   await rig.print('first ');
-  await vi.waitFor(() => expect(stdout.text).toBe('first '));
+  await eventually(() => expect(stdout.text).toBe('first '));
   rig.l1.cut();
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.state).toBe('lost'));
+  await eventually(() => expect(rig.hub.vm('vm1')?.state).toBe('lost'));
   rig.hub.attachLink(await connectLink(rig.l1, rig.link));
-  await vi.waitFor(() => expect(stderr.text).toContain('the link to the VM is back'));
+  await eventually(() => expect(stderr.text).toContain('the link to the VM is back'));
   rig.l1.reboot(9n);
   vm = rig.l1.addVm({ uuid: uuid1, generation: 2 });
   vm.print('second');
-  await vi.waitFor(() => expect(stdout.text).toBe('first second'));
+  await eventually(() => expect(stdout.text).toBe('first second'));
   expect(stderr.text).toContain('the VM is back');
   stdin.write('x\r~.');
   expect(await done).toBe(0);
@@ -280,9 +281,9 @@ describe('a recording', () => {
       signal: new AbortController().signal,
     });
     vm.print(Buffer.from('caf\xc3', 'latin1'));
-    await vi.waitFor(() => expect(stdout.text).toHaveLength(4));
+    await eventually(() => expect(stdout.text).toHaveLength(4));
     vm.print(Buffer.from('\xa9 "quoted"\r\n', 'latin1'));
-    await vi.waitFor(() => expect(stdout.text).toHaveLength(16));
+    await eventually(() => expect(stdout.text).toHaveLength(16));
     stdin.write('secret\r~.');
     await done;
     await recording.close();

@@ -5,10 +5,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 import { executable } from '../../rig/run-cli.js';
 import { closeScreens, Screen } from '../../rig/screen.js';
 
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 
 async function sessions(count: number): Promise<void> {
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(count), { timeout: 20_000 });
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(count));
 }
 
 /** @param words by default, what earlier tests have printed is not shown */
@@ -75,7 +76,7 @@ test('what is rarely switched on a terminal is undone', async () => {
   await rig.print(
     '\x1b[?1049h\x1b[?25l\x1b[?1000h\x1b[4 q\x1b[>1u\x1b[>4;2m\x1b[4h\x1b[?7l\x1b[?1016h\x1b(0\x0eqq end',
   );
-  await vi.waitFor(() => expect(screen.raw).toContain('end'), { timeout: 20_000 });
+  await eventually(() => expect(screen.raw).toContain('end'));
   await leave(screen);
   const left = screen.raw.slice(screen.raw.lastIndexOf('end'));
   const modes = ['[0 q', '[<1u', '[>4m', '[4l', '[?7h', '[?1016l', '[?1049l', '[?25h', '[?1000l'];
@@ -91,18 +92,16 @@ test('what was not switched is not undone: terminals print sequences that they d
 
 test('a terminal that was reset by the VM is asked to mark pastes again', async () => {
   const screen = await attach();
-  await vi.waitFor(() => expect(screen.marksPastes).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(screen.marksPastes).toBe(true));
   await rig.print('\x1bcreset');
   await screen.shows(/^reset/);
-  await vi.waitFor(() => expect(screen.marksPastes).toBe(true), { timeout: 20_000 });
+  await eventually(() => expect(screen.marksPastes).toBe(true));
 });
 
 test('~^Z where nobody could continue it, as it leads its session, leaves the terminal raw', async () => {
   const screen = await attach();
   screen.type('~\x1a');
-  await vi.waitFor(() => expect(screen.raw).toMatch(/\[\?2004l[^]*\[\?2004h$/), {
-    timeout: 20_000,
-  });
+  await eventually(() => expect(screen.raw).toMatch(/\[\?2004l[^]*\[\?2004h$/));
   screen.type('\x03\r~.');
   await screen.ends();
   expect(String(rig.vm.input)).toBe('\x03\r');

@@ -5,10 +5,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 import { executable } from '../../rig/run-cli.js';
 
 let rig: ConsoleRig;
@@ -41,11 +42,11 @@ function watch(program: string, words: readonly string[]): Watcher {
 }
 
 async function isThere(): Promise<void> {
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1), { timeout: 15_000 });
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
 }
 
 async function shows({ shown }: Watcher, text: string): Promise<void> {
-  await vi.waitFor(() => expect(shown()).toContain(text), { timeout: 15_000 });
+  await eventually(() => expect(shown()).toContain(text));
 }
 
 test.skipIf(!existsSync('/usr/bin/ssh'))(
@@ -83,7 +84,7 @@ test('a script that only watches ends when its steps are done', async () => {
   await rig.print('login: ');
   const words = ['console', 'vm1', '--watch', '--expect', 'login: ', '--timeout', '15'];
   expect(await instance.run(words)).toMatchObject({ code: 0, stdout: 'login: ' });
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(0), { timeout: 5000 });
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(0));
 }, 60_000);
 
 test('without --watch it needs a terminal or a script, and says what else there is', async () => {

@@ -4,11 +4,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { spawn } from '@lydell/node-pty';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { runSchema, whoSchema } from '../../../src/contract/documents/console.js';
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 import { executable } from '../../rig/run-cli.js';
 import { closeScreens, Screen } from '../../rig/screen.js';
 
@@ -62,7 +63,7 @@ describe('vsbypass console on a terminal', () => {
   test('takes nothing that is pasted for a command, and marks it for a VM that wants it', async () => {
     const screen = vsbypass('console', 'vm1');
     await screen.shows(/secure console of vm1/);
-    await vi.waitFor(() => expect(screen.marksPastes).toBe(true));
+    await eventually(() => expect(screen.marksPastes).toBe(true));
     screen.paste('one\r~.\r~B');
     expect(String(await rig.vm.inputReached(9))).toBe('one\r~.\r~B');
     rig.vm.print('\x1b[?2004h# ');
@@ -71,7 +72,7 @@ describe('vsbypass console on a terminal', () => {
     expect(String(await rig.vm.inputReached(24)).slice(9)).toBe('\x1b[200~two\x1b[201~');
     rig.vm.print('\x1b[?2004loff');
     await screen.shows(/off/);
-    await vi.waitFor(() => expect(screen.marksPastes).toBe(true));
+    await eventually(() => expect(screen.marksPastes).toBe(true));
     screen.paste('three');
     expect(String(await rig.vm.inputReached(29)).slice(24)).toBe('three');
     screen.type('\r~.');
@@ -139,7 +140,7 @@ describe('vsbypass console on a terminal', () => {
   test('two terminals at one VM: the second looks on, takes over, and the first is told', async () => {
     const first = vsbypass('console', 'vm1');
     await first.shows(/secure console of vm1/);
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
     const second = vsbypass('console', 'vm1');
     await second.shows(/you only see this: alice/);
     second.type('~t');
@@ -193,9 +194,7 @@ describe("a terminal's own answers", () => {
       if (bytes.includes('\r')) rig.vm.print('\r\n# \x1b[6n\x1b[5n\x1b[c');
     };
     screen.type('\r');
-    await vi.waitFor(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/), {
-      timeout: 20_000,
-    });
+    await eventually(() => expect(String(rig.vm.input)).toMatch(/R[^]*n[^]*c$/));
     screen.type('~.');
     await screen.ends();
   });
@@ -205,7 +204,7 @@ describe("a terminal's own answers", () => {
     await first.shows(/secure console of vm1/);
     const waits = vsbypass('console', 'vm1');
     const watches = vsbypass('console', 'vm1', '--watch');
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(3), { timeout: 10_000 });
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(3));
     await rig.print('\x1b[5nasked');
     for (const screen of [first, waits, watches]) await screen.shows(/asked/);
     expect(String(await rig.vm.inputReached(4))).toBe('\x1b[0n');
@@ -267,7 +266,7 @@ describe.skipIf(!existsSync('/usr/bin/ssh'))('stock OpenSSH on a terminal', () =
 
   test('asks who is there and how the VM is, watches, takes over, types the size', async () => {
     const first = ssh('vm1');
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
     const who = ssh('vm1', 'who');
     await who.shows(/types {4}alice/);
     await who.ends();
@@ -275,7 +274,7 @@ describe.skipIf(!existsSync('/usr/bin/ssh'))('stock OpenSSH on a terminal', () =
     await status.shows(/VM vm1: running\npath: secure/);
     await status.ends();
     const watcher = ssh('vm1', 'watch');
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(2));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(2));
     watcher.type('no');
     await watcher.shows(/not typed: this session only watches/);
     const taker = ssh('vm1', 'take');
@@ -311,7 +310,7 @@ describe('vsbypass console without a terminal', () => {
     });
     expect(String(await rig.vm.inputReached(1))).toBe('t');
     await rig.shell(await rig.login());
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
     expect(await instance.run(['console', 'break', 'vm1'])).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/alice \S+ types .* \[E_CONSOLE_REFUSED\]/) as string,

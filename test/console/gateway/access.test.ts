@@ -14,6 +14,7 @@ import { parseAuthorizedKeys } from '../../../src/console/gateway/auth.js';
 import { RateLimit } from '../../../src/console/gateway/rate-limit.js';
 import { fingerprintOfLine, knownHostsLine } from '../../../src/formats/keys/key-files.js';
 import { collect, ConsoleRig, uuid1, uuid2 } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 
 const run = promisify(execFile);
 const { clientKey, hostKey, strangerKey } = ConsoleRig;
@@ -124,7 +125,7 @@ describe('the gateway', () => {
   test('lets nobody in by the name of two, and those with rights at one by its slot', async () => {
     access.add(grantFor());
     rig.l1.addVm({ slot: 1, uuid: uuid1 });
-    await vi.waitFor(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
+    await eventually(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
     for (const username of ['vm1', uuid1]) {
       const { status, notices } = await rig.ask('status', { ...bob, username });
       expect(status).toBe(2);
@@ -138,7 +139,7 @@ describe('the gateway', () => {
   test('lets a VM with a doubtful UUID have no part in rights', async () => {
     access.add(grantFor({ vm: 'vm2' }));
     rig.l1.addVm({ slot: 1, uuid: uuid2, doubtful: true });
-    await vi.waitFor(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
+    await eventually(() => expect(rig.hub.vm('slot-1-1')).toBeDefined());
     await expect(rig.login({ ...bob, username: 'slot-1-1' })).rejects.toThrow();
     const { notices } = await rig.ask('status', { ...bob, username: 'vm2' });
     expect(notices).toContain("no VM is known as 'vm2'");
@@ -150,11 +151,11 @@ describe('the gateway', () => {
     const channel = await rig.shell(client);
     const seen = collect(channel);
     channel.write('no');
-    await vi.waitFor(() => expect(seen.notices).toContain('this session only watches'));
+    await eventually(() => expect(seen.notices).toContain('this session only watches'));
     channel.signal('USR1');
-    await vi.waitFor(() => expect(seen.notices.match(/only watches/g)).toHaveLength(2));
+    await eventually(() => expect(seen.notices.match(/only watches/g)).toHaveLength(2));
     rig.vm.print('seen');
-    await vi.waitFor(() => expect(seen.text).toBe('seen'));
+    await eventually(() => expect(seen.text).toBe('seen'));
     for (const verb of ['take', 'attach write', 'break t', 'size']) {
       const { status, notices } = await rig.ask(verb, bob);
       expect(status, verb).toBe(verb === 'size' ? 2 : 7);
@@ -170,7 +171,7 @@ describe('the gateway', () => {
     const first = await rig.login(bob);
     const second = await rig.login(bob);
     const ended = rig.ending(await rig.shell(first));
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
     expect(await rig.ending(await rig.shell(second))).toMatchObject({
       status: 7,
       notices: "vsbypass: this key may no longer use 'vm1' [E_CONSOLE_AUTH]\r\n",
@@ -190,7 +191,7 @@ describe('the gateway', () => {
       await expect(rig.login(bob)).rejects.toThrow();
       rig.vm.print('still');
       const seen = collect(channel);
-      await vi.waitFor(() => expect(seen.text).toBe('still'));
+      await eventually(() => expect(seen.text).toBe('still'));
       expect(await rig.ending(await rig.shell(client))).toMatchObject({ status: 7 });
     } finally {
       vi.useRealTimers();
@@ -316,7 +317,7 @@ describe.skipIf(!programs.every((program) => existsSync(program)))('with OpenSSH
   test('keys of an SSH agent work, with our client and with OpenSSH', async () => {
     const agent = spawn('/usr/bin/ssh-agent', ['-D', '-a', file('agent')], { stdio: 'ignore' });
     try {
-      await vi.waitFor(() => expect(existsSync(file('agent'))).toBe(true));
+      await eventually(() => expect(existsSync(file('agent'))).toBe(true));
       await writeFile(file('alice'), clientKey.privatePem, { mode: 0o600 });
       const env = { ...process.env, SSH_AUTH_SOCK: file('agent') };
       await run('/usr/bin/ssh-add', ['-q', file('alice')], { env });

@@ -7,9 +7,10 @@ import { connect as connectTcp } from 'node:net';
 
 import * as fc from 'fast-check';
 import type { Client, ClientChannel } from 'ssh2';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { ConsoleRig } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 
 let rig: ConsoleRig;
 let witness: ClientChannel;
@@ -137,7 +138,7 @@ test('any messages after the login, with and without a session', async () => {
     { numRuns: 150 },
   );
   await othersAreFine();
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
 }, 60_000);
 
 test('exec requests of any kind are refused or answered, and nothing is typed by them', async () => {
@@ -186,5 +187,5 @@ test('exec requests of any kind are refused or answered, and nothing is typed by
   );
   expect(rig.vm.input.length).toBe(typed);
   const console = rig.hub.vm('vm1');
-  await vi.waitFor(() => expect(console?.sessionCount).toBe(1));
+  await eventually(() => expect(console?.sessionCount).toBe(1));
 }, 60_000);

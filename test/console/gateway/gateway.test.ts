@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { renderSshConfig } from '../../../src/console/client/ssh-config.js';
 import { knownHostsLine } from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig, read, uuid1 } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 
 const sshPath = '/usr/bin/ssh';
 const run = promisify(execFile);
@@ -35,7 +36,7 @@ function pattern(length: number): Buffer {
 
 test('a session shows the history from the first byte, then what comes, and types raw bytes', async () => {
   rig.vm.print('SeaBIOS\r\n');
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.history.end).toBe(9));
+  await eventually(() => expect(rig.hub.vm('vm1')?.history.end).toBe(9));
   const channel = await rig.shell(await rig.login());
   expect(String(await read(channel, 9))).toBe('SeaBIOS\r\n');
   rig.vm.print('login: ');
@@ -48,9 +49,9 @@ test('a session shows the history from the first byte, then what comes, and type
 
 test('a session can leave the history out', async () => {
   rig.vm.print('old');
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.history.end).toBe(3));
+  await eventually(() => expect(rig.hub.vm('vm1')?.history.end).toBe(3));
   const channel = await rig.exec(await rig.login(), 'attach none');
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   rig.vm.print('new');
   expect(String(await read(channel, 3))).toBe('new');
 });
@@ -70,7 +71,7 @@ test('100 kB pass intact in both directions at the same time', async () => {
 
 test('a client that does not read delays neither the VM nor another client', async () => {
   const stalled = await rig.shell(await rig.login());
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   const other = await rig.shell(await rig.login());
   // More than ssh2's client takes without being read (4 MiB), and the history besides.
   const bytes = pattern(5_200_000);
@@ -78,7 +79,7 @@ test('a client that does not read delays neither the VM nor another client', asy
     rig.vm.print(bytes.subarray(at, at + 100_000));
     await read(other, 100_000);
   }
-  await vi.waitFor(() => expect(rig.vm.sender.buffered).toBe(0));
+  await eventually(() => expect(rig.vm.sender.buffered).toBe(0));
   let notices = '';
   stalled.stderr.on('data', (part: Buffer) => (notices += part.toString()));
   stalled.resume();
@@ -175,7 +176,7 @@ test('a session ends when its VM is gone for good, when the client is done, and 
   expect(await rig.ending(done)).toMatchObject({ status: 0 });
   const orphan = await rig.shell(await rig.login());
   const orphaned = rig.ending(orphan);
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   rig.vm.update({ state: 'gone' });
   expect(await orphaned).toMatchObject({
     status: 4,
@@ -183,7 +184,7 @@ test('a session ends when its VM is gone for good, when the client is done, and 
   });
   rig.l1.addVm({ uuid: uuid1, generation: 2 });
   const last = rig.ending(await rig.shell(await rig.login()));
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   await rig.gateway.close();
   expect(await last).toMatchObject({ status: 4 });
   expect(rig.gateway.sessions()).toEqual([]);
@@ -192,7 +193,7 @@ test('a session ends when its VM is gone for good, when the client is done, and 
 test('sessions are limited, and so is the time to log in', async () => {
   await rig.startGateway({ limits: { maxSessions: 1, loginGraceMs: 30, maxUnauthenticated: 1 } });
   await rig.shell(await rig.login());
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   expect(await rig.ending(await rig.shell(await rig.login()))).toMatchObject({
     status: 2,
     notices: expect.stringContaining('all 1 console sessions') as string,
@@ -328,7 +329,7 @@ describe.skipIf(!existsSync(sshPath))('stock OpenSSH', () => {
     const ssh = spawn(sshPath, ['-F', config, 'vm1'], { stdio: 'pipe' });
     let out = '';
     ssh.stdout.on('data', (bytes: Buffer) => (out += bytes.toString()));
-    await vi.waitFor(() => expect(out).toBe('login: '));
+    await eventually(() => expect(out).toBe('login: '));
     ssh.stdin.write('root\r');
     expect(String(await rig.vm.inputReached(5))).toBe('root\r');
     ssh.stdin.write('~B');
@@ -337,7 +338,7 @@ describe.skipIf(!existsSync(sshPath))('stock OpenSSH', () => {
     await rig.vm.inputReached(7);
     ssh.stdin.write('~.');
     await once(ssh, 'close');
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toEqual([]));
+    await eventually(() => expect(rig.gateway.sessions()).toEqual([]));
     expect(String(rig.vm.input)).toBe('root\rx\r');
   });
 
@@ -383,7 +384,7 @@ describe.skipIf(!existsSync(sshPath))('stock OpenSSH', () => {
     await rig.startGateway({ authorizedKeys: [await readFile(`${file}.pub`, 'utf8')] });
     await writeConfig(hostKey.publicLine, await readFile(file, 'utf8'));
     rig.vm.print('hello');
-    await vi.waitFor(() => expect(rig.hub.vm('vm1')?.history.end).toBe(5));
+    await eventually(() => expect(rig.hub.vm('vm1')?.history.end).toBe(5));
     const ssh = spawn(sshPath, ['-F', config, 'vm1'], { stdio: 'pipe' });
     const [out] = (await once(ssh.stdout, 'data')) as [Buffer];
     expect(String(out)).toBe('hello');

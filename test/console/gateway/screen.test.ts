@@ -1,9 +1,10 @@
 import headless from '@xterm/headless';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { ScreenRenderer } from '../../../src/console/gateway/screen.js';
 import { History } from '../../../src/console/hub/history.js';
 import { collect, ConsoleRig } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 
 /** What a terminal of that size shows after this output. */
 async function shown(
@@ -111,7 +112,7 @@ describe('a session', () => {
     const channel = await rig.exec(await rig.login(), 'attach', { pty });
     const seen = collect(channel);
     rig.vm.print('\x1b[11;10Hmore');
-    await vi.waitFor(() => expect(seen.text).toContain('more'));
+    await eventually(() => expect(seen.text).toContain('more'));
     expect(await shown(seen.text)).toEqual(await shown(`${before}\x1b[11;10Hmore`));
     expect((await shown(seen.text)).alternate).toBe(true);
   });
@@ -120,18 +121,18 @@ describe('a session', () => {
     await rig.print('one\r\ntwo\r\n');
     const lines = collect(await rig.exec(await rig.login(), 'attach lines', { pty }));
     const none = collect(await rig.exec(await rig.login(), 'attach none', { pty }));
-    await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(2));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(2));
     rig.vm.print('three');
-    await vi.waitFor(() => expect(none.text).toBe('three'));
-    await vi.waitFor(() => expect(lines.text).toBe('one\r\ntwo\r\nthree'));
+    await eventually(() => expect(none.text).toBe('three'));
+    await eventually(() => expect(lines.text).toBe('one\r\ntwo\r\nthree'));
   });
 
   test('is shown what comes although the screen of before cannot be drawn', async () => {
     await rig.print('\x1b[2147483647S'.repeat(1000));
     const seen = collect(await rig.exec(await rig.login(), 'attach', { pty }));
-    await vi.waitFor(() => expect(seen.notices).toContain('no screen from before'), 10_000);
+    await eventually(() => expect(seen.notices).toContain('no screen from before'));
     rig.vm.print('after');
-    await vi.waitFor(() => expect(seen.text).toBe('after'));
+    await eventually(() => expect(seen.text).toBe('after'));
   });
 
   test('history is given as lines or as a screen, and ends', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { whoSchema } from '../../../src/contract/documents/console.js';
 import { collect, ConsoleRig, read } from '../../rig/console-rig.js';
+import { eventually } from '../../rig/eventually.js';
 
 let rig: ConsoleRig;
 
@@ -37,9 +38,9 @@ test('the second at a console only sees it, is told who types, and types when no
   first.write('yes');
   rig.vm.print('both see this');
   expect(String(await read(first, 13))).toBe('both see this');
-  await vi.waitFor(() => expect(seen.text).toBe('both see this'));
+  await eventually(() => expect(seen.text).toBe('both see this'));
   first.end();
-  await vi.waitFor(() => expect(seen.notices).toContain('has left, nobody types here now'));
+  await eventually(() => expect(seen.notices).toContain('has left, nobody types here now'));
   second.write('mine');
   expect(String(await rig.vm.inputReached(7))).toBe('yesmine');
   expect(seen.notices).toContain('you type here now');
@@ -67,7 +68,7 @@ test('a session can take typing over later, through its own connection', async (
   const client = await rig.login(bob);
   const second = await rig.shell(client);
   expect(await rig.ending(await rig.exec(client, 'write'))).toMatchObject({ status: 0 });
-  await vi.waitFor(() => expect(first.notices).toContain('bob'));
+  await eventually(() => expect(first.notices).toContain('bob'));
   second.write('mine');
   expect(String(await rig.vm.inputReached(4))).toBe('mine');
 });
@@ -76,9 +77,9 @@ test('a watcher never types, not even where nobody else does', async () => {
   const channel = await rig.exec(await rig.login(), 'watch');
   const seen = collect(channel);
   channel.write('no');
-  await vi.waitFor(() => expect(seen.notices).toContain('not typed: this session only watches'));
+  await eventually(() => expect(seen.notices).toContain('not typed: this session only watches'));
   rig.vm.print('seen');
-  await vi.waitFor(() => expect(seen.text).toBe('seen'));
+  await eventually(() => expect(seen.text).toBe('seen'));
   const client = await rig.login();
   await rig.exec(client, 'watch');
   expect(await rig.ending(await rig.exec(client, 'write'))).toMatchObject({
@@ -90,7 +91,7 @@ test('a watcher never types, not even where nobody else does', async () => {
 
 test('who must type is refused while somebody else does', async () => {
   await rig.shell(await rig.login());
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   expect(await rig.ask('attach write')).toMatchObject({
     status: 2,
     notices: expect.stringMatching(/alice \S+ types at 'vm1' \[E_CONSOLE_REFUSED\]/) as string,
@@ -101,7 +102,7 @@ test('who tells who is there and what they may do, as text and as a document', a
   await withBob();
   await rig.shell(await rig.login());
   await rig.exec(await rig.login(bob), 'watch');
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(2));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(2));
   const { output } = await rig.ask('who');
   expect(output).toMatch(/^types {4}alice 127\S+ since \S+Z\nwatches {2}bob 127\S+ since \S+Z\n$/);
   expect(whoSchema.parse(JSON.parse((await rig.ask('who json')).output))).toMatchObject({
@@ -120,7 +121,7 @@ test('status tells of the VM, its path and its output', async () => {
   expect(output).toContain('VM vm1: running\npath: secure: shadow UART of slot 0');
   expect(output).toContain('output: 5 bytes, the last 5 are kept; input: 0 bytes');
   rig.vm.update({ hooked: false });
-  await vi.waitFor(() => expect(rig.hub.vm('vm1')?.vm?.hooked).toBe(false));
+  await eventually(() => expect(rig.hub.vm('vm1')?.vm?.hooked).toBe(false));
   expect((await rig.ask('status')).output).toContain('path: NOT SECURE');
   expect(JSON.parse((await rig.ask('status json')).output)).toMatchObject({
     ...{ secure: false, bytesOut: 5, sessions: 0 },
@@ -132,11 +133,11 @@ test('break sends a BREAK and then a key, but not into what somebody else types'
   await rig.vm.requested('break');
   expect(String(await rig.vm.inputReached(1))).toBe('t');
   const seen = collect(await rig.shell(await rig.login()));
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(1));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
   expect(await rig.ask('break')).toMatchObject({ status: 2 });
   expect(await rig.ask('break take h')).toMatchObject({ status: 0 });
   expect(String(await rig.vm.inputReached(2))).toBe('th');
-  await vi.waitFor(() => expect(seen.notices).toContain('you only see it'));
+  await eventually(() => expect(seen.notices).toContain('you only see it'));
   expect(rig.events.filter(({ type }) => type === 'break')).toHaveLength(2);
 });
 
@@ -173,15 +174,13 @@ test('100 watchers and a writer at one VM all see everything, and the writer typ
   for (let count = 0; count < 100; count++) {
     watchers.push(collect(await rig.exec(await rig.login(), 'watch')));
   }
-  await vi.waitFor(() => expect(rig.gateway.sessions()).toHaveLength(101));
+  await eventually(() => expect(rig.gateway.sessions()).toHaveLength(101));
   const text = 'line of output\r\n'.repeat(100);
   rig.vm.print(text);
   expect(String(await read(writer, text.length))).toBe(text);
   writer.write('typed');
   expect(String(await rig.vm.inputReached(5))).toBe('typed');
-  await vi.waitFor(() => expect(watchers.every((seen) => seen.text === text)).toBe(true), {
-    timeout: 10_000,
-  });
+  await eventually(() => expect(watchers.every((seen) => seen.text === text)).toBe(true));
 });
 
 test('a session in which nothing is typed for long ends, one that watches does not', async () => {

@@ -7,6 +7,7 @@ import { ConsoleHub } from '../../../src/console/hub/hub.js';
 import type { Session } from '../../../src/console/hub/session.js';
 import type { VmConsole } from '../../../src/console/hub/vm-console.js';
 import { Link } from '../../../src/link/index.js';
+import { eventually } from '../../rig/eventually.js';
 import { FakeL1 } from '../../rig/fake-l1.js';
 
 const uuid1 = '00000000-0000-4000-8000-000000000001';
@@ -99,7 +100,7 @@ test('a restarted VM continues its console in another slot, and sessions go on',
   first.print('one ');
   expect(await read(session, 4)).toBe('one ');
   first.update({ state: 'gone' });
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('gone'));
   session.write(Buffer.from('password for nobody'));
   const second = l1.addVm({ slot: 5, generation: 2 });
   second.print('two ');
@@ -280,14 +281,14 @@ test('a VM that is back after the link was cut twice stays', async () => {
   const vm = l1.addVm({ uuid: uuid1 });
   const console = await consoleOf('vm1');
   l1.cut();
-  await vi.waitFor(() => expect(console.state).toBe('lost'));
+  await eventually(() => expect(console.state).toBe('lost'));
   l1.remove(vm);
   await attach(link);
   l1.cut();
-  await vi.waitFor(() => expect(link.closed).toBe(true));
+  await eventually(() => expect(link.closed).toBe(true));
   await attach(link);
   l1.addVm({ uuid: uuid1 });
-  await vi.waitFor(() => expect(console.state).toBe('running'));
+  await eventually(() => expect(console.state).toBe('running'));
   // Longer than the grace that began with the first cut.
   await delay(300);
   expect(console.state).toBe('running');
@@ -299,7 +300,7 @@ test('consoles survive a cut link: same names, no byte twice, input that waited 
   vm.print('before ');
   expect(await read(session, 7)).toBe('before ');
   l1.cut();
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('lost'));
   session.write(Buffer.from('typed meanwhile'));
   vm.print('meanwhile');
   await attach(link);
@@ -311,12 +312,12 @@ test('input for a VM of another boot of L1 is dropped, not given to its successo
   l1.addVm({ uuid: uuid1 });
   const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
   l1.cut();
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('lost'));
   session.write(Buffer.from('password'));
   l1.reboot(2n);
   const successor = l1.addVm({ uuid: uuid1 });
   await attach(link);
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('running'));
   session.write(Buffer.from('hello'));
   expect(String(await successor.inputReached(5))).toBe('hello');
 });
@@ -373,12 +374,12 @@ test('those at a console are told when its VM or the link goes and comes back', 
   const notices: string[] = [];
   session.on('notice', (text) => notices.push(text));
   l1.cut();
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('lost'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('lost'));
   await attach(link);
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('running'));
   l1.reboot(7n);
   l1.addVm({ uuid: uuid1, generation: 2 });
-  await vi.waitFor(() => expect(notices).toHaveLength(4));
+  await eventually(() => expect(notices).toHaveLength(4));
   expect(notices.map((text) => text.slice(0, 23))).toEqual([
     'the link to the VM is l',
     'the link to the VM is b',
@@ -402,7 +403,7 @@ test('a VM that brings the label of another after a reset gets neither its name 
   const [toldA, toldB] = [noticesOf(atVictim), noticesOf(atAttacker)];
   for (const state of ['running', 'silent', 'gone'] as const) {
     victim.update({ state });
-    await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe(state));
+    await eventually(() => expect(hub.vm('vm1')?.state).toBe(state));
     const before = attacker.record.generation;
     l1.remove(attacker);
     const renewed = l1.addVm({
@@ -411,7 +412,7 @@ test('a VM that brings the label of another after a reset gets neither its name 
     attacker.record = renewed.record;
     renewed.print('login: ');
     const doubtful = await consoleOf(`slot-1-${before + 1}`);
-    await vi.waitFor(() => expect(doubtful.history.end).toBe(7));
+    await eventually(() => expect(doubtful.history.end).toBe(7));
     expect(hub.vm('vm1')?.vm?.slot).toBe(0);
     expect(hub.find(uuid1)).toBe(hub.vm('vm1'));
   }
@@ -426,11 +427,11 @@ test('a VM that loses its label on the way loses its name for good', async () =>
   const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
   const told = noticesOf(session);
   vm.update({ uuid: uuid2 });
-  await vi.waitFor(() => expect(hub.vm('slot-0-1')?.name).toBe('slot-0-1'));
+  await eventually(() => expect(hub.vm('slot-0-1')?.name).toBe('slot-0-1'));
   const nameless = await consoleOf('slot-0-1');
   vm.update({ uuid: uuid1 });
   vm.print('login: ');
-  await vi.waitFor(() => expect(nameless.history.end).toBe(7));
+  await eventually(() => expect(nameless.history.end).toBe(7));
   expect(nameless.name).toBe('slot-0-1');
   expect(session.read()).toBeUndefined();
   expect(told[0]).toBe('this VM has changed its label: as slot-0-1 it goes on');
@@ -442,10 +443,10 @@ test('another L2 gets no name that this one has, not even that of a VM that is g
   const session = (await consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
   await consoleOf('vm2');
   mine.update({ state: 'gone' });
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('gone'));
   l1.addVm({ slot: 2, domid: 2, uuid: uuid1 }).print('login: ');
   const foreign = await consoleOf('slot-2-1');
-  await vi.waitFor(() => expect(foreign.history.end).toBe(7));
+  await eventually(() => expect(foreign.history.end).toBe(7));
   expect(foreign.name).toBe('slot-2-1');
   expect(session.read()).toBeUndefined();
 });
@@ -456,11 +457,11 @@ test('a name goes on to another L2 when the first one has no VM any more, withou
   mine.print('secret');
   await once(session, 'readable');
   mine.update({ state: 'gone' });
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('gone'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('gone'));
   const ended = once(session, 'end');
   l1.addVm({ slot: 1, domid: 2, uuid: uuid1 });
   expect(await ended).toEqual(['vm-gone']);
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('running'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('running'));
   expect(hub.vm('vm1')?.history.end).toBe(0);
 });
 
@@ -483,7 +484,7 @@ test('two VMs with one UUID: those at either are told, and nobody is let in by t
   expect(hub.nameOf('slot-0-1')).toBe('vm1');
   expect(hub.nameOf('slot-1-1')).toBe('slot-1-1');
   other.update({ state: 'gone' });
-  await vi.waitFor(() => expect(told).toHaveLength(2));
+  await eventually(() => expect(told).toHaveLength(2));
   expect(hub.find('vm1')).toBe(first);
 });
 
@@ -519,10 +520,10 @@ test('those at a console are told of a vCPU that was added late', async () => {
   const vm = l1.addVm({ slot: 0, uuid: uuid1 });
   const told = noticesOf((await consoleOf('vm1')).openSession({ mode: 'ro', label: 'me' }));
   vm.update({ grown: true });
-  await vi.waitFor(() => expect(told).toHaveLength(1));
+  await eventually(() => expect(told).toHaveLength(1));
   vm.update({ hooked: false });
   vm.update({ state: 'silent' });
-  await vi.waitFor(() => expect(hub.vm('vm1')?.state).toBe('silent'));
+  await eventually(() => expect(hub.vm('vm1')?.state).toBe('silent'));
   expect(told).toHaveLength(1);
 });
 
@@ -537,11 +538,11 @@ test('those at a console are told that L2 watches the VM, and who comes later, t
   const told = noticesOf(first);
   expect(first.warnings).toEqual([]);
   vm.update({ evidence: ['stepped'] });
-  await vi.waitFor(() => expect(told).toHaveLength(1));
+  await eventually(() => expect(told).toHaveLength(1));
   expect(told[0]).toContain('single steps');
   expect(console.openSession({ mode: 'ro', label: 'later' }).warnings).toEqual(told);
   vm.update({ evidence: [] });
-  await vi.waitFor(() => expect(told).toHaveLength(2));
+  await eventually(() => expect(told).toHaveLength(2));
   expect(changes).toEqual([
     ['vm1', 'stepped', false],
     ['vm1', 'stepped', true],
