@@ -1,10 +1,22 @@
 import { defineConfig } from 'vitest/config';
 
+/** What `e2e` runs, on L2 = KVM and on the processor that is not TCG's; the rest is `long`. */
+const inBrief = ['console', 'verify', 'bochs'].map((name) => `test/e2e/${name}.test.ts`);
+const briefOnly = ['xen', 'lifecycle', 'identity'].map((name) => `test/e2e/${name}.test.ts`);
+const oneStackAtATime = {
+  fileParallelism: false,
+  maxWorkers: 1,
+  // Ends what hangs; the steps of a test have limits of their own.
+  testTimeout: 2_000_000,
+  hookTimeout: 2_000_000,
+};
+
 /**
- * Five projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
- * console's page in a real Chromium, over the same fake peers; `e2e` boots the real stack once
- * and is therefore sequential and patient; `kvm-host` boots it under KVM, in emulated AMD hosts;
- * `figures` measures, and wants a quiet machine.
+ * Six projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
+ * console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
+ * stack and are therefore sequential and patient: what each change is to pass, and the rest;
+ * `kvm-host` boots it under KVM, in emulated AMD hosts; `figures` measures, and wants a quiet
+ * machine.
  */
 export default defineConfig({
   test: {
@@ -29,12 +41,18 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          include: [...inBrief, ...briefOnly],
+          provide: { l2Kinds: ['kvm'], bochsProcessors: ['intel'] },
+          ...oneStackAtATime,
+        },
+      },
+      {
+        test: {
+          name: 'long',
           include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
-          maxWorkers: 1,
-          // Ends what hangs; the steps of a test have limits of their own.
-          testTimeout: 2_000_000,
-          hookTimeout: 2_000_000,
+          exclude: briefOnly,
+          provide: { l2Kinds: ['xen'], bochsProcessors: ['amd'] },
+          ...oneStackAtATime,
         },
       },
       {

@@ -55,6 +55,24 @@ export async function commandLineOf(pid: number): Promise<string> {
   return text.replaceAll('\0', ' ').trim();
 }
 
+/**
+ * For how many milliseconds a process could have run and had no CPU, since it began: of its threads, the one that waited
+ * longest (/proc/<pid>/task/<tid>/schedstat, the second field; Linux, Documentation/scheduler/sched-stats.rst).
+ *
+ * @returns 0 where the kernel does not count it, or the process is gone
+ */
+export async function cpuWaitMs(pid: number, procDirectory = '/proc'): Promise<number> {
+  const tasks = `${procDirectory}/${pid}/task`;
+  const threads = await readdir(tasks).catch(() => []);
+  const waits = await Promise.all(
+    threads.map(async (thread) => {
+      const text = await readFile(`${tasks}/${thread}/schedstat`, 'utf8').catch(() => '');
+      return Number(text.split(' ')[1] ?? 0) / 1e6;
+    }),
+  );
+  return Math.max(0, ...waits);
+}
+
 /** Sends a signal if exactly this process still lives. */
 export async function signalProcess(
   identity: ProcessIdentity,

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 
 import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/control.js';
 import type { LayerHealth } from '../contract/health.js';
+import { sentenceOf } from '../contract/watched.js';
 import type { CliContext } from './context.js';
 import { describeAccel } from './show/accel.js';
 import type { Reporter } from './show/reporter.js';
@@ -86,7 +87,7 @@ export function statusLines(
   }
   const lines = table(about);
   if (status.vms.length > 0) lines.push('', ...vmTable(status.vms, passwords));
-  const notes = status.vms.flatMap(labelNote);
+  const notes = status.vms.flatMap((vm) => [...labelNote(vm), ...watchNotes(vm)]);
   if (notes.length > 0) lines.push('', ...notes);
   return lines;
 }
@@ -110,6 +111,10 @@ function labelNote({ name, uuid, label, claims, sharedWith = [] }: VmStatus): st
   }
   const says = claims === undefined ? 'it has none' : `it says ${claims}`;
   return [`${name}: its UUID is doubtful (${says}), so no name stands for it`];
+}
+
+function watchNotes({ name, watched = [] }: VmStatus): string[] {
+  return watched.map((one) => `${name}: ${sentenceOf(one)}`);
 }
 
 function vmTable(

@@ -17,6 +17,7 @@ import {
 } from '../config/schema.js';
 import { daemonEventSchema } from './events.js';
 import { layerHealthSchema } from './health.js';
+import { watchedSchema } from './watched.js';
 
 const vmParameters = z.strictObject({ vm: z.string().regex(vmNamePattern) });
 /** Any that the shadow hypervisor knows: by name, UUID, or the beginning of that. */
@@ -111,6 +112,8 @@ export const vmStatusSchema = z.object({
   state: z.enum(['absent', 'running', 'silent', 'gone', 'lost']),
   slot: z.number().optional(),
   hooked: z.boolean().optional(),
+  /** What was seen of an L2 that watches it; absent where nothing was. */
+  watched: z.array(watchedSchema).optional(),
   sessions: z.number(),
   /** Bytes that went through the shadow console. */
   bytesOut: z.number(),

@@ -107,6 +107,7 @@ function describeConsole(console: VmConsole): VmStatus {
     name,
     state,
     ...(vm === undefined ? {} : { slot: vm.slot, hooked: vm.hooked, ...labelOf(vm, console) }),
+    ...(console.watched.length === 0 ? {} : { watched: [...console.watched] }),
     sessions: sessions.length,
     bytesOut,
     bytesIn,

@@ -20,6 +20,9 @@ const vmCounterNames = [
   'linesTold',
   'directInterrupts',
   'directUnanswered',
+  'stepped',
+  'breakpoints',
+  'rewritten',
 ] as const;
 
 const globalCounterNames = [

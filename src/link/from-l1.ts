@@ -1,5 +1,6 @@
 /** The byte forms of what L1 says. Decoding never throws: what does not fit exactly is undefined, and counted by the caller. */
 import { uuidText } from '../base/uuid.js';
+import { evidenceKinds } from '../contract/watched.js';
 import { body, dataBody, decodeData, frame, GLOBAL } from './bodies.js';
 import type { Frame } from './frame.js';
 import {
@@ -10,6 +11,9 @@ import {
   type SlotAddress,
   type VmRecord,
 } from './messages.js';
+
+/** Of the flags of a VM: the first kind of evidence. */
+export const EVIDENCE_FLAG = 0x10;
 
 export function encodeFromL1(message: FromL1): Frame {
   switch (message.type) {
@@ -24,7 +28,11 @@ export function encodeFromL1(message: FromL1): Frame {
         (vm.hooked ? 1 : 0) |
         (vm.uuid === undefined ? 0 : 2) |
         (vm.doubtful ? 4 : 0) |
-        (vm.grown ? 8 : 0);
+        (vm.grown ? 8 : 0) |
+        vm.evidence.reduce(
+          (bits, kind) => bits | (EVIDENCE_FLAG << evidenceKinds.indexOf(kind)),
+          0,
+        );
       const uuid = Buffer.alloc(16);
       if (vm.uuid !== undefined) uuid.write(vm.uuid.replaceAll('-', ''), 'hex');
       return frame(
@@ -91,6 +99,7 @@ export function decodeFromL1(received: Frame): FromL1 | undefined {
         uuid: (flags & 2) === 0 ? undefined : uuidText(content.subarray(4, 20)),
         doubtful: (flags & 4) !== 0,
         grown: (flags & 8) !== 0,
+        evidence: evidenceKinds.filter((_, index) => (flags & (EVIDENCE_FLAG << index)) !== 0),
         outAcked: content.readUInt32LE(20),
         outEnd: content.readUInt32LE(24),
         inNext: content.readUInt32LE(28),

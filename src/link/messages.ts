@@ -1,4 +1,5 @@
 /** The messages of the link, both directions, as one discriminated union each. Their byte forms: from-l1.ts, to-l1.ts. */
+import type { EvidenceKind } from '../contract/watched.js';
 
 /** The only version there is so far. */
 export const PROTOCOL_VERSION = 1;
@@ -78,6 +79,8 @@ export interface VmRecord extends SlotAddress {
   readonly doubtful: boolean;
   /** It got a vCPU long after its start. */
   readonly grown: boolean;
+  /** What was seen in the last ten seconds. */
+  readonly evidence: readonly EvidenceKind[];
   /** Positions in the VM's streams, u32: output acknowledged, output produced, next input expected. */
   readonly outAcked: number;
   readonly outEnd: number;

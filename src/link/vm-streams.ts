@@ -142,6 +142,7 @@ export class VmStreams {
       previous.uuid !== record.uuid ||
       previous.doubtful !== record.doubtful ||
       previous.grown !== record.grown ||
+      previous.evidence.join() !== record.evidence.join() ||
       previous.domid !== record.domid
     ) {
       this.#listener.vm(record, previous.state);

@@ -17,6 +17,7 @@ export async function openGateway(running: Running, port: number): Promise<void>
     once: true,
   });
   const report = (event: unknown): void => audit.write([JSON.stringify(event)]);
+  hub.on('vm-watched', ({ name }, change) => report({ type: 'watched', vm: name, ...change }));
   const access = await ConsoleAccess.load(paths, config, log, report);
   running.access = access;
   running.gateway = await startGateway({

@@ -8,7 +8,10 @@ import type { Signs } from './signs-of-life.js';
 const lookEveryMs = 2000;
 /** Who has not answered by then does not answer. */
 const answerLimitMs = 10_000;
-/** A machine on which nothing at all has changed for so long has hung. The slowest step seen took a third of it. */
+/**
+ * A machine on which nothing at all has changed for so long has hung. The slowest step seen took a third of it. Time in
+ * which it waited for a CPU of the host does not count: others had it.
+ */
 const quietLimitMs = 60_000;
 /** A machine that makes progress gets so many times the limit at most: progress may be a loop. */
 const mostStretch = 4;
@@ -45,7 +48,7 @@ export class PhaseLimit {
   #stopped = false;
   #ending: Ending | undefined;
   #seen: Signs | undefined;
-  /** When that was not what was seen before. */
+  /** When that was not what was seen before: milliseconds that the machine could have run. */
   #changed = this.#start;
   #worked = this.#start;
 
@@ -82,20 +85,21 @@ export class PhaseLimit {
     const seen = await answerOf(signs);
     if (this.#stopped) return;
     const now = performance.now();
+    const own = now - (seen ?? this.#seen ?? { waitedMs: 0 }).waitedMs;
     if (seen !== undefined) {
-      if (seen.any !== this.#seen?.any) this.#changed = now;
-      if (seen.work !== this.#seen?.work) this.#worked = now;
+      if (seen.any !== this.#seen?.any) this.#changed = own;
+      if (seen.work !== this.#seen?.work) this.#worked = own;
       this.#seen = seen;
     }
     const known = this.#seen !== undefined;
     const patienceMs = quietLimitMs * pace;
-    const quietMs = now - this.#changed;
+    const quietMs = own - this.#changed;
     if (known && quietMs >= patienceMs) {
       this.#end({ kind: 'hung', quietMs });
       return;
     }
     if (now >= this.#limit) {
-      const works = known && now - this.#worked < Math.min(patienceMs, limitMs);
+      const works = known && own - this.#worked < Math.min(patienceMs, limitMs);
       if (!works || this.#limit >= this.#last) {
         this.#end({ kind: 'late', limitMs: this.#limit - this.#start });
         return;

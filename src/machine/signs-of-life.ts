@@ -1,5 +1,6 @@
 /** What shows from outside that the layers go on: it changes as they do, and stays as it is when they hang. */
 import type { Link, VmCounters } from '../link/index.js';
+import { cpuWaitMs } from '../base/process-identity.js';
 import type { Running } from './running.js';
 
 /** A user VM that halts more often than so between two looks waits for something. One that boots halts now and then. */
@@ -11,6 +12,8 @@ export interface Signs {
   readonly any: string;
   /** Work that leads somewhere: what an idle user VM does to wait is not in it. */
   readonly work: string;
+  /** For how many milliseconds of its life the machine was kept from running by others of the host. */
+  readonly waitedMs: number;
 }
 
 /** Looks again and again at one machine. */
@@ -27,12 +30,14 @@ export class SignsOfLife {
   async look(running: Running): Promise<Signs | undefined> {
     const { machine, link, l1, l2, hub } = running;
     if (!machine.isOpen) return undefined;
+    const waitedMs = await cpuWaitMs(machine.process.identity.pid);
     const disks = await machine.diskRequests().catch(() => undefined);
     const counts = link === undefined ? [] : await countsOf(link);
     const seen = [l1.bytes, l2.bytes, hub.list().map((vm) => vm.history.end), disks];
     return {
       any: JSON.stringify([seen, counts.map(({ all }) => all)]),
       work: JSON.stringify([seen, counts.map(({ vm, all, halts }) => this.#busy(vm, all, halts))]),
+      waitedMs,
     };
   }
 

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 import {
   commandLineOf,
+  cpuWaitMs,
   endProcess,
   identifyProcess,
   isAlive,
@@ -23,6 +24,25 @@ async function fakeProc(stat: string): Promise<string> {
 }
 const stat = (name: string, state: string): string =>
   `42 (${name}) ${state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21`;
+
+describe('cpuWaitMs', () => {
+  it('is that of the thread that waited longest', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'vsb-proc-'));
+    for (const [thread, waited] of [
+      ['42', '1000000'],
+      ['43', '7500000'],
+    ] as const) {
+      await mkdir(join(directory, '42/task', thread), { recursive: true });
+      await writeFile(join(directory, '42/task', thread, 'schedstat'), `90000000 ${waited} 5\n`);
+    }
+    expect(await cpuWaitMs(42, directory)).toBe(7.5);
+    await rm(directory, { recursive: true });
+  });
+
+  it('is nothing where nobody counts, or nobody is there', async () => {
+    expect(await cpuWaitMs(42, '/nowhere')).toBe(0);
+  });
+});
 
 describe('identifyProcess', () => {
   it('reads the start time behind a name with spaces and parentheses', async () => {

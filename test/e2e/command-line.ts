@@ -31,6 +31,12 @@ export interface RunningCommand {
   readonly finished: Promise<Finished>;
 }
 
+interface Management {
+  readonly l1: { readonly port: number };
+  readonly l2: { readonly port: number };
+  readonly keyPath: string;
+}
+
 export class CommandLine {
   readonly directory: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -120,6 +126,31 @@ export class CommandLine {
   /** Runs it with --json and expects success. */
   async json<T>(words: readonly string[], options: RunOptions = {}): Promise<T> {
     return JSON.parse(await this.must([...words, '--json'], options)) as T;
+  }
+
+  /** Starts a command in the management VM of L1 or L2, as root. */
+  async startSsh(
+    layer: 'l1' | 'l2',
+    command: string,
+    options: RunOptions = {},
+  ): Promise<RunningCommand> {
+    const { management } = await this.json<{ management: Management }>(['status']);
+    return this.startProgram(
+      'ssh',
+      [
+        ...['-p', String(management[layer].port), '-i', management.keyPath, 'root@127.0.0.1'],
+        ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+        ...['-o', 'LogLevel=ERROR', command],
+      ],
+      options,
+    );
+  }
+
+  /** Runs one to its end. */
+  async ssh(layer: 'l1' | 'l2', command: string, options: RunOptions = {}): Promise<Finished> {
+    return await (
+      await this.startSsh(layer, command, { input: '', ...options })
+    ).finished;
   }
 
   /** Processes whose command line names this test's folder: daemons and QEMUs of its instances. */

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 import { callDaemon } from '../../src/instance/client.js';
 import { CommandLine, type Status } from './command-line.js';
@@ -14,7 +14,7 @@ import { patientSeconds } from './limits.js';
 const sha256 = (content: string | Buffer): string =>
   createHash('sha256').update(content).digest('hex');
 
-describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
+describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
   let cli: CommandLine;
   let status: Status;
 
@@ -133,9 +133,12 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
 
     it('does not mix two user VMs up that talk at once', async () => {
       const talk = (vm: string): Promise<string> =>
-        shell(cli, vm, `for i in $(seq 400); do echo "$(hostname) says $i to nobody else"; done`, {
-          timeoutSeconds: 120,
-        });
+        shell(
+          cli,
+          vm,
+          'own=$(hostname); for i in $(seq 400); do echo "$own says $i to nobody else"; done',
+          { timeoutSeconds: 120 },
+        );
       const [first, second] = await Promise.all([talk('vm1'), talk('vm2')]);
       const expected = (vm: string): string =>
         Array.from({ length: 400 }, (_, index) => `${vm} says ${index + 1} to nobody else\n`).join(

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { vmUuid } from '../../src/state/record.js';
 import { CommandLine, type Status } from './command-line.js';
-import { patientSeconds } from './limits.js';
+import { patientMs, patientSeconds } from './limits.js';
 
 const source = fileURLToPath(new URL('takeover.S', import.meta.url));
 const victimUuid = vmUuid('default', 'victim');
@@ -77,7 +77,7 @@ it('gets neither the name nor the sessions of the other, and is told to be doubt
         forged = (await vmsNow()).find(({ label }) => label === 'doubtful');
         return forged?.claims;
       },
-      { timeout: 120_000, interval: 2000 },
+      { timeout: patientMs(30_000), interval: 2000 },
     )
     .toBe(victimUuid);
   expect(forged?.name).toMatch(/^slot-\d+-\d+$/);

@@ -68,18 +68,7 @@ describe.each(['ultracall', 'net', 'doorbell', 'direct'])('%s', (mode) => {
 describe('the server in L2', () => {
   it('is started again when somebody ends it', async () => {
     await cli.must(['irq', 'net']);
-    const { management } = await cli.json<{
-      management: { l2: { port: number }; keyPath: string };
-    }>(['status']);
-    const ended = await cli.startProgram(
-      'ssh',
-      [
-        ...['-p', String(management.l2.port), '-i', management.keyPath, 'root@127.0.0.1'],
-        ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-        'kill -9 $(pidof vsbypass-irq-server)',
-      ],
-      { input: '' },
-    ).finished;
+    const ended = await cli.ssh('l2', 'kill -9 $(pidof vsbypass-irq-server)');
     expect(ended.code, ended.stderr).toBe(0);
     await expect
       .poll(irq, { timeout: patientMs(90_000), interval: 1000 })

@@ -1,5 +1,5 @@
 /** A testbed of each kind: the console left to L2 and taken back, and the attack with and without the shadow layer. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 import type { SelfTestReport, VerifyReport } from '../../src/contract/evidence.js';
 import { CommandLine, type Status } from './command-line.js';
@@ -9,7 +9,7 @@ import { patientMs, patientSeconds } from './limits.js';
 const verifyLimitMs = 400_000;
 const slowBoot = 'under Xen a boot on the console of the operator takes minutes';
 
-describe.each(['kvm', 'xen'] as const)('L2 = %s:', (kind) => {
+describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
   let cli: CommandLine;
   let password: string;
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
+import { evidenceKinds } from '../../src/contract/watched.js';
 import { SlipDecoder } from '../../src/formats/slip.js';
 import { globalCountersOf, vmCountersOf } from '../../src/link/counters.js';
 import { decodeFrame, encodeFrame, MAX_PAYLOAD, type Frame } from '../../src/link/frame.js';
@@ -38,6 +39,7 @@ const fromL1: fc.Arbitrary<FromL1> = fc.oneof(
       uuid: fc.option(fc.uuid(), { nil: undefined }),
       doubtful: fc.boolean(),
       grown: fc.boolean(),
+      evidence: fc.subarray([...evidenceKinds]),
       outAcked: u32,
       outEnd: u32,
       inNext: u32,
@@ -154,6 +156,7 @@ test('a HELLO and a VM message have the layout that the C side sends', () => {
       uuid: '00112233-4455-6677-8899-aabbccddeeff',
       doubtful: true,
       grown: false,
+      evidence: [],
       outAcked: 1,
       outEnd: 2,
       inNext: 3,

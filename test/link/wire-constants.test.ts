@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
+import { evidenceKinds } from '../../src/contract/watched.js';
 import { globalCountersOf, vmCountersOf } from '../../src/link/counters.js';
 import { GLOBAL_SLOT, MAX_PAYLOAD } from '../../src/link/frame.js';
+import { EVIDENCE_FLAG } from '../../src/link/from-l1.js';
 import {
   hltPolicies,
   irqModes,
@@ -101,6 +103,9 @@ describe('the protocol', () => {
     const inOrder = (names: readonly string[]) => names.map((name, value) => [name, value]);
     expect(words('vsb_halt_policy', 'VSB_HALT_')).toEqual(inOrder(hltPolicies));
     expect(words('vsb_irq_mode', 'VSB_IRQ_')).toEqual(inOrder(irqModes));
+    // The last one is their number.
+    expect(words('vsb_evidence', 'VSB_').slice(0, -1)).toEqual(inOrder(evidenceKinds));
+    expect(protocol.get('VM_EVIDENCE')).toBe(EVIDENCE_FLAG);
   });
 
   it('has the same counters: a structure goes over the link as it is', () => {

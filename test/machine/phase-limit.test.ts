@@ -14,8 +14,8 @@ function watch(signs: LimitOptions['signs'], pace = 1): { limit: PhaseLimit; tol
   });
   return { limit, told };
 }
-const signs = (any: string, work = any): ReturnType<LimitOptions['signs']> =>
-  Promise.resolve({ any, work });
+const signs = (any: string, work = any, waitedMs = 0): ReturnType<LimitOptions['signs']> =>
+  Promise.resolve({ any, work, waitedMs });
 /** Changes whenever it is asked. */
 const busy = (): LimitOptions['signs'] => {
   let count = 0;
@@ -100,6 +100,16 @@ describe('PhaseLimit', () => {
     await seconds(170);
     expect(limit.signal.aborted).toBe(false);
     await seconds(14);
+    expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('does not hold it against a machine that others of the host keep from running', async () => {
+    let looks = 0;
+    // Of each two seconds it has half of one.
+    const { limit } = watch(() => signs('the same', 'the same', 1500 * looks++));
+    await seconds(230);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(20);
     expect(limit.ending).toMatchObject({ kind: 'hung' });
   });
 

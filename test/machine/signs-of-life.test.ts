@@ -24,7 +24,11 @@ function machine(): {
     },
     l2: { bytes: 0 },
     hub: { list: () => [{ history: { end: at.shown } }] },
-    machine: { isOpen: true, diskRequests: () => unlessSilent(at.reads) },
+    machine: {
+      isOpen: true,
+      process: { identity: { pid: 0x7fff_ffff } },
+      diskRequests: () => unlessSilent(at.reads),
+    },
     link: {
       vms: () => [{ slot: 0, generation: 1 }],
       vmCounters: () => unlessSilent({ exitsCom1: 0, exitsHlt: at.halts, exitsOther: at.exits }),

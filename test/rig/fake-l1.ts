@@ -166,6 +166,7 @@ export class FakeL1 {
       uuid: undefined,
       doubtful: false,
       grown: false,
+      evidence: [],
       outAcked: 0,
       outEnd: 0,
       inNext: 0,

@@ -53,6 +53,8 @@ static void cf_check dump(unsigned char key)
                "failures %u\n", c->directs, c->directs_unanswered,
                vm->direct.vector, vm->direct.vcpu, vm->direct.seen,
                vm->direct.failures);
+        printk("  stepped %lu, breakpoints %lu, rewritten %lu\n", c->stepped,
+               c->breakpoints, c->rewritten);
         printk("  uart ier %02x iir %02x mcr %02x lcr %02x, bell %s%s%s, "
                "out %u/%u/%u in %u/%u\n", vm->uart.ier,
                vsb_uart_pending(&vm->uart), vm->uart.mcr, vm->uart.lcr,

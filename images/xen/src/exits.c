@@ -188,6 +188,8 @@ bool vsb_io_exit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason,
     if ( vm )
     {
         vm->count.exits_com1++;
+        /* L3 goes on, or comes to L2 later, and not as it left before. */
+        vm->vcpus[index].left.valid = false;
 
         if ( unlikely(!vm->hooked) )
         {
@@ -359,6 +361,7 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
     if ( !vsb_enabled )
         return false;
 
+    alternative_vcall(vsb_arch.decode, v, reason, &exit);
     if ( vm && vm->generation != cache->generation )
         vm = NULL;
 
@@ -366,11 +369,11 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
     if ( vm )
     {
         vm->vcpus[cache->index].idle = false;
+        vsb_watch_exit(v, regs, &vm->vcpus[cache->index].left, exit.kind);
         if ( unlikely(vm->label_early) )
             vsb_vm_find_label(v, vm);
     }
 
-    alternative_vcall(vsb_arch.decode, v, reason, &exit);
     switch ( exit.kind )
     {
     case VSB_EXIT_IO:
@@ -393,6 +396,8 @@ bool vsb_vmexit(struct vcpu *v, struct cpu_user_regs *regs, uint64_t reason)
             ioapic(v);
         break;
 
+    case VSB_EXIT_DEBUG:
+    case VSB_EXIT_INTERRUPT:
     case VSB_EXIT_OTHER:
         break;
     }
@@ -409,6 +414,7 @@ void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
     struct vsb_l3_vcpu *vcpu;
     struct vsb_vm *vm;
     unsigned long flags;
+    bool told;
 
     if ( !vsb_enabled )
         return;
@@ -439,8 +445,11 @@ void vsb_vmentry(struct vcpu *v, struct cpu_user_regs *regs)
         if ( regs->rip == vcpu->rip && regs->rax == vcpu->shown_rax )
             regs->rax = vcpu->rax;
     }
+    told = vsb_watch_entry(v, regs, vm, &vcpu->left, &entry);
 
     spin_unlock_irqrestore(&vm->lock, flags);
+    if ( unlikely(told) )
+        vsb_link_kick(vm, true);
 }
 
 void vsb_leave_halt(struct vcpu *v)

@@ -48,6 +48,8 @@
 #define VM_UUID             0x02
 #define VM_DOUBTFUL         0x04
 #define VM_GROWN            0x08
+/* and from here on, what is seen now of enum vsb_evidence */
+#define VM_EVIDENCE         0x10
 
 #define RESULT_OK           0
 #define RESULT_NO_VM        1
@@ -112,11 +114,13 @@ static unsigned int put_hello(uint8_t *p)
 
 static unsigned int put_record(uint8_t *p, const struct vsb_vm *vm)
 {
-    unsigned int n = head(p, L1_VM, vm);
+    unsigned int n = head(p, L1_VM, vm), i;
 
     p[n] = vm->state;
     p[n + 1] = (vm->hooked ? VM_HOOKED : 0) | (vm->uuid_valid ? VM_UUID : 0) |
                (vm->doubtful ? VM_DOUBTFUL : 0) | (vm->grown ? VM_GROWN : 0);
+    for ( i = 0; i < VSB_EVIDENCE; i++ )
+        p[n + 1] |= vm->seen[i] ? VM_EVIDENCE << i : 0;
     vsb_put16(p + n + 2, vm->domid);
     memcpy(p + n + 4, vm->uuid, sizeof(vm->uuid));
     vsb_put32(p + n + 20, vm->out_acked);

@@ -14,6 +14,7 @@
 #include <asm/hvm/svm/nestedsvm.h>
 #include <asm/hvm/svm/svm.h>
 #include <asm/hvm/svm/vmcb.h>
+#include <asm/x86-defns.h>
 
 /* EXITINFO1 of an I/O exit (15.10.2). */
 #define IOIO_IN         (1u << 0)
@@ -64,6 +65,16 @@ static void cf_check decode(const struct vcpu *v, uint64_t exitcode,
     case VMEXIT_NPF:
         exit->kind = VSB_EXIT_MEMORY;
         exit->gpa = vmcb->exitinfo2;
+        break;
+
+    case VMEXIT_DR0_READ ... VMEXIT_DR15_WRITE:
+        exit->kind = VSB_EXIT_DEBUG;
+        break;
+
+    case VMEXIT_INTR:
+    case VMEXIT_NMI:
+    case VMEXIT_VINTR:
+        exit->kind = VSB_EXIT_INTERRUPT;
         break;
 
     default:
@@ -133,6 +144,8 @@ static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
         /* hvmloader is linked to 1 MiB, and has its segments begin at 0. */
         .at_loader = !real_mode && !(cr0 & X86_CR0_PG) && !n2vmcb->cs.base &&
                      regs->rip >= MB(1),
+        .traps_int3 = vcpu_nestedsvm(v).ns_exception_intercepts &
+                      (1u << X86_EXC_BP),
         .injects = n2vmcb->event_inj.v &&
                    n2vmcb->event_inj.type == X86_EVENTTYPE_EXT_INTR,
         .vector = n2vmcb->event_inj.vector,
@@ -194,6 +207,13 @@ static void cf_check inject(struct vcpu *v, uint8_t vector)
     n2vmcb->event_inj.vector = vector;
 }
 
+static unsigned long cf_check dr7(const struct vcpu *v)
+{
+    const struct vmcb_struct *n2vmcb = vcpu_nestedhvm(v).nv_n2vmcx;
+
+    return vmcb_get_dr7(n2vmcb);
+}
+
 /* With event_inj the processor itself would have delivered it. */
 static bool cf_check ends_halt(const struct vcpu *v)
 {
@@ -212,5 +232,6 @@ const struct vsb_arch __initconst_cf_clobber vsb_svm = {
     .present = present,
     .can_inject = can_inject,
     .inject = inject,
+    .dr7 = dr7,
     .ends_halt = ends_halt,
 };

@@ -332,6 +332,7 @@ static struct vsb_vm *new_vm(uint16_t domid, const struct vsb_entry *entry,
     vm->from_reset = !vsb_arch.mark ||
                      ((entry->at_reset || entry->at_loader) && !entry->mark);
     vm->grown = false;
+    memset(vm->seen, 0, sizeof(vm->seen));
     vm->born = now;
     vm->domid = domid;
     vm->generation++;
@@ -753,6 +754,7 @@ void vsb_vm_housekeeping(s_time_t now)
             vm->last_run = now;
         if ( now - vm->last_run > VSB_SILENT )
             set_silent(vm);
+        vsb_watch_housekeeping(vm, now);
         /* A ring that L2 lost: a halted VM has no opportunity of its own. */
         vsb_doorbell_wake(vm);
         spin_unlock_irqrestore(&vm->lock, flags);

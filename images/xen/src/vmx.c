@@ -19,6 +19,7 @@
 #include <asm/hvm/vmx/vvmx.h>
 #include <asm/msr.h>
 #include <asm/time.h>
+#include <asm/x86-defns.h>
 
 /* Exit qualification of an I/O instruction (28.2.1). */
 #define IO_SIZE(qual)   (((qual) & 7) + 1)
@@ -91,6 +92,16 @@ static void cf_check decode(const struct vcpu *v, uint64_t reason,
         exit->kind = VSB_EXIT_MEMORY;
         exit->gpa = read_field(GUEST_PHYSICAL_ADDRESS);
         break;
+
+    case EXIT_REASON_DR_ACCESS:
+        exit->kind = VSB_EXIT_DEBUG;
+        break;
+
+    case EXIT_REASON_EXTERNAL_INTERRUPT:
+    case EXIT_REASON_PENDING_VIRT_INTR:
+    case EXIT_REASON_VMX_PREEMPTION_TIMER_EXPIRED:
+        exit->kind = VSB_EXIT_INTERRUPT;
+        break;
     }
 }
 
@@ -101,6 +112,12 @@ static bool cf_check complete(struct vcpu *v, struct cpu_user_regs *regs,
     update_guest_eip();
 
     return true;
+}
+
+/* L2's own, as of its last VM entry; what L3 runs with has some of Xen's as well. */
+static uint32_t controls(const struct vcpu *v)
+{
+    return vcpu_2_nvmx(v).controls[NVMX_CPU];
 }
 
 static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
@@ -115,6 +132,8 @@ static void cf_check entry(struct vcpu *v, const struct cpu_user_regs *regs,
         .at_reset = regs->rip == 0xfff0 &&
                     read_field(GUEST_CS_BASE) == 0xffff0000 &&
                     !(v->arch.hvm.guest_cr[0] & X86_CR0_PE),
+        .steps = controls(v) & CPU_BASED_MONITOR_TRAP_FLAG,
+        .traps_int3 = get_vvmcs(v, EXCEPTION_BITMAP) & (1u << X86_EXC_BP),
         .injects = (event & INTR_INFO_VALID_MASK) &&
                    MASK_EXTR(event, INTR_INFO_INTR_TYPE_MASK) ==
                    X86_EVENTTYPE_EXT_INTR,
@@ -129,12 +148,6 @@ static bool calm(const struct vcpu *v)
            !(read_field(GUEST_INTERRUPTIBILITY_INFO) &
              (VMX_INTR_SHADOW_STI | VMX_INTR_SHADOW_MOV_SS)) &&
            v->io.req.state == STATE_IOREQ_NONE;
-}
-
-/* L2's own, as of its last VM entry; what L3 runs with has some of Xen's as well. */
-static uint32_t controls(const struct vcpu *v)
-{
-    return vcpu_2_nvmx(v).controls[NVMX_CPU];
 }
 
 /* L2 has to take an I/O exit, and L3's code to go on to the left of RIP. */
@@ -179,6 +192,11 @@ static uint8_t tpr(const struct vcpu *v)
     unmap_domain_page(page);
 
     return val;
+}
+
+static unsigned long cf_check dr7(const struct vcpu *v)
+{
+    return read_field(GUEST_DR7);
 }
 
 /* L2 waits for L3 to be able to take an event. */
@@ -271,6 +289,7 @@ const struct vsb_arch __initconst_cf_clobber vsb_vmx = {
     .present = present,
     .can_inject = can_inject,
     .inject = inject,
+    .dr7 = dr7,
     .ends_halt = ends_halt,
     .halted = halted,
     .resumed = resumed,

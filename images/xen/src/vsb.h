@@ -12,6 +12,7 @@
  *   direct.c     an idle L3's interrupt without L2, once its vector is known
  *   ultracall.c  the same told to an agent in L2 that waits in a call
  *   halt.c       which HLT of L3 is not reflected
+ *   watch.c      what L2 does to an L3 that it watches
  *   link.c       the port to L0: bytes in and out, interrupts, timers
  *   protocol.c   what is said on it
  *   debug.c      the debug key
@@ -53,6 +54,9 @@
 
 /* BREAKs that wait among the characters of the input ring. */
 #define VSB_BREAKS      16u
+
+/* The general registers stand first in Xen's structure, RDI last. */
+#define VSB_GPRS (offsetof(struct cpu_user_regs, rdi) + sizeof(uint64_t))
 
 /* Not run for this long: shown as silent, and L2 can have its slot for another. */
 #define VSB_SILENT      SECONDS(10)
@@ -104,6 +108,34 @@ struct vsb_vm_counters
     uint64_t lines_told;    /* to an interrupt server: the wanted level */
     uint64_t directs;       /* of the rings: injected here, without L2 */
     uint64_t directs_unanswered;
+    uint64_t stepped;       /* see enum vsb_evidence: entries */
+    uint64_t breakpoints;
+    uint64_t rewritten;
+};
+
+/* What L2 can do to a user VM that leaves a trace which L1 sees: see watch.c. */
+enum vsb_evidence
+{
+    VSB_STEPPED = 0,        /* bits in this order on the link */
+    VSB_BREAKPOINTS = 1,
+    VSB_REWRITTEN = 2,
+    VSB_EVIDENCE = 3,
+};
+
+/* It is told as long as it goes on, and so much longer. */
+#define VSB_EVIDENCE_FOR SECONDS(10)
+
+/* An L3 vCPU as it was when L2 last got it. */
+struct vsb_left
+{
+    bool valid;
+    bool by_itself;         /* for nothing that it did */
+    bool waits;             /* by HLT, which changes no register but RIP */
+    bool set_dr;            /* by a MOV to or from a debug register */
+    bool tf, dr7;           /* single-stepped itself, had breakpoints of its own */
+    bool l2_steps, l2_breaks; /* since then: L2 does, has */
+    uint64_t rip;
+    uint8_t gprs[VSB_GPRS];
 };
 
 /* One vCPU of a user VM. */
@@ -121,6 +153,8 @@ struct vsb_l3_vcpu
     bool in_flight;
     uint64_t rax, rip;      /* L3's */
     uint64_t shown_rax;     /* what L2 was told */
+
+    struct vsb_left left;
 };
 
 /* See doorbell.c. */
@@ -158,6 +192,7 @@ struct vsb_vm
     bool from_reset;        /* seen from its first instruction on */
     bool doubtful;          /* L3 could have written the label itself */
     bool grown;             /* got a vCPU long after it was born */
+    s_time_t seen[VSB_EVIDENCE]; /* last; 0: not, or not for a while */
     s_time_t born;
     uint16_t domid;
     uint32_t generation;    /* of the slot */
@@ -245,6 +280,8 @@ struct vsb_entry
     bool at_reset;          /* about to execute the reset vector */
     bool at_sipi;           /* about to execute what a startup IPI named */
     bool at_loader;         /* where Xen has its firmware begin: no paging */
+    bool steps;             /* L2 has it exit behind each instruction */
+    bool traps_int3;        /* L2 gets its breakpoint exceptions */
     bool injects;           /* L2 gives it an external interrupt: @vector */
     uint8_t vector;
 };
@@ -289,6 +326,8 @@ enum vsb_exit_kind
     VSB_EXIT_WRMSR,
     VSB_EXIT_EOI,           /* L3 wrote to its xAPIC's EOI register */
     VSB_EXIT_MEMORY,        /* nested page fault, EPT violation */
+    VSB_EXIT_DEBUG,         /* a move to or from a debug register */
+    VSB_EXIT_INTERRUPT,     /* the machine's: L3 has done nothing */
 };
 
 struct vsb_exit
@@ -340,6 +379,8 @@ struct vsb_arch
     bool (*can_inject)(const struct vcpu *v, const struct cpu_user_regs *regs,
                        uint8_t vector);
     void (*inject)(struct vcpu *v, uint8_t vector);
+    /* L3's DR7. */
+    unsigned long (*dr7)(const struct vcpu *v);
     /* Has L2 an interrupt for L3, or a wish to come by, that would end a HLT? */
     bool (*ends_halt)(const struct vcpu *v);
     /*
@@ -357,6 +398,18 @@ extern struct vsb_arch vsb_arch;
 
 extern const struct vsb_arch vsb_svm; /* svm.c */
 extern const struct vsb_arch vsb_vmx; /* vmx.c */
+
+/* watch.c: what exits.c tells it. */
+
+/* L3 leaves, and may come to L2. Not locked: nobody else has this vCPU run. */
+void vsb_watch_exit(struct vcpu *v, const struct cpu_user_regs *regs,
+                    struct vsb_left *left, enum vsb_exit_kind kind);
+/* L2 enters it. True: L0 is to hear of it (vsb_link_kick()). vm->lock is held. */
+bool vsb_watch_entry(struct vcpu *v, const struct cpu_user_regs *regs,
+                     struct vsb_vm *vm, struct vsb_left *left,
+                     const struct vsb_entry *entry);
+/* Once a second, vm->lock held: what L2 has ceased to do. */
+void vsb_watch_housekeeping(struct vsb_vm *vm, s_time_t now);
 
 /* com1.c: with vm->lock held. */
 

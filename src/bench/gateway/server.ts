@@ -27,7 +27,7 @@ async function serve(): Promise<void> {
   // Attached: input has somewhere to go.
   console.attach(echo, {
     ...{ slot: 0, generation: 1, state: 'running', hooked: true, domid: 1, uuid: undefined },
-    ...{ doubtful: false, grown: false, outAcked: 0, outEnd: 0, inNext: 0 },
+    ...{ doubtful: false, grown: false, evidence: [], outAcked: 0, outEnd: 0, inNext: 0 },
   });
   const [host, client] = [generateKey('host'), generateKey('client')];
   const gateway = await startGateway({

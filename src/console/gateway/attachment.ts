@@ -96,6 +96,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     this.#started = true;
     if (first !== undefined && first.length > 0) this.#send(first);
     const { session } = this;
+    for (const warning of session.warnings) this.notice(warning);
     if (session.mode === 'rw' && !session.writes) {
       this.notice(`you only see this: ${session.writerLabel ?? 'somebody'} types here`);
     }

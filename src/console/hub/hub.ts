@@ -10,6 +10,7 @@
 import { EventEmitter } from 'node:events';
 
 import { VsbError } from '../../base/errors.js';
+import type { Watched } from '../../contract/watched.js';
 import type { Link, VmRecord } from '../../link/index.js';
 import { longName, meantBy, shortName, slotName } from '../names.js';
 import { VmConsole } from './vm-console.js';
@@ -26,6 +27,8 @@ export interface HubEvents {
   'vm-gone': [console: VmConsole];
   /** Its label is known now, or has changed. */
   'vm-renamed': [console: VmConsole, previousName: string];
+  /** L2 has begun to watch it, or ceased. */
+  'vm-watched': [console: VmConsole, change: Watched];
 }
 
 export interface HubOptions {
@@ -178,6 +181,10 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     } else {
       console.update(vm);
       this.#label(link, console, vm);
+    }
+    const now = this.#at(link, vm.slot, vm.generation);
+    if (now !== undefined) {
+      for (const change of now.see(vm.evidence)) this.emit('vm-watched', now, change);
     }
     if (vm.state !== 'running') this.#labelWaiting(link);
     this.#compareLabels();

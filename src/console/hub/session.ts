@@ -42,6 +42,8 @@ export interface SessionTarget {
   readonly history: History;
   /** Who types now. */
   readonly writer: Session | undefined;
+  /** What whoever comes has to know. */
+  readonly warnings: readonly string[];
   /** Makes the session the writer if there is none, or by force; says whether it is now. */
   claimWriter(session: Session, force: boolean): boolean;
   writeInput(bytes: Buffer): boolean;
@@ -83,6 +85,11 @@ export class Session extends EventEmitter<SessionEvents> {
   /** Who types at this console, if anybody does. */
   get writerLabel(): string | undefined {
     return this.#target.writer?.label;
+  }
+
+  /** What its user has to know first. */
+  get warnings(): readonly string[] {
+    return this.#target.warnings;
   }
 
   /** Why it ended, or undefined while it lives. */

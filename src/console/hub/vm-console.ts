@@ -4,6 +4,7 @@
  * history and sessions stay.
  */
 import { VsbError } from '../../base/errors.js';
+import { sentenceOf, type EvidenceKind, type Watched } from '../../contract/watched.js';
 import type { Link, VmRecord } from '../../link/index.js';
 import { History } from './history.js';
 import {
@@ -13,6 +14,7 @@ import {
   type SessionOptions,
   type SessionTarget,
 } from './session.js';
+import { WatchLog } from './watch-log.js';
 
 /** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
 const INPUT_HIGH = 64 * 1024;
@@ -88,6 +90,7 @@ export class VmConsole implements SessionTarget {
   #toldSessions: number | undefined = 0;
   #writer: Session | undefined;
   #rivals: readonly string[] = [];
+  readonly #watchLog = new WatchLog();
   /** It has had a label, and had another one later: no name is its own. */
   readonly nameless: boolean;
 
@@ -114,6 +117,16 @@ export class VmConsole implements SessionTarget {
   /** Other VMs that run with the same label: nobody can tell which is meant. */
   get rivals(): readonly string[] {
     return this.#rivals;
+  }
+
+  /** What was seen of an L2 that watches this VM, since this console is there. */
+  get watched(): readonly Watched[] {
+    return this.#watchLog.list();
+  }
+
+  /** For sessions: what their users are told first. */
+  get warnings(): readonly string[] {
+    return this.watched.map(sentenceOf);
   }
 
   get sessionCount(): number {
@@ -248,6 +261,13 @@ export class VmConsole implements SessionTarget {
     }
     if (this.#endpoint !== undefined) this.#endpoint.vm = vm;
     this.#vm = vm;
+  }
+
+  /** What L2 does to the VM now; tells those who are there, and gives what has begun or ended. */
+  see(evidence: readonly EvidenceKind[]): readonly Watched[] {
+    const changes = this.#watchLog.update(evidence);
+    for (const change of changes) this.tell(sentenceOf(change));
+    return changes;
   }
 
   /** The VM is no longer reachable: because it is gone, or because the link is. */

@@ -526,6 +526,28 @@ test('those at a console are told of a vCPU that was added late', async () => {
   expect(told).toHaveLength(1);
 });
 
+test('those at a console are told that L2 watches the VM, and who comes later, too', async () => {
+  const vm = l1.addVm({ slot: 0, uuid: uuid1 });
+  const console = await consoleOf('vm1');
+  const changes: unknown[] = [];
+  hub.on('vm-watched', ({ name }, { kind, until }) =>
+    changes.push([name, kind, until !== undefined]),
+  );
+  const first = console.openSession({ mode: 'ro', label: 'me' });
+  const told = noticesOf(first);
+  expect(first.warnings).toEqual([]);
+  vm.update({ evidence: ['stepped'] });
+  await vi.waitFor(() => expect(told).toHaveLength(1));
+  expect(told[0]).toContain('single steps');
+  expect(console.openSession({ mode: 'ro', label: 'later' }).warnings).toEqual(told);
+  vm.update({ evidence: [] });
+  await vi.waitFor(() => expect(told).toHaveLength(2));
+  expect(changes).toEqual([
+    ['vm1', 'stepped', false],
+    ['vm1', 'stepped', true],
+  ]);
+});
+
 test('VMs come and go by the hundred: the latest histories stay', async () => {
   for (let count = 1; count <= 100; count++) {
     const uuid = `${String(count).padStart(8, '0')}-0000-4000-8000-000000000000`;

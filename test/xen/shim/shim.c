@@ -384,6 +384,13 @@ static void inject(struct vcpu *v, uint8_t vector)
     shim_cpu.vector = vector;
 }
 
+static unsigned long dr7(const struct vcpu *v)
+{
+    CHECK(v == shim_current);
+
+    return shim_cpu.dr7;
+}
+
 static bool ends_halt(const struct vcpu *v)
 {
     CHECK(v == shim_current);
@@ -417,6 +424,7 @@ static const struct vsb_arch shim_arch = {
     .present = present,
     .can_inject = can_inject,
     .inject = inject,
+    .dr7 = dr7,
     .ends_halt = ends_halt,
     .halted = halted,
     .resumed = resumed,
@@ -532,6 +540,11 @@ bool shim_fault(struct vcpu *v, paddr_t gpa)
 {
     return other_exit(v, (struct vsb_exit){
                              .kind = VSB_EXIT_MEMORY, .gpa = gpa });
+}
+
+void shim_leave(struct vcpu *v, enum vsb_exit_kind kind)
+{
+    CHECK(!other_exit(v, (struct vsb_exit){ .kind = kind }));
 }
 
 void shim_enter(struct vcpu *v, const struct vsb_entry *entry, uint8_t vector)

@@ -55,6 +55,7 @@ struct shim_processor
     unsigned int halted, resumed; /* these operations, or their timer */
     unsigned int mode, cpl; /* of L2 */
     bool no_hap;            /* L2 uses no nested paging */
+    unsigned long dr7;      /* L3's */
 };
 extern struct shim_processor shim_cpu;
 /* Called before a string instruction is emulated, if set. */
@@ -102,6 +103,8 @@ bool shim_wrmsr(struct vcpu *v, uint32_t msr, uint64_t val);
 bool shim_fault(struct vcpu *v, paddr_t gpa);
 /* L3 writes to its xAPIC's EOI register. False: L2 gets it. */
 bool shim_eoi(struct vcpu *v);
+/* L3 exits for something that is none of the above, and L2 gets it. */
+void shim_leave(struct vcpu *v, enum vsb_exit_kind kind);
 /* L2 has zeroed the page of a VMCB12, and makes another vCPU's of it. */
 void shim_new_vmcb(const struct vcpu *v, uint64_t vmcx);
 /* L2 enters L3: vsb_vm_identify(), with what is in the VMCB12. */

@@ -11,6 +11,7 @@
 #include <asm/hvm/nestedhvm.h>
 #include <asm/msr.h>
 #include <asm/time.h>
+#include <asm/x86-defns.h>
 
 #define VAPIC_ADDRESS   0x5000ul
 #define CONTROLS        (CPU_BASED_UNCOND_IO_EXITING | CPU_BASED_TPR_SHADOW)
@@ -120,6 +121,7 @@ static uint64_t exit_reason(struct vcpu *v, const struct vsb_exit *exit)
 {
     shim_vmcs[EXIT_QUALIFICATION] = 0;
     shim_vmcs[VM_EXIT_INSTRUCTION_LEN] = 0;
+    shim_vmcs[GUEST_DR7] = shim_cpu.dr7;
     vcpu_2_nvmx(v).controls[NVMX_CPU] =
         CONTROLS | (shim_cpu.ends_halt ? CPU_BASED_VIRTUAL_INTR_PENDING : 0);
 
@@ -149,11 +151,17 @@ static uint64_t exit_reason(struct vcpu *v, const struct vsb_exit *exit)
         shim_vmcs[GUEST_PHYSICAL_ADDRESS] = exit->gpa;
         return EXIT_REASON_EPT_VIOLATION;
 
+    case VSB_EXIT_DEBUG:
+        return EXIT_REASON_DR_ACCESS;
+
+    case VSB_EXIT_INTERRUPT:
+        return EXIT_REASON_EXTERNAL_INTERRUPT;
+
     case VSB_EXIT_OTHER:
         break;
     }
 
-    return EXIT_REASON_EXTERNAL_INTERRUPT;
+    return EXIT_REASON_CPUID;
 }
 
 static uint64_t event(unsigned int type, uint8_t vector)
@@ -166,7 +174,10 @@ static void enter(struct vcpu *v, const struct vsb_entry *entry)
 {
     vcpu_nestedhvm(v).nv_vvmcxaddr = entry->vmcx;
     shim_vvmcs[EPT_POINTER] = entry->root | 0x1e;
-    vcpu_2_nvmx(v).controls[NVMX_CPU] = CONTROLS;
+    vcpu_2_nvmx(v).controls[NVMX_CPU] =
+        CONTROLS | (entry->steps ? CPU_BASED_MONITOR_TRAP_FLAG : 0);
+    shim_vvmcs[EXCEPTION_BITMAP] = entry->traps_int3 ? 1u << X86_EXC_BP : 0;
+    shim_vmcs[GUEST_DR7] = shim_cpu.dr7;
     vcpu_2_nvmx(v).controls[NVMX_PIN] = PIN_BASED_PREEMPT_TIMER;
     shim_vmcs[VIRTUAL_APIC_PAGE_ADDR] = VAPIC_ADDRESS;
     shim_vmcs[GUEST_CS_BASE] = entry->at_reset ? 0xffff0000 : 0;

@@ -88,7 +88,7 @@ struct nestedvcpu
     struct
     {
         uint64_t ns_vmcb_hostcr3;
-        uint32_t ns_general1_intercepts;
+        uint32_t ns_general1_intercepts, ns_exception_intercepts;
     } nsvm;
     struct vsb_vcpu nv_vsb;
 };

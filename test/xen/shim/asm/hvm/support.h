@@ -4,13 +4,13 @@
 
 #include <xen/types.h>
 
+#include <asm/x86-defns.h>
+
 enum hvm_translation_result
 {
     HVMTRANS_okay,
     HVMTRANS_bad_gfn_to_mfn,
 };
-
-#define X86_EXC_GP 13
 
 void hvm_inject_hw_exception(unsigned int vector, int errcode);
 

@@ -10,6 +10,11 @@
 
 enum
 {
+    VMEXIT_DR0_READ = 0x20,
+    VMEXIT_DR15_WRITE = 0x3f,
+    VMEXIT_INTR = 0x60,
+    VMEXIT_NMI = 0x61,
+    VMEXIT_VINTR = 0x64,
     VMEXIT_HLT = 0x78,
     VMEXIT_IOIO = 0x7b,
     VMEXIT_MSR = 0x7c,
@@ -36,6 +41,7 @@ struct vmcb_struct
 {
     uint64_t exitinfo1, exitinfo2;
     uint64_t rip, nextrip;
+    uint64_t _dr7;
     uint8_t guest_ins_len;
     intinfo_t exit_int_info, event_inj;
     struct
@@ -57,5 +63,10 @@ struct vmcb_struct
     /* Where VMCB_MARK is, as in a VMCB. */
     _Alignas(0x200) uint8_t res10a[0x200];
 };
+
+static inline uint64_t vmcb_get_dr7(const struct vmcb_struct *vmcb)
+{
+    return vmcb->_dr7;
+}
 
 #endif /* SHIM_ASM_HVM_SVM_VMCB_H */

@@ -7,12 +7,16 @@
 #include <asm/hvm/vmx/vmcs.h>
 
 #define EXIT_REASON_EXTERNAL_INTERRUPT  1
+#define EXIT_REASON_PENDING_VIRT_INTR   7
+#define EXIT_REASON_CPUID               10
 #define EXIT_REASON_HLT                 12
+#define EXIT_REASON_DR_ACCESS           29
 #define EXIT_REASON_IO_INSTRUCTION      30
 #define EXIT_REASON_MSR_WRITE           32
 #define EXIT_REASON_APIC_ACCESS         44
 #define EXIT_REASON_EPT_VIOLATION       48
 #define EXIT_REASON_EPT_MISCONFIG       49
+#define EXIT_REASON_VMX_PREEMPTION_TIMER_EXPIRED 52
 
 #define INTR_INFO_VECTOR_MASK           0x000000ffu
 #define INTR_INFO_INTR_TYPE_MASK        0x00000700u

@@ -1,0 +1,9 @@
+/** On what the tests of a tier run: vitest.config.ts says it. */
+declare module 'vitest' {
+  interface ProvidedContext {
+    readonly l2Kinds: readonly ('kvm' | 'xen')[];
+    readonly bochsProcessors: readonly ('amd' | 'intel')[];
+  }
+}
+
+export {};
