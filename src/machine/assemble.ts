@@ -37,22 +37,15 @@ export interface AssembleInputs {
  */
 export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   const { paths, secrets, plan, images, signal } = inputs;
-  const authorizedKey = secrets.management.publicLine;
+  const { l1Host, l2Host, management } = secrets;
+  const keys = { authorizedKey: management.publicLine, l1Host, l2Host };
   const inTurn = startedInTurn(inputs.config);
   const vms = await Promise.all(
     inputs.config.vms
       .map((vm) => ({ ...vm, autostart: vm.autostart && !inTurn.has(vm.name) }))
       .map(async (vm) => await defineVm(vm, plan, secrets, signal)),
   );
-  const overlay = packCpio(
-    l1Overlay(
-      { authorizedKey, hostKey: secrets.l1Host },
-      plan.l2DomainConfig,
-      inputs.config.l2.disk === undefined
-        ? packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms))
-        : undefined,
-    ),
-  );
+  const overlay = packOverlay(inputs.config, plan, keys, vms);
   try {
     await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
     await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
@@ -75,6 +68,21 @@ async function layOutOwnDisks({ config, paths, signal }: AssembleInputs): Promis
     if (disk.readOnly || disk.keepChanges) continue;
     await createOverlay(disk, join(paths.bootDir, bootFiles.l2Overlay(index)), signal);
   }
+}
+
+/** What belongs to the instance, for all layers: nested as they are. */
+export function packOverlay(
+  config: Config,
+  plan: Pick<TestbedPlan, 'l2DomainConfig' | 'l2BootFiles'>,
+  keys: { readonly authorizedKey: string; readonly l1Host: Buffer; readonly l2Host: Buffer },
+  vms: readonly L2Vm[],
+): Buffer {
+  const { authorizedKey, l1Host, l2Host } = keys;
+  const ofL2 =
+    config.l2.disk === undefined
+      ? packCpio(l2Overlay({ authorizedKey, hostKey: l2Host }, plan.l2BootFiles, vms))
+      : undefined;
+  return packCpio(l1Overlay({ authorizedKey, hostKey: l1Host }, plan.l2DomainConfig, ofL2));
 }
 
 /** The image's initrd with the overlay behind it. */

@@ -10,16 +10,20 @@ import { VsbError } from '../../base/errors.js';
 import { packageVersion } from '../../base/version.js';
 import type { Config } from '../../config/schema.js';
 import type { AccelDecision } from '../../host/accel.js';
+import { packCpio } from '../../formats/cpio.js';
 import { findProgram } from '../../host/requirements.js';
 import type { ImageDirectories } from '../../images/build.js';
-import { planTestbed, type PlannedPaths } from '../plan.js';
+import { vmFiles } from '../../layers/l2.js';
+import { l3Overlay } from '../../layers/l3.js';
+import { packOverlay } from '../assemble.js';
+import { planTestbed, type PlannedPaths, type TestbedPlan } from '../plan.js';
 
 export const bindingSchema = z.object({
   /** The QEMU binary: its hash, which stands for its version too. */
   qemu: z.string(),
   /** Its command line, and with it machine, CPU model and memory. */
   commandLine: z.string(),
-  /** Command lines and configurations of all layers below it. */
+  /** Command lines, configurations and files of all layers below it. */
   layers: z.string(),
   /** Names of the images' folders, which are hashes of their contents. */
   images: z.string(),
@@ -51,7 +55,8 @@ const pieceBytes = 1_048_576;
 
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
-  const { machine, ...layers } = planTestbed(anyInstance, config, accel);
+  const plan = planTestbed(anyInstance, config, accel);
+  const { machine, ...layers } = plan;
   const program = await findProgram(machine.program);
   if (program === undefined) {
     throw new VsbError('E_QEMU_MISSING', `${machine.program} is not there`, { layer: 'L0' });
@@ -63,7 +68,7 @@ export async function bindingOf({ config, accel, images }: BindingInputs): Promi
   return {
     qemu: hash.digest('hex'),
     commandLine: hashOf(machine.arguments),
-    layers: hashOf(layers),
+    layers: hashOf({ ...layers, overlay: overlayOf(config, plan).toString('base64') }),
     images: hashOf([xen, l1, l2 ?? []].flat().map((folder) => basename(folder))),
     accel: accel.accel,
     config: hashOf(ofMachine(config)),
@@ -76,6 +81,16 @@ export function differences(kept: Binding, now: Binding): string[] {
   return Object.keys(bindingSchema.shape).filter(
     (part) => kept[part as keyof Binding] !== now[part as keyof Binding],
   );
+}
+
+/** What the layers are given beside their images, of an instance that has no secrets. */
+function overlayOf(config: Config, plan: TestbedPlan): Buffer {
+  const none = { authorizedKey: '', l1Host: Buffer.alloc(0), l2Host: Buffer.alloc(0) };
+  const vms = plan.vms.map(({ name, definition }) => {
+    const overlay = packCpio(l3Overlay(name, ''));
+    return { name, autostart: true, files: vmFiles(name, definition, { overlay }) };
+  });
+  return packOverlay(config, plan, none, vms);
 }
 
 /** Without what does not change the machine: how long somebody waits, who may use the consoles and where, what was decided on. */
