@@ -75,7 +75,7 @@ export const parameterSchemas = {
   /** Keeps the state of the whole stack under a name; the guests stand still for a second or two. */
   'snapshot.save': z.strictObject({ name: z.string() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
-  proof: vmParameters,
+  proof: consoleParameters,
   /** Lets a key use a VM's console, as long as it is said. */
   'console.grant': consoleParameters.extend({
     key: z.string().max(16_384),
