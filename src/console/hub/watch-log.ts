@@ -15,16 +15,15 @@ export class WatchLog {
   /** Takes what is seen now, and gives the entries that this has begun or ended. */
   update(kinds: readonly EvidenceKind[], at = new Date()): readonly Watched[] {
     const now = at.toISOString();
-    const goesOn = ({ kind, until }: Watched): boolean =>
-      until === undefined && kinds.includes(kind);
-    const ended = this.#entries
-      .filter((entry) => entry.until === undefined && !goesOn(entry))
-      .map((entry) => ({ ...entry, until: now }));
+    const goesOn = ({ until }: Watched): boolean => until === undefined;
+    const entries = this.#entries.map((entry) =>
+      goesOn(entry) && !kinds.includes(entry.kind) ? { ...entry, until: now } : entry,
+    );
+    const ended = entries.filter((entry, index) => entry !== this.#entries[index]);
     const begun = kinds
-      .filter((kind) => !this.#entries.some((entry) => entry.kind === kind && goesOn(entry)))
+      .filter((kind) => !entries.some((entry) => goesOn(entry) && entry.kind === kind))
       .map((kind) => ({ kind, since: now }));
-    const kept = this.#entries.filter((entry) => entry.until !== undefined || goesOn(entry));
-    this.#entries = [...kept, ...ended, ...begun].slice(-KEPT);
+    this.#entries = [...entries, ...begun].slice(-KEPT);
     return [...ended, ...begun];
   }
 }
