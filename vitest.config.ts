@@ -12,11 +12,11 @@ const oneStackAtATime = {
 };
 
 /**
- * Six projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
+ * Seven projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
  * console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
  * stack and are therefore sequential and patient: what each change is to pass, and the rest;
- * `kvm-host` boots it under KVM, in emulated AMD hosts; `figures` measures, and wants a quiet
- * machine.
+ * `kvm-host` boots it under KVM, in emulated AMD hosts; `systems` boots systems that are none of
+ * ours; `figures` measures, and wants a quiet machine.
  */
 export default defineConfig({
   test: {
@@ -25,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/browser/**', 'test/e2e/**', 'test/kvm-host/**'],
+          exclude: ['test/browser/**', 'test/e2e/**', 'test/kvm-host/**', 'test/systems/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect: { poll: { timeout: 10_000 } },
@@ -63,6 +63,17 @@ export default defineConfig({
           maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 900_000,
+          disableConsoleIntercept: true,
+        },
+      },
+      {
+        test: {
+          name: 'systems',
+          include: ['test/systems/**/*.test.ts'],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 2_000_000,
+          hookTimeout: 8_000_000,
           disableConsoleIntercept: true,
         },
       },

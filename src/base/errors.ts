@@ -63,6 +63,11 @@ const exitCodes = {
   // The testbed cannot have that interrupt path.
   E_IRQ_MODE: ExitCode.usage,
   E_VM_EXISTS: ExitCode.usage,
+  // A system of the user's own: what was asked for needs access that was not given, or is done with its own tools.
+  E_L2_ACCESS: ExitCode.usage,
+  E_L2_OWN: ExitCode.usage,
+  // A disk image that nothing boots from, or that would read other files of this host.
+  E_DISK_IMAGE: ExitCode.usage,
   E_LAYER_UNKNOWN: ExitCode.usage,
   E_FILE: ExitCode.usage,
 

@@ -15,6 +15,8 @@ import { daemonCommand } from './commands/daemon.js';
 import { doctorCommand } from './commands/doctor.js';
 import { downCommand } from './commands/down.js';
 import { irqCommand } from './commands/irq.js';
+import { l1Command } from './commands/l1.js';
+import { l2Command } from './commands/l2.js';
 import { logsCommand } from './commands/logs.js';
 import { manCommand } from './commands/man.js';
 import { proofCommand } from './commands/proof.js';
@@ -45,6 +47,8 @@ const commands: readonly CommandFactory[] = [
   irqCommand,
   snapshotCommand,
   pruneCommand,
+  l1Command,
+  l2Command,
   logsCommand,
   reportCommand,
   doctorCommand,

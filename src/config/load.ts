@@ -7,7 +7,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 
 import { VsbError, errnoOf, messageOf } from '../base/errors.js';
-import { assertIrqMode } from './interrupts.js';
+import { assertIrqMode, needsServer } from './interrupts.js';
 import {
   configSchema,
   maximumVms,
@@ -56,7 +56,20 @@ export async function loadConfig(request: ConfigRequest): Promise<Config> {
   if (request.consoleMode !== undefined) config.console.mode = request.consoleMode;
   if (request.irqMode !== undefined) config.irq = request.irqMode;
   assertIrqMode(config, config.irq);
+  assertServerAllowed(config);
   return await resolveFiles(config, path);
+}
+
+/** A server in L2 has to be brought there. */
+function assertServerAllowed({ irq, l2 }: Config): void {
+  if (!needsServer(irq) || l2.disk === undefined || l2.ssh !== undefined) return;
+  throw new VsbError(
+    'E_L2_ACCESS',
+    `the interrupt path ${irq} needs a server in L2, and nobody lets us in`,
+    {
+      hint: 'Give a key in l2.ssh, or use the path `direct`, which needs nothing in L2.',
+    },
+  );
 }
 
 async function readText(path: string, mayBeMissing: boolean): Promise<string | undefined> {
@@ -107,6 +120,9 @@ function checkConfig(document: unknown, path: string, vmCount: number | undefine
   if (vmCount !== undefined && result.data.vms !== undefined) {
     throw new VsbError('E_USAGE', `--vms cannot be combined with the user VMs listed in ${path}`);
   }
+  if (vmCount !== undefined && result.data.l2.disk !== undefined) {
+    throw new VsbError('E_USAGE', `--vms: the system of l2.disk in ${path} has its own VMs`);
+  }
   return withDefaultVms(result.data, vmCount);
 }
 
@@ -136,6 +152,21 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
   };
   const allAbsolute = async (files: readonly string[], key: string): Promise<string[]> =>
     await Promise.all(files.map(async (file, index) => await absolute(file, `${key}[${index}]`)));
+  const { disk, ssh } = config.l2;
+  const l2 = {
+    ...config.l2,
+    ...(disk === undefined
+      ? {}
+      : {
+          disk: await Promise.all(
+            disk.map(async (one, index) => ({
+              ...one,
+              path: await absolute(one.path, `l2.disk[${index}].path`),
+            })),
+          ),
+        }),
+    ...(ssh === undefined ? {} : { ssh: { ...ssh, key: await absolute(ssh.key, 'l2.ssh.key') } }),
+  };
   const vms = await Promise.all(
     config.vms.map(async (vm, index) => ({
       ...vm,
@@ -162,5 +193,5 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
       'console.certificateAuthorities',
     ),
   };
-  return { ...config, console, vms };
+  return { ...config, l2, console, vms };
 }

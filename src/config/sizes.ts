@@ -2,6 +2,8 @@
 import { l2Vcpus } from './interrupts.js';
 import type { Config, L2Kind, VmConfig } from './schema.js';
 
+/** A system of the user's own: what a Debian with libvirt and two small VMs needs, twice. */
+const ownSystemMemoryMiB = 2048;
 /** Linux as L2: its kernel, the unpacked initrd with QEMU and the user VM's image, the initrd before it is unpacked. */
 const linuxMemoryMiB = 768;
 /** Xen as L2: its dom0, whose root is on a disk, and the hypervisor itself. */
@@ -15,7 +17,8 @@ const xenOwnMemoryMiB = 192;
 /** Memory of the domain L2. */
 export function l2MemoryMiB(config: Config): number {
   const { kind, memoryMiB } = config.l2;
-  return memoryMiB ?? hostMemoryMiB(kind, config.vms);
+  if (memoryMiB !== undefined) return memoryMiB;
+  return config.l2.disk === undefined ? hostMemoryMiB(kind, config.vms) : ownSystemMemoryMiB;
 }
 
 /** Memory that a virtualized system needs for itself and these user VMs. */

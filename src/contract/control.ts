@@ -28,7 +28,7 @@ const noParameters = z.strictObject({}).prefault({});
 export const imagesSchema = z.strictObject({
   xen: z.string(),
   l1: z.string(),
-  l2: z.string(),
+  l2: z.string().optional(),
   bochs: z.string().optional(),
 });
 
@@ -75,7 +75,7 @@ export const parameterSchemas = {
   /** Keeps the state of the whole stack under a name; the guests stand still for a second or two. */
   'snapshot.save': z.strictObject({ name: z.string() }),
   /** What L2's own serial device of a user VM has seen, beside what its shadow console has. */
-  proof: vmParameters,
+  proof: consoleParameters,
   /** Lets a key use a VM's console, as long as it is said. */
   'console.grant': consoleParameters.extend({
     key: z.string().max(16_384),
@@ -172,7 +172,21 @@ export const statusSchema = z.object({
     .extend({ hostKeyFingerprint: z.string(), hostKeyLine: z.string(), clientKeyPath: z.string() })
     .optional(),
   /** SSH of L1's dom0 and of L2, root, with the instance's management key. */
-  management: z.object({ l1: addressSchema, l2: addressSchema, keyPath: z.string() }).optional(),
+  management: z
+    .object({
+      l1: addressSchema,
+      /** Absent for a system of the user's own that does not let us in. */
+      l2: addressSchema
+        .extend({
+          /** Where it does: as whom, with the key in which file. */
+          own: z
+            .object({ user: z.string(), key: z.string(), hostKey: z.string().optional() })
+            .optional(),
+        })
+        .optional(),
+      keyPath: z.string(),
+    })
+    .optional(),
   shadowHypervisor: z
     .object({
       version: z.string(),
@@ -204,8 +218,10 @@ export type HookResult = z.output<typeof hookResultSchema>;
 
 export const proofSchema = z.object({
   vm: z.string(),
-  /** Bytes in the log of L2's own serial device for this VM. */
-  operatorBytes: z.number(),
+  /** Bytes in the log of L2's own serial device for this VM; a system of the user's own has no such log of ours. */
+  operatorBytes: z.number().optional(),
+  /** There, what L1 says: whether it handles COM1 itself now, and how many accesses it has handled. */
+  l1: z.object({ hooked: z.boolean(), accesses: z.number() }).optional(),
   /** Bytes that the shadow console has shown. */
   shadowBytes: z.number(),
 });
@@ -239,7 +255,8 @@ export const resultSchemas = {
   up: statusSchema,
   down: z.object({}),
   status: statusSchema,
-  'vm.start': z.object({}),
+  /** What the VM's QEMU in L2 has said as it started, line by line. */
+  'vm.start': z.object({ said: z.array(z.string()).default([]) }),
   'vm.stop': z.object({}),
   'vm.list': z.array(operatorVmSchema),
   'vm.hook': hookResultSchema,

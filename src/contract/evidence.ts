@@ -1,5 +1,7 @@
 /** What a run of `vsbypass verify` finds, as data: the JSON document, and what the verdict is made from. */
 
+import type { EvidenceKind } from './watched.js';
+
 /** Forms in which a canary counts as found. */
 export const encodings = [
   'plain',
@@ -65,6 +67,15 @@ export interface PhaseEvidence {
   readonly seconds: number;
 }
 
+/** Something that an operator did beyond looking on. */
+export interface ActiveEvidence {
+  readonly name: string;
+  readonly method: string;
+  /** What L1 was to notice, and how often it did: entries of the VM. */
+  readonly raises: EvidenceKind;
+  readonly seen: number;
+}
+
 /** `protected`: nothing found. `leak`: something found. `inconclusive`: the search has not shown that it would find. */
 export type Verdict = 'protected' | 'leak' | 'inconclusive';
 
@@ -76,6 +87,8 @@ export interface VerifyReport {
   readonly reasons: readonly string[];
   readonly seconds: number;
   readonly phases: readonly PhaseEvidence[];
+  /** Only where it was asked for. */
+  readonly active?: readonly ActiveEvidence[];
 }
 
 export interface SelfTestReport {

@@ -1,15 +1,14 @@
 /** Brings a testbed up, from a saved state where there is one that works, else by booting its layers. */
-import { VsbError, messageOf } from '../base/errors.js';
+import { ExitCode, VsbError, messageOf } from '../base/errors.js';
 import type { DaemonEvent, WarmEvent } from '../contract/events.js';
 import { bootPhases } from '../machine/boot-phases.js';
 import { collectEvidence } from '../machine/evidence.js';
 import { runPhases, type Phase } from '../machine/phases.js';
-import { planTestbed } from '../machine/plan.js';
 import { resumePhases } from '../machine/resume-phases.js';
 import type { Running, UpRequest } from '../machine/running.js';
 import { chooseState } from '../machine/saved/choose.js';
-import { keepState } from '../machine/saved/keep.js';
-import { deleteSnapshot, warmName, type Access } from '../machine/saved/store.js';
+import type { Access } from '../machine/saved/folder.js';
+import { shareState } from '../machine/saved/keep.js';
 import { SignsOfLife } from '../machine/signs-of-life.js';
 import type { InstancePaths } from '../state/paths.js';
 
@@ -38,8 +37,10 @@ async function bootCold(up: BringUp): Promise<Running> {
   await runAll(up, running, bootPhases(running));
   if (up.request.warm.keep) {
     const told = await keptState(running, up.signal);
-    up.log(`saved state: ${told.why}`);
-    up.emit(told);
+    if (told !== undefined) {
+      up.log(`saved state: ${told.why}`);
+      up.emit(told);
+    }
   }
   return running;
 }
@@ -47,25 +48,27 @@ async function bootCold(up: BringUp): Promise<Running> {
 /** Undefined where there is no saved state, or it does not work: then a cold boot follows. */
 async function resume(up: BringUp): Promise<Running | undefined> {
   const { paths, request, signal } = up;
-  const plan = planTestbed(paths, request.config, request.accel);
-  const choice = await chooseState(paths, request, plan);
+  const choice = await chooseState(paths, request);
   const tell = (reason: 'dropped' | 'not-used', why: string): void => {
     up.log(`saved state ${reason}: ${why}`);
     up.emit({ type: 'warm', reason, why });
   };
-  if (choice.name === undefined) {
+  const { chosen } = choice;
+  if (chosen === undefined) {
     if (choice.why !== undefined) tell(choice.dropped ? 'dropped' : 'not-used', choice.why);
     return undefined;
   }
   try {
-    const running = await up.start(choice.access);
-    await runAll(up, running, resumePhases(running, choice.name));
+    const running = await up.start(chosen.access);
+    await runAll(up, running, resumePhases(running, chosen));
     return running;
   } catch (error) {
     signal.throwIfAborted();
-    if (request.warm.must) throw error;
+    // A port that is taken, or a full disk, is not the state's fault.
+    const ofHost = error instanceof VsbError && error.exitCode === ExitCode.host;
+    if (request.warm.must || ofHost) throw error;
     await up.startOver();
-    await deleteSnapshot(paths, choice.name);
+    await chosen.drop();
     tell('dropped', messageOf(error));
     return undefined;
   }
@@ -99,12 +102,13 @@ async function runAll(up: BringUp, running: Running, phases: readonly Phase[]): 
   });
 }
 
-/** Keeps the state that the next `up` begins with. That it cannot be kept is no reason to fail. */
-async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent> {
+/** Keeps the state that the next `up` begins with, if there is none. That it cannot be kept is no reason to fail. */
+async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent | undefined> {
   try {
-    const { bytes, seconds } = await keepState(running, warmName, signal);
-    const size = Math.round(bytes / 1_048_576);
-    const why = `${size} MiB in ${seconds.toFixed(1)} s; the next \`up\` begins with it`;
+    const kept = await shareState(running, signal);
+    if (kept === undefined) return undefined;
+    const size = Math.round(kept.bytes / 1_048_576);
+    const why = `${size} MiB in ${kept.seconds.toFixed(1)} s; the next \`up\` begins with it`;
     return { type: 'warm', reason: 'kept', why };
   } catch (error) {
     signal.throwIfAborted();

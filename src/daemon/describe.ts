@@ -1,4 +1,5 @@
 /** What `status` tells of a testbed, as data. */
+import type { L2Ssh } from '../config/schema.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
 import type { InstanceState, InstanceStatus, VmStatus } from '../contract/control.js';
@@ -56,6 +57,7 @@ function describeRunning(
   running: Running,
 ): Pick<InstanceStatus, 'gateway' | 'management' | 'shadowHypervisor' | 'irq'> {
   const { gateway, management, link, interrupts, paths, secrets } = running;
+  const { ssh } = running.request.config.l2;
   return {
     ...(interrupts === undefined ? {} : { irq: describeInterrupts(interrupts) }),
     ...(gateway === undefined
@@ -74,12 +76,23 @@ function describeRunning(
       : {
           management: {
             l1: { host: management.l1.host, port: management.l1.port },
-            l2: { host: management.l2.host, port: management.l2.port },
+            ...(management.l2 === undefined
+              ? {}
+              : {
+                  l2: {
+                    ...{ host: management.l2.host, port: management.l2.port },
+                    ...(ssh === undefined ? {} : { own: ownAccess(ssh) }),
+                  },
+                }),
             keyPath: paths.managementKey,
           },
         }),
     ...(link === undefined ? {} : { shadowHypervisor: describeLink(link) }),
   };
+}
+
+function ownAccess({ user, key, hostKey }: L2Ssh): { user: string; key: string; hostKey?: string } {
+  return { user, key, ...(hostKey === undefined ? {} : { hostKey }) };
 }
 
 function describeLink(link: Link): NonNullable<InstanceStatus['shadowHypervisor']> {

@@ -11,7 +11,7 @@ import { planTestbed, type TestbedPlan } from '../machine/plan.js';
 import type { Adoptable } from '../machine/resume.js';
 import { namedVms, type Running, type UpRequest } from '../machine/running.js';
 import { secretsOf } from '../machine/saved/choose.js';
-import type { Access } from '../machine/saved/store.js';
+import type { Access } from '../machine/saved/folder.js';
 import { incomingArguments } from '../machine/saved/transfer.js';
 import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../state/paths.js';
 import { writeRecord } from '../state/record.js';

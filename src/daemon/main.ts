@@ -109,9 +109,9 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     status: async () => await testbed.freshStatus(),
     'vm.start': async ({ vm }, { signal }) => {
-      await startVm(testbed.mustRun(), vm, signal);
+      const said = await startVm(testbed.mustRun(), vm, signal);
       await testbed.keepResume();
-      return {};
+      return { said };
     },
     'vm.stop': async ({ vm }, { signal }) => {
       await stopVm(testbed.mustRun(), vm, signal);

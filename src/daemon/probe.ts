@@ -119,13 +119,22 @@ async function probeSsh(layer: string, target: SshTarget | undefined): Promise<L
 /** When L2 is silent, dom0 knows whether the domain is still there. */
 async function probeL2(running: Running): Promise<LayerHealth> {
   const { management } = running;
-  const found = await probeSsh('L2', management?.l2);
-  if (found.state !== 'failing' || management === undefined) return found;
+  if (management === undefined) return await probeSsh('L2', undefined);
+  const found: LayerHealth =
+    management.l2 === undefined
+      ? { layer: 'L2', state: 'ok', detail: 'its domain runs; nothing else is asked of it' }
+      : await probeSsh('L2', management.l2);
+  if (found.state === 'ok' && management.l2 !== undefined) return found;
   try {
     const { code } = await runRemote(management.l1, 'xl domid l2', { timeoutMs: answerLimitMs });
-    return code === 0 ? found : { layer: 'L2', state: 'dead', detail: 'its domain has ended' };
-  } catch {
-    return found;
+    if (code === 0) return found;
+    return running.request.config.l2.disk === undefined
+      ? { layer: 'L2', state: 'dead', detail: 'its domain has ended' }
+      : { layer: 'L2', state: 'failing', detail: 'its domain has ended, or starts again' };
+  } catch (error) {
+    return management.l2 === undefined
+      ? { layer: 'L2', state: 'unknown', detail: `dom0 cannot be asked: ${messageOf(error)}` }
+      : found;
   }
 }
 

@@ -12,11 +12,20 @@ import { startInL2 } from '../machine/start-in-l2.js';
 
 /** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
 const stopLimitMs = 90_000;
+/** Of the log of a VM's QEMU. */
+const qemuLogBytes = 4096;
 /** How long L1 may take to report a hook that it has switched. */
 const hookLimitMs = 10_000;
 
-/** @throws VsbError E_VM_START, E_SSH; E_VM_UNKNOWN */
-export async function startVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
+/**
+ * @returns what the VM's QEMU in L2 has said
+ * @throws VsbError E_VM_START, E_SSH; E_VM_UNKNOWN
+ */
+export async function startVm(
+  running: Running,
+  name: string,
+  signal: AbortSignal,
+): Promise<string[]> {
   vmConfigOf(running, name);
   // A VM that ended moments ago still counts as running until L1 misses it. The new one is another for L1, unless L2
   // gives it the same pages: then the old one was reset, and what tells is that the console speaks again.
@@ -33,20 +42,26 @@ export async function startVm(running: Running, name: string, signal: AbortSigna
   const limitMs = limitOf(running.request.config, 'vm');
   const seen = new AbortController();
   const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
+  let said: string[] = [];
   try {
-    await startInL2(running, name, signal);
+    said = await startInL2(running, name, signal);
     running.wanted.add(name);
     await Promise.any([
       consoleRunning(running.hub, name, until, isNew),
       ...(listener === undefined ? [] : [spoken(listener, until)]),
     ]);
+    return said;
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof VsbError) throw error;
     throw new VsbError(
       'E_VM_START',
       `${name} runs in L2, but the shadow hypervisor has not seen it within ${limitMs / 1000} s`,
-      { layer: 'L1', cause: error },
+      {
+        ...{ layer: 'L1', cause: error },
+        ...(said.length === 0 ? {} : { hint: `Its QEMU in L2 said: ${said.join('; ')}` }),
+        details: { said },
+      },
     );
   } finally {
     seen.abort();
@@ -131,9 +146,11 @@ function notThere(name: string): VsbError {
   });
 }
 
-/** The proof: what L2's own serial device has seen of this VM. */
-export async function proofOf(running: Running, name: string, signal: AbortSignal): Promise<Proof> {
-  vmConfigOf(running, name);
+/** The proof: what L2's own serial device has seen of a VM of ours; of any other, what L1 says. */
+export async function proofOf(running: Running, word: string, signal: AbortSignal): Promise<Proof> {
+  const name = vmNameOf(running, word);
+  if (running.request.config.vms.every((vm) => vm.name !== name))
+    return await proofOfL1(running, name);
   const path = shellQuote(l2VmPaths(name).consoleLog);
   const result = await runAsOperator(running, `stat -c %s ${path}`, { signal });
   const operatorBytes = Number(result.stdout.toString().trim());
@@ -144,6 +161,14 @@ export async function proofOf(running: Running, name: string, signal: AbortSigna
     });
   }
   return { vm: name, operatorBytes, shadowBytes: running.hub.vm(name)?.history.end ?? 0 };
+}
+
+/** Where nothing is asked of L2: what L1 alone can say. */
+async function proofOfL1(running: Running, name: string): Promise<Proof> {
+  const { vm, history } = consoleOf(running, name);
+  if (vm === undefined || running.link === undefined) throw notThere(name);
+  const { exitsCom1: accesses } = await running.link.vmCounters(vm.slot, vm.generation);
+  return { vm: name, shadowBytes: history.end, l1: { hooked: vm.hooked, accesses } };
 }
 
 /** What the shadow hypervisor has counted, of itself and of each user VM that it knows. */
@@ -172,8 +197,10 @@ export async function operatorLog(
   signal: AbortSignal,
 ): Promise<string> {
   vmConfigOf(running, name);
-  const path = shellQuote(l2VmPaths(name).consoleLog);
-  const result = await runAsOperator(running, `tail -c ${bytes} ${path}`, { signal });
+  const { consoleLog, log } = l2VmPaths(name);
+  // What its QEMU says comes first: a VM that hangs in its firmware has nothing on its console.
+  const command = `tail -c ${qemuLogBytes} ${shellQuote(log)} | sed 's/^/L2: /'; tail -c ${bytes} ${shellQuote(consoleLog)}`;
+  const result = await runAsOperator(running, command, { signal });
   return result.stdout.toString();
 }
 

@@ -1,9 +1,10 @@
 /** Domain configurations in the syntax of xl.cfg(5). */
 
 export type XlValue = string | number | readonly string[];
+export type XlEntry = readonly [key: string, value: XlValue];
 
 /** One `key = value` a line. */
-export function xlConfig(settings: readonly (readonly [string, XlValue])[]): string {
+export function xlConfig(settings: readonly XlEntry[]): string {
   return settings.map(([key, value]) => `${key} = ${xlValue(value)}\n`).join('');
 }
 

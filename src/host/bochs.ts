@@ -11,6 +11,9 @@ const useQemu = '`--accel tcg` has it.';
 
 /** The first reason, if there is one. */
 export function whyNotOnBochs(config: Config): Obstacle | undefined {
+  if (config.l2.disk !== undefined) {
+    return { reason: 'its machine has no disks for a system of your own', remedy: useQemu };
+  }
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) {
     return { reason: `${disk.name} has a disk, and its machine has none to give`, remedy: useQemu };

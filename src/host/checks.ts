@@ -11,6 +11,7 @@ import {
   checkMemory,
   checkPrograms,
   checkSpace,
+  ownSystemPrograms,
   runtimePrograms,
 } from './requirements.js';
 
@@ -30,7 +31,8 @@ export interface HostCheckRequest extends ProbeOptions {
 
 /** Looks at everything; a failed check is data, not an exception. */
 export async function inspectHost(request: HostCheckRequest): Promise<HostReport> {
-  const checks: Check[] = await checkPrograms(runtimePrograms, 'fail');
+  const own = request.config.l2.disk === undefined ? [] : ownSystemPrograms;
+  const checks: Check[] = await checkPrograms([...runtimePrograms, ...own], 'fail');
   if (
     checks.every((check) => check.id !== 'program:qemu-system-x86_64' || check.result === 'pass')
   ) {
@@ -47,7 +49,7 @@ export async function inspectHost(request: HostCheckRequest): Promise<HostReport
     decision?.accel === 'bochs' ? [...buildPrograms, ...bochsBuildPrograms] : buildPrograms;
   checks.push(...(await checkPrograms(programs, willBuild ? 'fail' : 'warn')));
   checks.push(await checkMemory(request.config));
-  checks.push(await checkSpace(request.stateDir, 'instance'));
+  checks.push(await checkSpace(request.stateDir, 'instance', request.config));
   if (willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
   return { checks, ...(decision === undefined ? {} : { accel: decision }) };
 }

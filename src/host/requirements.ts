@@ -23,6 +23,15 @@ export const runtimePrograms: readonly Program[] = [
   { program: 'flock', package: 'util-linux', purpose: 'one daemon for each instance' },
 ];
 
+/** Needed where L2 is a system of the user's own. */
+export const ownSystemPrograms: readonly Program[] = [
+  {
+    program: 'qemu-img',
+    package: 'qemu-utils',
+    purpose: "the disks of a system of the user's own",
+  },
+];
+
 /** Needed only when images are built. */
 export const buildPrograms: readonly Program[] = [
   { program: 'gcc', package: 'gcc', purpose: 'compiles the shadow hypervisor' },
@@ -112,9 +121,18 @@ const buildSpaceMiB = 3072;
 /** Space in MiB that an instance takes: initrds with overlays, logs. */
 const instanceSpaceMiB = 512;
 
+/** Space in MiB for what a system of the user's own writes to its disks; it may be more. */
+const overlaySpaceMiB = 1024;
+
 /** Free space where images and instances are kept. */
-export async function checkSpace(directory: string, purpose: 'build' | 'instance'): Promise<Check> {
-  const neededMiB = purpose === 'build' ? buildSpaceMiB : instanceSpaceMiB;
+export async function checkSpace(
+  directory: string,
+  purpose: 'build' | 'instance',
+  config?: Config,
+): Promise<Check> {
+  const overlays = (config?.l2.disk ?? []).filter((disk) => !disk.readOnly && !disk.keepChanges);
+  const neededMiB =
+    purpose === 'build' ? buildSpaceMiB : instanceSpaceMiB + overlays.length * overlaySpaceMiB;
   const existing = await existingParent(directory);
   const { bavail, bsize } = await statfs(existing);
   const freeMiB = Math.floor((bavail * bsize) / 1_048_576);

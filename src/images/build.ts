@@ -5,27 +5,32 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 import { VsbError, type ErrorLayer } from '../base/errors.js';
-import type { L2Kind } from '../config/schema.js';
+import type { L2Kind, L2System } from '../config/schema.js';
 import type { Accel } from '../host/accel.js';
-import { virtualizedSystem } from '../layers/l2.js';
+import { l2Domain } from '../layers/l2.js';
+import { askAndStamp, readStamp } from './stamp.js';
 
 /** Folders of the images that an instance boots. */
 export interface ImageDirectories {
   readonly xen: string;
   /** L1's dom0. */
   readonly l1: string;
-  /** The disk that L2 comes from. */
-  readonly l2: string;
+  /** The disk that L2 comes from, where that is ours. */
+  readonly l2?: string | undefined;
   /** The machine of L0, where it is no program of this host. */
   readonly bochs?: string | undefined;
 }
 
 /** Names as images/build knows them. */
-export function imageNames(kind: L2Kind, accel: Accel = 'tcg'): ImageDirectories {
-  const { l1, l2 } = virtualizedSystem(kind).images;
+export function imageNames(system: L2System, accel: Accel = 'tcg'): ImageDirectories {
+  const { l1, ...l2 } = l2Domain(system).images;
   return accel === 'bochs'
-    ? { xen: 'xen', l1: `${l1}-bochs`, l2, bochs: 'bochs' }
-    : { xen: 'xen', l1, l2 };
+    ? { xen: 'xen', l1: `${l1}-bochs`, ...l2, bochs: 'bochs' }
+    : { xen: 'xen', l1, ...l2 };
+}
+
+export function namesIn({ xen, l1, l2, bochs }: ImageDirectories): string[] {
+  return [xen, l1, l2, bochs].filter((name) => name !== undefined);
 }
 
 /** images/ of this checkout or installation: beside dist/. */
@@ -58,9 +63,9 @@ export interface BuildOptions {
  * @throws VsbError E_BUILD (exit 3) with the last lines, E_NOT_CACHED when it is offline; the signal's
  *   reason when it aborts
  */
-export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<ImageDirectories> {
+export async function buildImages(l2: L2System, options: BuildOptions): Promise<ImageDirectories> {
   const names = imageNames(l2, options.accel);
-  return parseDirectories(await runBuild(Object.values(names).filter((name) => name !== undefined), options), names);
+  return parseDirectories(await built(namesIn(names), options), names);
 }
 
 /**
@@ -69,7 +74,18 @@ export async function buildImages(l2: L2Kind, options: BuildOptions): Promise<Im
  * @throws VsbError as buildImages does
  */
 export async function buildL2Image(l2: L2Kind, options: BuildOptions): Promise<string> {
-  return directoryIn(await runBuild([l2Names[l2]], options), l2Names[l2]);
+  return directoryIn(await built([l2Names[l2]], options), l2Names[l2]);
+}
+
+/** What images/build prints, without asking it where nothing has changed since it was asked. */
+async function built(names: readonly string[], options: BuildOptions): Promise<string> {
+  const { cacheDir, refresh, program } = options;
+  const ask = async (): Promise<string> => await runBuild(names, options);
+  // Another program than ours has other sources.
+  if (program !== undefined) return await ask();
+  const inputs = { cacheDir, names, sources: imagesDirectory };
+  const known = refresh === true ? undefined : await readStamp(inputs);
+  return known ?? (await askAndStamp(inputs, ask));
 }
 
 /**
@@ -182,7 +198,7 @@ export function parseDirectories(output: string, names: ImageDirectories): Image
   return {
     xen: directoryIn(output, names.xen),
     l1: directoryIn(output, names.l1),
-    l2: directoryIn(output, names.l2),
+    ...(names.l2 === undefined ? {} : { l2: directoryIn(output, names.l2) }),
     ...(names.bochs === undefined ? {} : { bochs: directoryIn(output, names.bochs) }),
   };
 }

@@ -6,7 +6,7 @@ import { join, relative } from 'node:path';
 import { execa } from 'execa';
 
 import type { L2Kind } from '../config/schema.js';
-import { imageNames, imagesDirectory } from './build.js';
+import { imageNames, imagesDirectory, namesIn } from './build.js';
 
 /** Programs of this host whose versions are part of the images' own keys, and how they tell theirs. */
 export const tools: Readonly<Record<string, string>> = {
@@ -45,7 +45,7 @@ export async function contentKey(inputs: KeyInputs): Promise<string> {
     ...Object.entries(tools).map(async ([tool, flag]) => await versionOf(tool, flag, signal)),
   ]);
   signal.throwIfAborted();
-  const names = [...new Set(kinds.flatMap((kind) => Object.values(imageNames(kind)) as string[]))];
+  const names = [...new Set(kinds.flatMap((kind) => namesIn(imageNames(kind))))];
   const hash = createHash('sha256');
   for (const part of [...names.sort(), ...parts]) hash.update(`${part}\0`);
   return hash.digest('hex').slice(0, digits);

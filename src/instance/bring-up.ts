@@ -3,16 +3,17 @@ import { readdir } from 'node:fs/promises';
 
 import { VsbError } from '../base/errors.js';
 import { exists } from '../base/files.js';
-import type { Config, L2Kind } from '../config/schema.js';
+import { l2SystemOf, type Config, type L2System } from '../config/schema.js';
 import { isUp, type InstanceStatus, type Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
 import type { Accel } from '../host/accel.js';
 import { assertHost, inspectHost } from '../host/checks.js';
-import { buildImages, imageNames, type ImageDirectories } from '../images/build.js';
+import { buildImages, imageNames, namesIn, type ImageDirectories } from '../images/build.js';
 import type { InstancePaths, Roots } from '../state/paths.js';
 import { bootInstance } from './boot.js';
 import { adoptIfOrphaned } from './find-or-adopt.js';
 import { inspectInstance } from './inspect.js';
+import { assertSoundDisks } from './own-disks.js';
 import { clearBroken } from './stop.js';
 
 export interface BringUpOptions {
@@ -41,12 +42,13 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
-    willBuild: async (accel) => !(await imagesLookBuilt(roots.cache, config.l2.kind, accel)),
+    willBuild: async (accel) => !(await imagesLookBuilt(roots.cache, l2SystemOf(config), accel)),
     signal,
   });
   const accel = assertHost(host);
+  await assertSoundDisks(config, signal);
   report({ type: 'accel', accel: accel.accel, vendor: accel.vendor, why: accel.why });
-  const images = await build(config.l2.kind, accel.accel, roots, report, signal);
+  const images = await build(l2SystemOf(config), accel.accel, roots, report, signal);
   return await bootInstance(
     {
       paths,
@@ -105,15 +107,15 @@ async function makeWay(
 }
 
 /** Whether a build left something of each image; images/build itself knows if it is current. */
-async function imagesLookBuilt(cacheDir: string, l2: L2Kind, accel: Accel): Promise<boolean> {
+async function imagesLookBuilt(cacheDir: string, l2: L2System, accel: Accel): Promise<boolean> {
   const names = await readdir(cacheDir).catch(() => []);
-  return Object.values(imageNames(l2, accel)).every((image) =>
+  return namesIn(imageNames(l2, accel)).every((image) =>
     names.some((name) => name.startsWith(`${image}-`)),
   );
 }
 
 async function build(
-  l2: L2Kind,
+  l2: L2System,
   accel: Accel,
   roots: Roots,
   report: BringUpOptions['report'],

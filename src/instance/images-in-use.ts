@@ -2,14 +2,16 @@
 import { readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
+import type { ImageDirectories } from '../images/build.js';
 import { bootFiles } from '../machine/plan.js';
+import { listShared } from '../machine/saved/shared.js';
 import { listSnapshots } from '../machine/saved/store.js';
 import type { InstancePaths, Roots } from '../state/paths.js';
 import { inspectInstance, listInstances } from './inspect.js';
 
 export interface InUseOptions {
   readonly signal: AbortSignal;
-  /** Saved states, `INSTANCE/NAME`, that are as good as gone. */
+  /** Saved states, `INSTANCE/NAME` or the key of a shared one, that are as good as gone. */
   readonly without?: ReadonlySet<string>;
 }
 
@@ -17,7 +19,10 @@ export interface InUseOptions {
 export async function imagesInUse(roots: Roots, options: InUseOptions): Promise<string[]> {
   const instances = await listInstances(roots);
   const folders = await Promise.all(instances.map(async (paths) => await usedBy(paths, options)));
-  return [...new Set(folders.flat())];
+  const shared = (await listShared(roots.cache))
+    .filter(({ key }) => options.without?.has(key) !== true)
+    .flatMap(({ images }) => foldersOf(images));
+  return [...new Set([...folders.flat(), ...shared])];
 }
 
 async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): Promise<string[]> {
@@ -29,11 +34,13 @@ async function usedBy(paths: InstancePaths, { signal, without }: InUseOptions): 
   // A state of an older version does not say what it needs: what was booted last.
   const silent = states.some(({ images }) => images === undefined);
   return [
-    ...states.flatMap(({ images }) =>
-      images === undefined ? [] : [images.xen, images.l1, images.l2],
-    ),
+    ...states.flatMap(({ images }) => foldersOf(images)),
     ...(stopped && !silent ? [] : await booted(paths)),
   ];
+}
+
+function foldersOf(images: ImageDirectories | undefined): string[] {
+  return images === undefined ? [] : [images.xen, images.l1, images.l2 ?? []].flat();
 }
 
 /** The folders that the links in an instance's boot folder lead to. */

@@ -1,5 +1,5 @@
 /** L0: the command line of QEMU. Pure; nothing here looks at the host. */
-import type { Config } from '../config/schema.js';
+import { forwardOf, type Config, type L2Disk } from '../config/schema.js';
 import { l0MemoryMiB } from '../config/sizes.js';
 import type { Accel } from '../host/accel.js';
 import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';
@@ -16,7 +16,10 @@ export interface L0Inputs {
   readonly dom0Initrd: string;
   readonly xenCommandLine: string;
   readonly dom0CommandLine: string;
+  /** The disk that our L2 comes from. */
   readonly l2Disk: string;
+  /** The image that keeps what a system of the user's own writes to its disk of that number. */
+  readonly l2Overlay: (index: number) => string;
   readonly l1Socket: string;
   readonly l2Socket: string;
   readonly qmpSocket: string;
@@ -55,12 +58,24 @@ export function machineArguments(inputs: MachineInputs): string[] {
   ];
 }
 
-/** A network that ends in QEMU: only the ports forwarded to the addresses' SSH servers come in. */
-export function networkArguments(macAddress: string, addresses: readonly string[]): string[] {
-  const forwards = addresses.map((address) => `hostfwd=tcp:127.0.0.1:0-${address}:${sshPort}`);
+/** A port of this host (0: a free one of 127.0.0.1) that leads to one inside. */
+export interface PortForward {
+  readonly from?: { readonly address: string; readonly port: number };
+  readonly to: { readonly address: string; readonly port: number };
+}
+
+/** A network that ends in QEMU: only what comes in by the forwarded ports is in it. DHCP gives `l2Address`. */
+export function networkArguments(macAddress: string, forwards: readonly PortForward[]): string[] {
+  const options = forwards.map(
+    ({ from = { address: '127.0.0.1', port: 0 }, to }) =>
+      `hostfwd=tcp:${from.address}:${from.port}-${to.address}:${to.port}`,
+  );
   return [
     // restrict: nothing in the testbed reaches this host or its network.
-    ...['-netdev', ['user,id=net0,restrict=on,ipv6=off', ...forwards].join(',')],
+    ...[
+      '-netdev',
+      [`user,id=net0,restrict=on,ipv6=off,dhcpstart=${l2Address}`, ...options].join(','),
+    ],
     ...['-device', `virtio-net-pci,netdev=net0,mac=${macAddress},romfile=`],
   ];
 }
@@ -90,8 +105,8 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...['-device', 'isa-serial,chardev=l1,iobase=0x3f8,irq=4'],
     ...['-chardev', serverSocket('link', inputs.linkSocket)],
     ...['-device', 'isa-serial,chardev=link,iobase=0x2f8,irq=3'],
-    ...networkArguments(l1MacAddress, [l1Address, l2Address]),
-    ...disk('l2', inputs.l2Disk, 'raw', true),
+    ...networkArguments(l1MacAddress, forwardsOf(config)),
+    ...systemDisks(inputs),
     ...config.vms.flatMap((vm) =>
       vm.disk === undefined
         ? []
@@ -100,6 +115,48 @@ export function l0Arguments(inputs: L0Inputs): string[] {
     ...['-device', 'virtio-serial-pci,id=ports'],
     ...['-chardev', serverSocket('l2', inputs.l2Socket)],
     ...['-device', 'virtserialport,bus=ports.0,chardev=l2,name=l2.console'],
+  ];
+}
+
+/** To the SSH servers of L1's dom0 and, where we are let in, of L2; and what the configuration asks for. */
+function forwardsOf({ l2 }: Config): PortForward[] {
+  const l2Ssh = l2.disk === undefined ? sshPort : l2.ssh?.port;
+  return [
+    { to: { address: l1Address, port: sshPort } },
+    ...(l2Ssh === undefined ? [] : [{ to: { address: l2Address, port: l2Ssh } }]),
+    ...(l2.forward ?? []).flatMap((text) => {
+      const forward = forwardOf(text);
+      return forward === undefined
+        ? []
+        : [{ from: forward, to: { address: l2Address, port: forward.l2Port } }];
+    }),
+  ];
+}
+
+/** What L2 comes from: our disk, or those of a system of the user's own. */
+function systemDisks({ config, l2Disk, l2Overlay }: L0Inputs): string[] {
+  const own = config.l2.disk;
+  if (own === undefined) return disk('l2', l2Disk, 'raw', true);
+  return own.flatMap((one, index) => ownDisk(`l2-${index}`, one, l2Overlay(index)));
+}
+
+function ownDisk(
+  id: string,
+  { path, format, readOnly, keepChanges }: L2Disk,
+  overlay: string,
+): string[] {
+  if (readOnly || keepChanges) return disk(id, path, format, readOnly);
+  return [
+    ...[
+      '-blockdev',
+      [
+        `driver=qcow2,node-name=${id},read-only=off,cache.no-flush=on,file.driver=file,file.filename=${overlay}`,
+        `backing.driver=${format},backing.read-only=on`,
+        `backing.file.driver=file,backing.file.filename=${optionValue(path)},backing.file.read-only=on`,
+      ].join(','),
+    ],
+    // A disk of this host that is full is L2's fault to handle: the consoles must not stop with it.
+    ...['-device', `virtio-blk-pci,drive=${id},id=disk-${id},werror=report`],
   ];
 }
 

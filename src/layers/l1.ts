@@ -46,11 +46,13 @@ export function dom0CommandLine(accel: Accel): string {
 export function l1Overlay(
   keys: ManagementKeys,
   domainConfig: string,
-  l2Overlay: Buffer,
+  l2Overlay: Buffer | undefined,
 ): CpioFile[] {
   return [
     ...managementFiles(keys),
     { path: '/etc/vsbypass/l2.cfg', content: domainConfig },
-    { path: '/etc/vsbypass/l2-overlay.cpio', content: l2Overlay, mode: 0o600 },
+    ...(l2Overlay === undefined
+      ? []
+      : [{ path: '/etc/vsbypass/l2-overlay.cpio', content: l2Overlay, mode: 0o600 }]),
   ];
 }

@@ -29,9 +29,10 @@ export function linuxCommandLine(accel: Accel, console: 'hvc0' | 'ttyS0' = 'hvc0
 export const linuxKvm: VirtualizedSystem = {
   images: { l1: 'l1', l2: 'l1-disk' },
   diskInL2,
-  domainConfig: (config, accel) =>
+  domainConfig: (config, accel, uuid) =>
     xlConfig([
       ['name', 'l2'],
+      ['uuid', uuid],
       ['type', 'pvh'],
       ['kernel', kernelInDom0],
       ['ramdisk', initrdInDom0],

@@ -22,9 +22,10 @@ function diskInL2({ index }: UserDisk): string {
 export const xen: VirtualizedSystem = {
   images: { l1: 'l1-hvm', l2: 'l2-xen' },
   diskInL2,
-  domainConfig: (config) =>
+  domainConfig: (config, _accel, uuid) =>
     xlConfig([
       ['name', 'l2'],
+      ['uuid', uuid],
       ['type', 'hvm'],
       ['memory', l2MemoryMiB(config)],
       ['vcpus', l2Vcpus(config)],

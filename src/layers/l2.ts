@@ -1,9 +1,10 @@
 /** L2: the virtualized system, of either kind. Nothing in it knows of the shadow layer. */
-import type { Config, L2Kind } from '../config/schema.js';
+import type { Config, L2Kind, L2System } from '../config/schema.js';
 import type { CpioFile } from '../formats/cpio.js';
 import type { Accel } from '../host/accel.js';
 import type { DiskInL2 } from './disks.js';
 import { kvmVmFiles, linuxKvm } from './l2-kvm.js';
+import { ownSystem } from './l2-own.js';
 import { l2VmPaths } from './l2-paths.js';
 import { xen, xenVmFiles } from './l2-xen.js';
 import type { L3Inputs } from './l3.js';
@@ -27,15 +28,19 @@ export interface VmFiles {
   readonly initrd?: Buffer;
 }
 
-/** What the two kinds of L2 differ in. */
-export interface VirtualizedSystem {
-  /** Names of images/build: L1's dom0 that can run it, and the disk that it comes from. */
-  readonly images: { readonly l1: 'l1' | 'l1-hvm'; readonly l2: 'l1-disk' | 'l2-xen' };
-  readonly diskInL2: DiskInL2;
+/** What L2 is as a domain of L1. */
+export interface L2Domain {
+  /** Names of images/build: L1's dom0 that can run it, and the disk that it comes from where that is ours. */
+  readonly images: { readonly l1: 'l1' | 'l1-hvm'; readonly l2?: 'l1-disk' | 'l2-xen' };
   /** The domain L2 in the syntax of xl.cfg(5). */
-  domainConfig(config: Config, accel: Accel): string;
+  domainConfig(config: Config, accel: Accel, uuid: string): string;
   /** What of its overlay tells it how to boot. */
   bootFiles(config: Config, accel: Accel): CpioFile[];
+}
+
+/** What the two kinds of L2 that we build differ in. */
+export interface VirtualizedSystem extends L2Domain {
+  readonly diskInL2: DiskInL2;
   defineVm(inputs: L3Inputs): VmDefinition;
 }
 
@@ -43,6 +48,10 @@ const systems: Record<L2Kind, VirtualizedSystem> = { kvm: linuxKvm, xen };
 
 export function virtualizedSystem(kind: L2Kind): VirtualizedSystem {
   return systems[kind];
+}
+
+export function l2Domain(system: L2System): L2Domain {
+  return system === 'own' ? ownSystem : systems[system];
 }
 
 /** The files of L2 that define a user VM: what its `vm start` reads. */

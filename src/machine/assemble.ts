@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileError } from '../base/files.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import { packCpio } from '../formats/cpio.js';
+import { createOverlay } from '../host/disk-image.js';
 import { hashPassword } from '../host/passwords.js';
 import type { ImageDirectories } from '../images/build.js';
 import { l1Overlay } from '../layers/l1.js';
@@ -36,24 +37,22 @@ export interface AssembleInputs {
  */
 export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
   const { paths, secrets, plan, images, signal } = inputs;
-  const authorizedKey = secrets.management.publicLine;
+  const { l1Host, l2Host, management } = secrets;
+  const keys = { authorizedKey: management.publicLine, l1Host, l2Host };
   const inTurn = startedInTurn(inputs.config);
   const vms = await Promise.all(
     inputs.config.vms
       .map((vm) => ({ ...vm, autostart: vm.autostart && !inTurn.has(vm.name) }))
       .map(async (vm) => await defineVm(vm, plan, secrets, signal)),
   );
-  const overlay = packCpio(
-    l1Overlay(
-      { authorizedKey, hostKey: secrets.l1Host },
-      plan.l2DomainConfig,
-      packCpio(l2Overlay({ authorizedKey, hostKey: secrets.l2Host }, plan.l2BootFiles, vms)),
-    ),
-  );
+  const overlay = packOverlay(inputs.config, plan, keys, vms);
   try {
     await link(join(images.xen, 'xen'), join(paths.bootDir, bootFiles.xen));
     await link(join(images.l1, 'vmlinux'), join(paths.bootDir, bootFiles.dom0Kernel));
-    await link(join(images.l2, 'l2.img'), join(paths.bootDir, bootFiles.l2Disk));
+    const l2Disk = join(paths.bootDir, bootFiles.l2Disk);
+    if (images.l2 === undefined) await rm(l2Disk, { force: true });
+    else await link(join(images.l2, 'l2.img'), l2Disk);
+    await layOutOwnDisks(inputs);
     const initrd = join(paths.bootDir, bootFiles.dom0Initrd);
     await writeInitrd(join(images.l1, 'initrd'), overlay, initrd, signal);
     if (images.bochs !== undefined) await layOutBochs(inputs, images.bochs);
@@ -61,6 +60,29 @@ export async function assembleBootFiles(inputs: AssembleInputs): Promise<void> {
     signal.throwIfAborted();
     throw fileError('cannot lay out the boot files', error);
   }
+}
+
+/** What a system of the user's own writes goes beside its disks, unless they are to keep it. */
+async function layOutOwnDisks({ config, paths, signal }: AssembleInputs): Promise<void> {
+  for (const [index, disk] of (config.l2.disk ?? []).entries()) {
+    if (disk.readOnly || disk.keepChanges) continue;
+    await createOverlay(disk, join(paths.bootDir, bootFiles.l2Overlay(index)), signal);
+  }
+}
+
+/** What belongs to the instance, for all layers: nested as they are. */
+export function packOverlay(
+  config: Config,
+  plan: Pick<TestbedPlan, 'l2DomainConfig' | 'l2BootFiles'>,
+  keys: { readonly authorizedKey: string; readonly l1Host: Buffer; readonly l2Host: Buffer },
+  vms: readonly L2Vm[],
+): Buffer {
+  const { authorizedKey, l1Host, l2Host } = keys;
+  const ofL2 =
+    config.l2.disk === undefined
+      ? packCpio(l2Overlay({ authorizedKey, hostKey: l2Host }, plan.l2BootFiles, vms))
+      : undefined;
+  return packCpio(l1Overlay({ authorizedKey, hostKey: l1Host }, plan.l2DomainConfig, ofL2));
 }
 
 /** The image's initrd with the overlay behind it. */

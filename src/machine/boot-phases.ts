@@ -4,11 +4,13 @@ import { needsServer, type ServerMode } from '../config/interrupts.js';
 import type { VmConfig } from '../config/schema.js';
 import { runRemote, shellQuote, type SshTarget } from '../host/ssh.js';
 import { l2VmPaths } from '../layers/l2-paths.js';
+import { accessToL2 } from '../state/management-targets.js';
 import { connectLink } from './connect-link.js';
 import { connectMachine } from './connect-machine.js';
 import { consoleRunning, loginShown } from './console-waits.js';
 import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
+import { ownSystemPhase } from './own-system-phase.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
 import { startInL2, startedInTurn } from './start-in-l2.js';
@@ -24,7 +26,7 @@ export function bootPhases(running: Running): Phase[] {
     async (signal: AbortSignal): Promise<void> =>
       config.console.mode === 'shadow'
         ? await loginShown(running.hub, name, signal)
-        : await loginLogged(managed(running).l2, name, signal, longestOf(limit('login')));
+        : await loginLogged(accessToL2(managed(running)), name, signal, longestOf(limit('login')));
   const firstXenLine = l1.expect((line) => line.includes('Xen'));
   const dom0Ready = l1.expect((line) => line.includes('vsbypass-l1: ready'));
   const l2Ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
@@ -69,15 +71,17 @@ export function bootPhases(running: Running): Phase[] {
       log: l1,
       run: async (signal) => void (await dom0Ready(signal)),
     },
-    {
-      name: 'l2',
-      layer: 'L2',
-      awaited: 'the virtualized system to say `vsbypass-l2: ready`',
-      limitMs: limit('l2'),
-      hint: '`vsbypass logs l2` shows how far it came.',
-      log: l2,
-      run: async (signal) => void (await l2Ready(signal)),
-    },
+    config.l2.disk === undefined
+      ? {
+          name: 'l2',
+          layer: 'L2',
+          awaited: 'the virtualized system to say `vsbypass-l2: ready`',
+          limitMs: limit('l2'),
+          hint: '`vsbypass logs l2` shows how far it came.',
+          log: l2,
+          run: async (signal) => void (await l2Ready(signal)),
+        }
+      : ownSystemPhase(running),
     ...(needsServer(config.irq) ? [interruptServerPhase(running, config.irq)] : []),
     ...config.vms
       .filter((vm) => vm.autostart)

@@ -6,8 +6,9 @@ import type { IrqStatus } from '../contract/control.js';
 import { openRemote, runRemote, type SshTarget } from '../host/ssh.js';
 import { interruptServerProgram } from '../images/programs.js';
 import { GLOBAL_SLOT } from '../link/index.js';
+import { accessToL2 } from '../state/management-targets.js';
 import { InterruptPath } from './interrupt-path.js';
-import type { Running } from './running.js';
+import { managed, type Running } from './running.js';
 
 /** Where the server is in L2. */
 const programInL2 = '/run/vsbypass-irq-server';
@@ -67,9 +68,8 @@ export function describeInterrupts({ wanted, active, restarts }: InterruptPath):
   return { mode: wanted, ...(needsServer(wanted) ? { active, restarts } : {}) };
 }
 
-function l2Of({ management }: Running): SshTarget {
-  if (management === undefined) throw new TypeError('a running testbed can be managed');
-  return management.l2;
+function l2Of(running: Running): SshTarget {
+  return accessToL2(managed(running));
 }
 
 function noLink(): VsbError {

@@ -13,10 +13,14 @@ const keptLines = 20;
 
 interface Events {
   line: [string];
+  /** More of a line that has not ended. */
+  unfinished: [string];
 }
 
 interface Search {
   test(line: string): boolean;
+  /** Whether a line that has not ended counts, too: a prompt never does. */
+  readonly unfinished: boolean;
   seen: string | undefined;
 }
 
@@ -61,10 +65,18 @@ export class LayerLog extends EventEmitter<Events> {
     this.#last.push(...lines.slice(-keptLines));
     this.#last.splice(0, this.#last.length - keptLines);
     for (const line of lines) {
-      for (const search of this.#searches) {
-        if (search.seen === undefined && search.test(line)) search.seen = line;
-      }
+      this.#look(line, () => true);
       this.emit('line', line);
+    }
+    const { partial } = this.#lines;
+    if (partial === '') return;
+    this.#look(partial, ({ unfinished }) => unfinished);
+    this.emit('unfinished', partial);
+  }
+
+  #look(line: string, concerns: (search: Search) => boolean): void {
+    for (const search of this.#searches) {
+      if (search.seen === undefined && concerns(search) && search.test(line)) search.seen = line;
     }
   }
 
@@ -72,15 +84,18 @@ export class LayerLog extends EventEmitter<Events> {
    * Remembers the first line that passes the test, from now on; the returned function waits for it.
    * Taken before the lines can come, so that a late waiter finds what has passed already.
    */
-  expect(test: (line: string) => boolean): (signal: AbortSignal) => Promise<string> {
-    const search: Search = { test, seen: undefined };
+  expect(
+    test: (line: string) => boolean,
+    { unfinished = false } = {},
+  ): (signal: AbortSignal) => Promise<string> {
+    const search: Search = { test, unfinished, seen: undefined };
     this.#searches.push(search);
     return async (signal) => {
       signal.throwIfAborted();
       if (search.seen !== undefined) return search.seen;
       return await new Promise<string>((resolve, reject) => {
         const done = (): void => {
-          this.off('line', onLine);
+          this.off('line', onLine).off('unfinished', onLine);
           signal.removeEventListener('abort', onAbort);
         };
         const onLine = (): void => {
@@ -92,7 +107,7 @@ export class LayerLog extends EventEmitter<Events> {
           done();
           reject(signal.reason as Error);
         };
-        this.on('line', onLine);
+        this.on('line', onLine).on('unfinished', onLine);
         signal.addEventListener('abort', onAbort, { once: true });
       });
     };

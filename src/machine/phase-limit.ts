@@ -32,6 +32,8 @@ export interface LimitOptions {
   readonly limitMs: number;
   /** How many times slower than usual this machine is, 1 or more. */
   readonly pace: number;
+  /** Whether silence is no sign of a machine that hangs. */
+  readonly mayIdle?: boolean;
   /** What shows that the machine goes on; undefined where nothing is known of it yet. */
   readonly signs: () => Promise<Signs | undefined>;
   /** The machine makes progress at its limit, and gets more. */
@@ -81,7 +83,7 @@ export class PhaseLimit {
   }
 
   async #look(): Promise<void> {
-    const { pace, limitMs, signs, stretched } = this.#options;
+    const { pace, mayIdle = false, limitMs, signs, stretched } = this.#options;
     const seen = await answerOf(signs);
     if (this.#stopped) return;
     const now = performance.now();
@@ -94,7 +96,7 @@ export class PhaseLimit {
     const known = this.#seen !== undefined;
     const patienceMs = quietLimitMs * pace;
     const quietMs = own - this.#changed;
-    if (known && quietMs >= patienceMs) {
+    if (!mayIdle && known && quietMs >= patienceMs) {
       this.#end({ kind: 'hung', quietMs });
       return;
     }

@@ -13,6 +13,10 @@ export interface Phase {
   /** What it takes on the machine for which the limits were chosen: a phase that has it tells how fast this one is. */
   readonly usualMs?: number;
   readonly hint: string;
+  /** Asked when its time is up, before anything is taken down: a hint that says more, if there is one. */
+  explain?(signal: AbortSignal): Promise<string | undefined>;
+  /** Whether a layer that says and does nothing may only be idle. */
+  readonly mayIdle?: boolean;
   /** The layer's log: its path, and its last lines when asked. */
   readonly log?: { readonly path: string; lastLines(): readonly string[] };
   run(signal: AbortSignal): Promise<void>;
@@ -48,7 +52,7 @@ export async function runPhases(phases: readonly Phase[], options: PhaseOptions)
     const start = options.now();
     options.emit({ ...about, reason: 'started' });
     const limit = new PhaseLimit({
-      ...{ limitMs, pace },
+      ...{ limitMs, pace, mayIdle: phase.mayIdle === true },
       signs: async () => await options.signs?.(),
       stretched: (stretchedMs) =>
         options.emit({ ...about, limitMs: stretchedMs, reason: 'stretched' }),
@@ -62,7 +66,9 @@ export async function runPhases(phases: readonly Phase[], options: PhaseOptions)
       const ending = options.failed.aborted ? undefined : limit.ending;
       const failure = phaseError({ ...phase, limitMs }, error, ending, options.failed);
       if (failure.exitCode !== ExitCode.layer) throw failure;
-      throw withDetails(failure, (await options.evidence?.()) ?? {});
+      const hint = ending === undefined ? undefined : await phase.explain?.(options.signal);
+      options.signal.throwIfAborted();
+      throw withDetails(failure, (await options.evidence?.()) ?? {}, hint);
     } finally {
       limit.stop();
     }
@@ -129,9 +135,9 @@ function describe(ending: Ending): string {
     : `the machine hangs: for ${(ending.quietMs / 1000).toFixed(0)} s no console has said anything, no disk was read or written, and no user VM has run`;
 }
 
-function withDetails(error: VsbError, more: Record<string, unknown>): VsbError {
+function withDetails(error: VsbError, more: Record<string, unknown>, hint = error.hint): VsbError {
   return new VsbError(error.code, error.message, {
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    ...(hint === undefined ? {} : { hint }),
     ...(error.layer === undefined ? {} : { layer: error.layer }),
     cause: error.cause,
     details: { ...error.details, ...more },

@@ -2,7 +2,7 @@
  * The whole testbed on paper: every command line and domain configuration, without looking at or
  * touching anything. `up` carries it out, `up --dry-run` prints it.
  */
-import type { Config } from '../config/schema.js';
+import { l2SystemOf, type Config } from '../config/schema.js';
 import type { CpioFile } from '../formats/cpio.js';
 import type { AccelDecision } from '../host/accel.js';
 import { qemuProgram } from '../host/qemu.js';
@@ -10,9 +10,9 @@ import { diskOf } from '../layers/disks.js';
 import { l0Arguments } from '../layers/l0.js';
 import { bochsConfigPath, bochsFiles } from '../layers/l0-bochs.js';
 import { dom0CommandLine, xenCommandLine } from '../layers/l1.js';
-import { virtualizedSystem, type VmDefinition } from '../layers/l2.js';
+import { l2Domain, virtualizedSystem, type VmDefinition } from '../layers/l2.js';
 import type { InstancePaths } from '../state/paths.js';
-import { vmUuid } from '../state/record.js';
+import { l2Uuid, vmUuid } from '../state/record.js';
 
 /** Names of what is booted, relative to the machine's working directory (the instance's boot folder). */
 export const bootFiles = {
@@ -20,6 +20,7 @@ export const bootFiles = {
   dom0Kernel: 'l1.vmlinux',
   dom0Initrd: 'l1.initrd',
   l2Disk: 'l2.disk',
+  l2Overlay: (index: number) => `l2-${index}.overlay`,
 } as const;
 
 export interface VmPlan {
@@ -50,13 +51,20 @@ export interface TestbedPlan {
   readonly vms: readonly VmPlan[];
 }
 
+/** What a plan says of the instance itself. */
+export type PlannedPaths = Pick<
+  InstancePaths,
+  'name' | 'bootDir' | 'l1Socket' | 'l2Socket' | 'qmpSocket' | 'linkSocket'
+>;
+
 export function planTestbed(
-  paths: InstancePaths,
+  paths: PlannedPaths,
   config: Config,
   { accel, cpu }: Pick<AccelDecision, 'accel' | 'cpu'>,
 ): TestbedPlan {
   const xen = xenCommandLine(config, accel);
   const dom0 = dom0CommandLine(accel);
+  const domain = l2Domain(l2SystemOf(config));
   const l2 = virtualizedSystem(config.l2.kind);
   const qemu = (): MachinePlan => ({
     make: 'QEMU',
@@ -81,8 +89,8 @@ export function planTestbed(
     machine: accel === 'bochs' ? bochsPlan(paths) : qemu(),
     xenCommandLine: xen,
     dom0CommandLine: dom0,
-    l2DomainConfig: l2.domainConfig(config, accel),
-    l2BootFiles: l2.bootFiles(config, accel),
+    l2DomainConfig: domain.domainConfig(config, accel, l2Uuid(paths.name)),
+    l2BootFiles: domain.bootFiles(config, accel),
     vms: config.vms.map((vm) => {
       const uuid = vmUuid(paths.name, vm.name);
       return {
@@ -95,7 +103,7 @@ export function planTestbed(
 }
 
 /** What it boots is in its configuration, which is laid out with the boot files. */
-function bochsPlan({ bootDir }: InstancePaths): MachinePlan {
+function bochsPlan({ bootDir }: PlannedPaths): MachinePlan {
   return {
     make: 'Bochs',
     program: `${bootDir}/${bochsFiles.program}`,

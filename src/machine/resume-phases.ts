@@ -13,12 +13,15 @@ import { managementOf, startGuest } from './connect-machine.js';
 import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
+import type { VmPlan } from './plan.js';
 import { limitOf, type Running } from './running.js';
+import { readState, type SavedState } from './saved/folder.js';
+import { uuidsOf } from './saved/keep.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
-import { snapshotPaths } from './saved/store.js';
+import { accessToL2 } from '../state/management-targets.js';
 
-/** @param name of the saved state; `running.secrets` are those that were good when it was saved */
-export function resumePhases(running: Running, name: string): Phase[] {
+/** @param state `running.secrets` are those that were good when it was saved */
+export function resumePhases(running: Running, state: SavedState): Phase[] {
   const { config } = running.request;
   const { l0, l1, l2, paths, machine } = running;
   const fresh = renewSecrets(paths, running.secrets);
@@ -41,7 +44,9 @@ export function resumePhases(running: Running, name: string): Phase[] {
       hint: '`vsbypass up --cold` does without.',
       log: l0,
       run: async (signal) => {
-        await machine.restore(snapshotPaths(paths, name).state, signal);
+        const exchange = { places: state.snapshot.places, uuids: uuidsOf(running) };
+        await machine.restore(state.folder.state, signal, exchange);
+        await assertSame(state);
         await startGuest(running, signal);
         running.management = await managementOf(running, signal);
       },
@@ -83,6 +88,13 @@ export function resumePhases(running: Running, name: string): Phase[] {
   ];
 }
 
+/** What was read first, keys and places, must be of the state that was read then: another may have taken its place. */
+async function assertSame({ folder, snapshot }: SavedState): Promise<void> {
+  const now = await readState(folder).catch(() => undefined);
+  if (now?.snapshot.createdAt === snapshot.createdAt) return;
+  throw new VsbError('E_FILE', 'it was removed meanwhile');
+}
+
 async function renewAll(
   running: Running,
   link: Link,
@@ -93,7 +105,7 @@ async function renewAll(
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
-  const l2 = renewManaged(management.l2, { hostKey: fresh.l2Host, authorizedKey }, signal);
+  const l2 = renewManaged(accessToL2(management), { hostKey: fresh.l2Host, authorizedKey }, signal);
   const consoles = renewConsoles(running, link, fresh, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
@@ -107,34 +119,44 @@ async function renewConsoles(
   fresh: Secrets,
   signal: AbortSignal,
 ): Promise<void> {
-  const { plan, secrets, wanted } = running;
   await link.setHltPolicy(GLOBAL_SLOT, 0, 'attached');
-  for (const { name, uuid } of plan.vms) {
-    if (!wanted.has(name)) continue;
-    const oldPassword = secrets.passwords[name];
-    const newPassword = fresh.passwords[name];
-    if (oldPassword === undefined || newPassword === undefined)
-      throw new TypeError('a VM that is renewed has a password before and after');
-    const newHash = await hashPassword(newPassword, { signal });
-    const vm = await vmOf(link, uuid, signal);
-    const canary = `canary-${randomBytes(6).toString('hex')}`;
-    await link.setAttached(vm.slot, vm.generation, 1);
-    const peer = linkPeer(link, vm);
-    try {
-      const options = { signal, stripAnsi: true };
-      await runScript(peer, loginSteps(canary, oldPassword), options);
-      const seconds = Math.round(Date.now() / 1000);
-      await runScript(peer, renewalSteps(newHash, newSeed(), seconds), options);
-    } catch (error) {
-      signal.throwIfAborted();
-      // The transcript has the VM's passwords next to it: none of it goes into a log.
-      const step = error instanceof VsbError ? error.details?.['step'] : undefined;
-      const message = `the console of ${name} did not answer as at a login prompt (step ${String(step)})`;
-      throw new VsbError('E_EXPECT_TIMEOUT', message, { layer: 'L3' });
-    } finally {
-      peer.end();
-      await link.setAttached(vm.slot, vm.generation, 0).catch(() => undefined);
-    }
+  const vms = running.plan.vms.filter(({ name }) => running.wanted.has(name));
+  await Promise.all(vms.map(async (vm) => await renewConsole(running, link, vm, fresh, signal)));
+}
+
+async function renewConsole(
+  { secrets, request }: Running,
+  link: Link,
+  { name, uuid }: VmPlan,
+  fresh: Secrets,
+  signal: AbortSignal,
+): Promise<void> {
+  const oldPassword = secrets.passwords[name];
+  const newPassword = fresh.passwords[name];
+  if (oldPassword === undefined || newPassword === undefined)
+    throw new TypeError('a VM that is renewed has a password before and after');
+  const hash = hashPassword(newPassword, { signal });
+  const vm = await vmOf(link, uuid, signal);
+  const canary = `canary-${randomBytes(6).toString('hex')}`;
+  await link.setAttached(vm.slot, vm.generation, 1);
+  const peer = linkPeer(link, vm);
+  try {
+    const options = { signal, stripAnsi: true };
+    // The phase knows whether the machine makes progress.
+    const limitMs = longestOf(limitOf(request.config, 'renew'));
+    await runScript(peer, loginSteps(canary, oldPassword, limitMs), options);
+    const seconds = Math.round(Date.now() / 1000);
+    const renewal = { passwordHash: await hash, seed: newSeed(), seconds };
+    await runScript(peer, renewalSteps(renewal, limitMs), options);
+  } catch (error) {
+    signal.throwIfAborted();
+    // The transcript has the VM's passwords next to it: none of it goes into a log.
+    const step = error instanceof VsbError ? error.details?.['step'] : undefined;
+    const message = `the console of ${name} did not answer as at a login prompt (step ${String(step)})`;
+    throw new VsbError('E_EXPECT_TIMEOUT', message, { layer: 'L3' });
+  } finally {
+    peer.end();
+    await link.setAttached(vm.slot, vm.generation, 0).catch(() => undefined);
   }
 }
 

@@ -8,9 +8,10 @@ import type { Gateway } from '../console/gateway/gateway.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
 import { meantBy } from '../console/names.js';
 import type { AccelDecision } from '../host/accel.js';
-import { runRemote, type RunResult, type SshTarget } from '../host/ssh.js';
+import { runRemote, type RunResult } from '../host/ssh.js';
 import type { ImageDirectories } from '../images/build.js';
 import type { Link } from '../link/index.js';
+import { accessToL2, type ManagementTargets } from '../state/management-targets.js';
 import type { InstancePaths } from '../state/paths.js';
 import type { Secrets } from '../state/secrets.js';
 import type { ConsoleAccess } from './console-access.js';
@@ -28,6 +29,7 @@ export const limitsMs = {
   link: 60_000,
   'l1-dom0': 150_000,
   l2: 240_000,
+  'l2-own': 600_000,
   'irq-server': 90_000,
   vm: 120_000,
   login: 240_000,
@@ -90,7 +92,7 @@ export interface Running {
   gateway?: Gateway;
   /** Who may use the consoles; there as soon as the gateway is. */
   access?: ConsoleAccess;
-  management?: { readonly l1: SshTarget; readonly l2: SshTarget };
+  management?: ManagementTargets;
 }
 
 /** A VM whose name the configuration gives, whoever starts it. */
@@ -135,14 +137,28 @@ export function vmConfigOf(running: Running, name: string): VmConfig {
 /**
  * Runs a command of L2's operator, as root of L2.
  *
- * @throws VsbError E_SSH; the signal's reason
+ * @throws VsbError E_L2_OWN where that is a system of the user's own; E_SSH; the signal's reason
  */
 export async function runAsOperator(
   running: Running,
   command: string,
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<RunResult> {
-  return await runRemote(managed(running).l2, `${operatorPath}; ${command}`, options);
+  assertOurSystem(running.request.config);
+  return await runRemote(accessToL2(managed(running)), `${operatorPath}; ${command}`, options);
+}
+
+/** @throws VsbError E_L2_OWN */
+function assertOurSystem({ l2 }: Config): void {
+  if (l2.disk === undefined) return;
+  throw new VsbError(
+    'E_L2_OWN',
+    'L2 is a system of your own: its VMs are managed by its own tools',
+    {
+      layer: 'L2',
+      hint: 'With l2.ssh: `vsbypass l2 shell -- virsh start NAME`, or `xl create FILE`.',
+    },
+  );
 }
 
 /** How L1's dom0 and L2 are reached; known once the machine runs. */

@@ -4,6 +4,9 @@ import type { Config } from '../config/schema.js';
 import { shellQuote } from '../host/ssh.js';
 import { runAsOperator, type Running } from './running.js';
 
+/** Of what a VM's QEMU says, so much is kept. */
+const saidBytes = 4096;
+
 /**
  * User VMs that do not start with L2 but when the one before them is up. Where L2 is Xen, a user VM whose firmware or boot
  * loader waits for a disk polls for it, and takes the CPU from the dom0 that reads the disk: two at once needed 425 s to the
@@ -15,12 +18,15 @@ export function startedInTurn(config: Config): ReadonlySet<string> {
   return new Set(started.slice(1));
 }
 
-/** @throws VsbError E_VM_START, E_SSH; the signal's reason */
+/**
+ * @returns what the VM's QEMU has said, line by line
+ * @throws VsbError E_VM_START, E_SSH; the signal's reason
+ */
 export async function startInL2(
   running: Running,
   name: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string[]> {
   const result = await runAsOperator(running, `vm start ${shellQuote(name)}`, { signal });
   if (result.code !== 0) {
     throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
@@ -28,4 +34,15 @@ export async function startInL2(
       hint: '`vsbypass vm list` shows what runs.',
     });
   }
+  return saidIn(result.stdout);
+}
+
+/** L2 can say what it likes, and how much of it. */
+export function saidIn(output: Buffer): string[] {
+  return output
+    .subarray(0, saidBytes)
+    .toString('latin1')
+    .split('\n')
+    .map((line) => line.replace(/[^\x20-\x7e]+/g, ' ').trim())
+    .filter((line) => line !== '');
 }

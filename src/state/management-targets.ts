@@ -4,38 +4,50 @@ import { readFile } from 'node:fs/promises';
 import { VsbError, messageOf } from '../base/errors.js';
 import { publicLineOf } from '../formats/keys/dropbear.js';
 import type { SshTarget } from '../host/ssh.js';
+import type { InstanceStatus } from '../contract/control.js';
 import type { InstancePaths } from './paths.js';
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ManagementTargets {
   readonly l1: SshTarget;
-  readonly l2: SshTarget;
+  /** Undefined for a system of the user's own that does not let us in. */
+  readonly l2?: SshTarget | undefined;
+}
+
+/** @throws VsbError E_L2_ACCESS where the user has not given any */
+export function accessToL2({ l2 }: ManagementTargets): SshTarget {
+  if (l2 !== undefined) return l2;
+  throw new VsbError('E_L2_ACCESS', 'this needs access to L2, a system of your own', {
+    layer: 'L2',
+    hint: 'Put a key that its root accepts into the configuration: "l2": {"ssh": {"key": "FILE"}}.',
+  });
 }
 
 /** @throws VsbError E_FILE when a key is missing or damaged */
 export async function managementTargets(
   paths: InstancePaths,
-  addresses: { readonly l1: Address; readonly l2: Address },
+  { l1, l2 }: NonNullable<InstanceStatus['management']>,
 ): Promise<ManagementTargets> {
-  const target = async (
-    layer: 'L1' | 'L2',
-    { host, port }: Address,
-    hostKey: string,
-  ): Promise<SshTarget> => ({
-    layer,
-    host,
-    port,
-    privateKey: await readFile(paths.managementKey, 'utf8'),
-    hostKeyLine: publicLineOf(await readFile(hostKey)),
-  });
+  const privateKey = await readFile(paths.managementKey, 'utf8');
+  const ours = async (hostKey: string): Promise<string> => publicLineOf(await readFile(hostKey));
   try {
+    const toL1: SshTarget = {
+      ...{ layer: 'L1', host: l1.host, port: l1.port, privateKey },
+      hostKeyLine: await ours(paths.l1HostKey),
+    };
+    if (l2 === undefined) return { l1: toL1 };
+    const { host, port, own } = l2;
+    if (own === undefined) {
+      return {
+        l1: toL1,
+        l2: { layer: 'L2', host, port, privateKey, hostKeyLine: await ours(paths.l2HostKey) },
+      };
+    }
     return {
-      l1: await target('L1', addresses.l1, paths.l1HostKey),
-      l2: await target('L2', addresses.l2, paths.l2HostKey),
+      l1: toL1,
+      l2: {
+        ...{ layer: 'L2', host, port, user: own.user, hostKeyLine: own.hostKey },
+        privateKey: await readFile(own.key, 'utf8'),
+      },
     };
   } catch (cause) {
     const message = `cannot read the keys of instance '${paths.name}': ${messageOf(cause)}`;

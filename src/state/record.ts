@@ -50,17 +50,29 @@ export async function writeProcesses(paths: InstancePaths, processes: Processes)
   await writePrivateJson(paths.processes, processes);
 }
 
-/** The name space of our UUIDs (RFC 4122, 4.3): made once at random. */
+/** The name space of our UUIDs: made once at random. */
 const nameSpace = Buffer.from('6f1c1d3e2b0b4a0e9c6d6a4a5be7a5d1', 'hex');
 
+/** Of a UUID, its last field: the same in all that belong to one instance. */
+export const nodeBytes = 6;
+
 /**
- * The SMBIOS UUID of a user VM, from its name and its instance's (RFC 4122 version 5): the same at
- * every start, so that the console keeps its name.
+ * The SMBIOS UUID of a user VM, from its name and its instance's (RFC 9562, version 8): the same at every start, so that the
+ * console keeps its name. All of an instance have the last field in common, so that a saved state is searched for them at once.
  */
 export function vmUuid(instance: string, vm: string): string {
-  const hash = createHash('sha1').update(nameSpace).update(`${instance}/${vm}`).digest();
-  const bytes = hash.subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
+  const node = digestOf(instance).subarray(0, nodeBytes);
+  const bytes = Buffer.concat([digestOf(`${instance}/${vm}`).subarray(0, 16 - nodeBytes), node]);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   return uuidText(bytes);
+}
+
+/** The UUID of the domain that L2 is: no user VM has an empty name. */
+export function l2Uuid(instance: string): string {
+  return vmUuid(instance, '');
+}
+
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(nameSpace).update(text).digest();
 }

@@ -7,7 +7,7 @@ import type { ChannelEvidence } from '../contract/evidence.js';
 import { runRemote, shellQuote, type RunResult, type SshTarget } from '../host/ssh.js';
 import { octal } from './canary.js';
 import type { Channel } from './channels.js';
-import type { Ground, Subject, Tracer } from './ground.js';
+import type { ActiveAttack, Ground, Subject, Tracer } from './ground.js';
 import { parseAnswer, searchJob, type Wanted } from './search.js';
 import type { TracedIo } from './trace.js';
 
@@ -78,6 +78,11 @@ export class Attacker {
   #tracer(): Tracer {
     if (this.#ground.tracer === undefined) throw new TypeError('nothing is traced in this layer');
     return this.#ground.tracer;
+  }
+
+  /** Does something that is not a search. */
+  async carryOut({ command }: ActiveAttack, signal: AbortSignal): Promise<void> {
+    await this.#must(command, { signal, timeoutMs: searchLimitMs });
   }
 
   /** For the self-test: puts a canary into each channel that a console does not fill by itself. */

@@ -1,5 +1,6 @@
 /** The ground that an attacker stands on: a layer, what there is to be searched in it, and with what means of its own. */
 import type { L2Kind } from '../config/schema.js';
+import type { EvidenceKind } from '../contract/watched.js';
 import type { Channel } from './channels.js';
 import { l1Dom0 } from './l1-dom0.js';
 import { l2Kvm } from './l2-kvm.js';
@@ -42,8 +43,20 @@ export interface Ground {
   readonly tracer?: Tracer;
 }
 
+/** Something that an operator does to a user VM beyond looking on, and that L1 is to notice. */
+export interface ActiveAttack {
+  readonly name: string;
+  readonly method: string;
+  /** The kind of evidence that it is to raise. */
+  readonly raises: EvidenceKind;
+  /** In L2's shell. */
+  readonly command: string;
+}
+
 export interface L2Ground extends Ground {
   readonly tracer: Tracer;
+  /** Those that are known, with the tools that are there. */
+  attacks(vm: string): readonly ActiveAttack[];
 }
 
 export const l1Ground: Ground = l1Dom0;

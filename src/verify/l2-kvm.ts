@@ -1,6 +1,7 @@
 /** L2 = Linux with KVM, of which the attacker is root. */
 import { l2VmPaths } from '../layers/l2-paths.js';
 import { hostChannels, serialChannels } from './channels.js';
+import { debugAttacks } from './debug-stub.js';
 import type { L2Ground } from './ground.js';
 import { kvmTracer } from './kvm-trace.js';
 
@@ -51,4 +52,5 @@ export const l2Kvm: L2Ground = {
   ],
   unplant: (vm) => `rm -f /run/vsbypass-plant; truncate -s "$(cat log-size)" ${l2VmPaths(vm).log}`,
   tracer: kvmTracer,
+  attacks: debugAttacks,
 };

@@ -69,5 +69,6 @@ export const l2Xen: L2Ground = {
       `rm -f /run/vsbypass-plant ${consoleLogs}/vsbypass-plant piped`,
       `truncate -s "$(cat log-size)" ${qemuLog(vm)}`,
     ].join('; '),
+  attacks: () => [],
   tracer: xenTracer,
 };

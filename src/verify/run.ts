@@ -10,6 +10,7 @@ import { connectGateway, type GatewayLogin } from '../console/client/gateway-cli
 import { connectOperator } from '../console/client/operator.js';
 import {
   canaryKinds,
+  type ActiveEvidence,
   type CanaryKind,
   type ChannelEvidence,
   type InjectionEvidence,
@@ -18,7 +19,9 @@ import {
   type SelfTestReport,
   type VerifyReport,
 } from '../contract/evidence.js';
-import type { ManagementTargets } from '../state/management-targets.js';
+import type { EvidenceKind } from '../contract/watched.js';
+import { accessToL2, type ManagementTargets } from '../state/management-targets.js';
+import { runAttacks } from './active.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
 import type { Channel } from './channels.js';
@@ -48,6 +51,10 @@ export interface VerifyOptions {
   /** Whether the VM's COM1 is shadowed now; it will be so again at the end. */
   readonly hooked: boolean;
   readonly setHook: (on: boolean, signal: AbortSignal) => Promise<void>;
+  /** Also what an operator does who does more than look on. */
+  readonly active: boolean;
+  /** How often L1 has seen each kind of evidence of that, at this VM. */
+  readonly seen: (signal: AbortSignal) => Promise<Readonly<Record<EvidenceKind, number>>>;
   /** Told what begins now. */
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
@@ -62,11 +69,25 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   return await atConsole(options, async (stage) => {
     const baseline = await runPhase(stage, 'baseline');
     const shadow = await runPhase(stage, 'shadow');
+    const active = options.active ? { active: await runActive(stage) } : {};
     const { vm } = options;
-    const { verdict, reasons } = judge(stage.channels, baseline, shadow);
+    const { verdict, reasons } = judge(stage.channels, baseline, shadow, active.active);
     const seconds = secondsSince(start);
-    return { schemaVersion: 1, vm, verdict, reasons, seconds, phases: [baseline, shadow] };
+    const phases = [baseline, shadow];
+    return { schemaVersion: 1, vm, verdict, reasons, seconds, phases, ...active };
   });
+}
+
+async function runActive({ options, l2, console }: Stage): Promise<ActiveEvidence[]> {
+  const { vm, seen, progress, signal } = options;
+  const attacks = l2Ground(options.l2).attacks(vm);
+  const evidence = await runAttacks(attacks, {
+    ...{ seen, progress, signal },
+    carryOut: async (attack) => await l2.carryOut(attack, signal),
+  });
+  // The VM goes on.
+  await console.current.run(':');
+  return evidence;
 }
 
 /**
@@ -116,7 +137,7 @@ async function atConsole<T>(
   const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
   const ground = l2Ground(options.l2);
   const l1 = new Attacker(management.l1, l1Ground, directory);
-  const l2 = new Attacker(management.l2, ground, directory);
+  const l2 = new Attacker(accessToL2(management), ground, directory);
   try {
     progress('taking the search program to L1 and L2');
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
@@ -149,7 +170,7 @@ async function withConsole<T>(
     // Whoever else is at the console looks on meanwhile.
     const attach = { as: 'take', replay: 'none', sanitize: false } as const;
     const shadow = await connectGateway({ ...options.gateway, ...target, attach });
-    const { l2 } = options.management;
+    const l2 = accessToL2(options.management);
     const baseline = await connectOperator({ l2, ...target, history: 'none' });
     signal.removeEventListener('abort', interrupt);
     const console = new TwoWayConsole({

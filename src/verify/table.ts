@@ -29,6 +29,9 @@ export function comparisonRows(report: VerifyReport, knownLimits: ReadonlySet<st
     ['LAYER', 'CHANNEL', 'BASELINE', 'SHADOWED', 'SEARCHED', 'TIME'],
     ...rows,
     ['L2', 'injection', injected(baseline), injected(shadow), '', ''],
+    ...(report.active ?? []).map(({ name, seen }) => [
+      ...['L2', name, '-', seen > 0 ? `noticed ${seen} (known limit)` : 'NOT NOTICED', '', ''],
+    ]),
   ];
 }
 

@@ -1,5 +1,10 @@
 /** What the evidence proves. */
-import type { ChannelEvidence, PhaseEvidence, Verdict } from '../contract/evidence.js';
+import type {
+  ActiveEvidence,
+  ChannelEvidence,
+  PhaseEvidence,
+  Verdict,
+} from '../contract/evidence.js';
 import type { Channel } from './channels.js';
 import { evidenceIn, findingsOf, type Outcome } from './findings.js';
 
@@ -10,19 +15,24 @@ export interface Judgement {
 
 /**
  * A leak: anything found with the console shadowed that is not the user VM's own. Inconclusive: the same
- * search has not found in the baseline what it claims to find, or had nothing to search.
+ * search has not found in the baseline what it claims to find, or had nothing to search; or L1 has not noticed an attack that
+ * it is to notice.
  */
 export function judge(
   channels: readonly Channel[],
   baseline: PhaseEvidence,
   shadow: PhaseEvidence,
+  active: readonly ActiveEvidence[] = [],
 ): Judgement {
   const findings = [...findingsOf(channels, baseline), ...findingsOf(channels, shadow)];
   // The same may be wrong in both.
   const reasonsOf = (outcome: Outcome): string[] => [
     ...new Set(findings.filter((one) => one.outcome === outcome).map(({ reason }) => reason)),
   ];
-  const [leaks, gaps] = [reasonsOf('leak'), reasonsOf('gap')];
+  const unnoticed = active
+    .filter(({ seen }) => seen === 0)
+    .map(({ method }) => `L1 has not noticed ${method}`);
+  const [leaks, gaps] = [reasonsOf('leak'), [...reasonsOf('gap'), ...unnoticed]];
   if (leaks.length > 0) return { verdict: 'leak', reasons: leaks };
   if (gaps.length > 0) return { verdict: 'inconclusive', reasons: gaps };
   return { verdict: 'protected', reasons: [] };

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { warmName } from '../../src/machine/saved/store.js';
 import { createInstanceDirectories, findRoots, instancePaths } from '../../src/state/paths.js';
 import { runCli } from '../rig/run-cli.js';
-import { writeSavedState } from '../rig/saved-state.js';
+import { writeSavedState, writeSharedState } from '../rig/saved-state.js';
 
 let directory: string;
 let cache: string;
@@ -39,6 +39,7 @@ async function save(name: string, digit: string): Promise<void> {
 interface Pruned {
   readonly dryRun: boolean;
   readonly removed: readonly { readonly name: string }[];
+  readonly shared: readonly { readonly key: string }[];
   readonly cache: readonly { readonly path: string; readonly bytes: number }[];
 }
 
@@ -48,7 +49,7 @@ async function prune(...words: string[]): Promise<[states: string[], cache: stri
   const document = JSON.parse(stdout) as Pruned;
   expect(document.dryRun).toBe(words.includes('--dry-run'));
   return [
-    document.removed.map(({ name }) => name),
+    [...document.removed.map(({ name }) => name), ...document.shared.map(({ key }) => key)],
     document.cache.map(({ path }) => path.slice(cache.length + 1)),
   ];
 }
@@ -65,6 +66,17 @@ it('removes images with the states that needed them, and leaves those of the oth
   expect(await images()).toEqual(['2']);
   expect(await prune()).toEqual([[], []]);
   expect(await prune('--all')).toEqual([['before'], ['l1-2222222222222222']]);
+});
+
+it('removes states that belong to all, with the images that only they needed', async () => {
+  const images = { xen: '/x', l1: join(cache, `l1-${'1'.repeat(16)}`), l2: '/d' };
+  const key = await writeSharedState(cache, 'a', images);
+  const others = ['l1-2222222222222222', 'l1-3333333333333333'];
+  expect(await prune('--unused-for', '1')).toEqual([[], others]);
+  expect(await prune('--dry-run')).toEqual([[key], ['l1-1111111111111111']]);
+  expect(await readdir(join(cache, 'states'))).toEqual([key]);
+  expect(await prune()).toEqual([[key], ['l1-1111111111111111']]);
+  expect(await readdir(join(cache, 'states'))).toEqual([]);
 });
 
 it('says in words what there was, and what it would give back', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadConfig, parseConfig } from '../../src/config/load.js';
+import { forwardOf } from '../../src/config/schema.js';
 
 const uuid = '1111aaaa-2222-4333-8444-555555555555';
 
@@ -141,5 +142,71 @@ describe('loadConfig', () => {
       '{"vms": [{"name": "a", "kernel": "vmlinuz"}]}',
     );
     await expect(loadConfig({ directory })).rejects.toThrow(/vms\[0\]\.kernel: there is no file/);
+  });
+});
+
+describe("a system of the user's own", () => {
+  const disk = { path: 'disk.qcow2', format: 'qcow2' };
+  const parse = (config: unknown, vms?: number): ReturnType<typeof parseConfig> =>
+    parseConfig(JSON.stringify(config), 'f', vms);
+
+  it('has one disk or several, which stay as they are unless that is asked for', () => {
+    const one = { ...disk, readOnly: false, keepChanges: false };
+    expect(parse({ l2: { disk } })).toMatchObject({ vms: [], l2: { disk: [one] } });
+    expect(parse({ l2: { disk: [disk, disk] } }).l2.disk).toEqual([one, one]);
+  });
+
+  it('reads again what it has read', () => {
+    const config = parse({ l2: { disk, ready: { pattern: 'login:' } } });
+    expect(parse(config)).toEqual(config);
+  });
+
+  it.each<[unknown, RegExp]>([
+    [{ l2: { disk }, vms: [{ name: 'a' }] }, /vms: a system of l2.disk has its own VMs/],
+    [{ vms: [] }, /vms: is empty/],
+    [{ l2: { disk: { ...disk, readOnly: true, keepChanges: true } } }, /exclude each other/],
+    [{ l2: { screen: true } }, /l2.screen: is of no use without l2.disk/],
+    [{ l2: { ssh: { key: 'k' } } }, /l2.ssh: is of no use without l2.disk/],
+    [{ l2: { disk, forward: ['8006'] } }, /l2.forward\[0\]: must be \[ADDRESS:\]PORT:PORT/],
+    [{ l2: { disk, forward: ['1:70000'] } }, /l2.forward\[0\]: has a number that is too large/],
+    [{ l2: { disk, mac: '01:00:00:00:00:00' } }, /l2.mac: must be a unicast address/],
+    [{ l2: { disk, ready: { pattern: '(' } } }, /l2.ready.pattern: is no regular expression/],
+    [{ l2: { disk, ready: 'soon' } }, /l2.ready/],
+  ])('refuses %j', (config, message) => {
+    expect(() => parse(config)).toThrow(message);
+  });
+
+  it('refuses --vms', () => {
+    expect(() => parse({ l2: { disk } }, 2)).toThrow(/--vms/);
+  });
+
+  it('has files counted from the configuration file', async () => {
+    await writeFile(join(directory, 'disk.qcow2'), 'x');
+    await writeFile(join(directory, 'key'), 'x');
+    const path = join(directory, 'own.json');
+    await writeFile(path, JSON.stringify({ l2: { disk, ssh: { key: 'key' } } }));
+    const { l2 } = await loadConfig({ directory: '/', path });
+    expect(l2.disk?.[0]?.path).toBe(join(directory, 'disk.qcow2'));
+    expect(l2.ssh).toEqual({ user: 'root', port: 22, key: join(directory, 'key') });
+  });
+
+  it('refuses an interrupt server where nobody lets us in', async () => {
+    await writeFile(join(directory, 'disk.qcow2'), 'x');
+    const path = join(directory, 'own.json');
+    await writeFile(path, JSON.stringify({ l2: { disk, vcpus: 2 } }));
+    await expect(loadConfig({ directory, path, irqMode: 'net' })).rejects.toMatchObject({
+      code: 'E_L2_ACCESS',
+    });
+  });
+});
+
+describe('forwardOf', () => {
+  it('is on this host alone unless an address is given', () => {
+    expect(forwardOf('8006:80')).toEqual({ address: '127.0.0.1', port: 8006, l2Port: 80 });
+    expect(forwardOf('0.0.0.0:1:65535')).toEqual({ address: '0.0.0.0', port: 1, l2Port: 65_535 });
+  });
+
+  it.each(['0:1', '1:0', '65536:1', '1.2.3.256:1:1'])('refuses %s', (text) => {
+    expect(forwardOf(text)).toBeUndefined();
   });
 });

@@ -52,9 +52,14 @@ export class CommandLine {
     return cli;
   }
 
-  private constructor(directory: string) {
+  private constructor(directory: string, env: NodeJS.ProcessEnv = {}) {
     this.directory = directory;
-    this.#env = { ...process.env, XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory };
+    this.#env = { ...process.env, XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory, ...env };
+  }
+
+  /** The same folder, with more in the environment; it is not disposed of by itself. */
+  withEnvironment(env: NodeJS.ProcessEnv): CommandLine {
+    return new CommandLine(this.directory, env);
   }
 
   /** Starts `vsbypass` with these arguments. */

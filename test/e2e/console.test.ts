@@ -20,9 +20,12 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
 
   beforeAll(async () => {
     cli = await CommandLine.create();
-    status = await cli.json<Status>(['-v', 'up', '--l2', kind, '--vms', '2', '--show-password'], {
-      timeoutMs: 1_800_000,
-    });
+    status = await cli.json<Status>(
+      ['-v', 'up', '--l2', kind, '--vms', '2', '--cold', '--show-password'],
+      {
+        timeoutMs: 1_800_000,
+      },
+    );
     for (const vm of status.vms) await logIn(cli, vm.name, vm.password ?? '');
   });
 

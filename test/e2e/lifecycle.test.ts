@@ -32,7 +32,7 @@ describe('an interrupted up', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('leaves nothing running after %s', async (signal, code) => {
-    const up = cli.start(['up'], { timeoutMs: upLimitMs });
+    const up = cli.start(['up', '--cold'], { timeoutMs: upLimitMs });
     await up.until('l1-xen: ready');
     up.child.kill(signal);
     expect((await up.finished).code).toBe(code);
@@ -41,7 +41,7 @@ describe('an interrupted up', () => {
   });
 
   it('is cleaned up by the daemon when its client is killed', async () => {
-    const up = cli.start(['up'], { timeoutMs: upLimitMs });
+    const up = cli.start(['up', '--cold'], { timeoutMs: upLimitMs });
     await up.until('link: ready');
     up.child.kill('SIGKILL');
     await up.finished;

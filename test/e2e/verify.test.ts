@@ -31,7 +31,7 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
 
   beforeAll(async () => {
     cli = await CommandLine.create();
-    const status = await cli.json<Status>(['up', '--l2', kind, '--show-password'], {
+    const status = await cli.json<Status>(['up', '--l2', kind, '--cold', '--show-password'], {
       timeoutMs: 1_800_000,
     });
     password = status.vms[0]?.password ?? '';
@@ -43,8 +43,20 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
 
   describe('verify', () => {
     it('finds the console in the baseline, and nothing of it when it is shadowed', async () => {
-      const report = await cli.json<VerifyReport>(['verify'], { timeoutMs: verifyLimitMs });
+      const active = kind === 'kvm' ? ['--active'] : [];
+      const report = await cli.json<VerifyReport>(['verify', ...active], {
+        timeoutMs: verifyLimitMs,
+      });
       expect(report.reasons).toEqual([]);
+      expect(report.active?.map(({ name, seen }) => [name, seen > 0])).toEqual(
+        kind === 'kvm'
+          ? [
+              ['single-steps', true],
+              ['hardware-breakpoint', true],
+              ['software-breakpoint', true],
+            ]
+          : undefined,
+      );
       expect(report.verdict).toBe('protected');
       const [baseline, shadow] = report.phases;
       const kindsIn = (channel: string): string[] => {

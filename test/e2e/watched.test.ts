@@ -8,6 +8,9 @@ import { patientMs } from './limits.js';
 /** Never reached: where a breakpoint is does not matter. */
 const somewhere = 'ffffffff81000000';
 
+const ok = /^OK$/;
+const stopped = /^T/;
+
 let cli: CommandLine;
 
 beforeAll(async () => {
@@ -33,7 +36,7 @@ class Debugger {
 
   static async attach(): Promise<Debugger> {
     const gdb = new Debugger(await cli.startSsh('l2', 'nc 127.0.0.1 1234'));
-    await gdb.ask('?');
+    await gdb.ask('?', stopped);
     return gdb;
   }
 
@@ -41,10 +44,10 @@ class Debugger {
     this.#running = running;
   }
 
-  /** Sends a request, and gives the next packet: its answer, or where the VM has stopped. */
-  async ask(request: string): Promise<string> {
+  /** Sends a request, and gives its answer: where the VM has stopped is told at any time. */
+  async ask(request: string, answer: RegExp): Promise<string> {
     this.send(request);
-    return await this.next();
+    return await this.next(answer);
   }
 
   send(request: string): void {
@@ -52,30 +55,32 @@ class Debugger {
     this.#running.child.stdin.write(`$${request}#${sum.toString(16).padStart(2, '0')}`);
   }
 
-  interrupt(): void {
+  async interrupt(): Promise<void> {
     this.#running.child.stdin.write('\x03');
+    await this.next(stopped);
   }
 
-  async next(): Promise<string> {
+  /** The next packet of that kind. */
+  async next(wanted: RegExp): Promise<string> {
     let packet = '';
     await expect
       .poll(
         () => {
           const found = /\$([^#]*)#[0-9a-f]{2}/.exec(this.#running.output().slice(this.#read));
-          if (found === null) return false;
+          if (found === null) return undefined;
           this.#read += found.index + found[0].length;
           packet = found[1] ?? '';
-          return true;
+          this.#running.child.stdin.write('+');
+          return packet;
         },
         { timeout: patientMs(20_000), interval: 20 },
       )
-      .toBe(true);
-    this.#running.child.stdin.write('+');
+      .toMatch(wanted);
     return packet;
   }
 
   async detach(): Promise<void> {
-    await this.ask('D');
+    await this.ask('D', ok);
     this.#running.child.stdin.end();
     await this.#running.finished;
   }
@@ -102,7 +107,7 @@ it('has seen nothing of an L2 that starts the VM and runs it', async () => {
 it('tells those at the console of single steps, while they go on', async () => {
   const looking = cli.start(['console', 'vm1', '--watch', '--replay', 'none']);
   const gdb = await Debugger.attach();
-  for (let step = 0; step < 5; step++) expect(await gdb.ask('s')).toMatch(/^T/);
+  for (let step = 0; step < 5; step++) await gdb.ask('s', stopped);
   await looking.until('L2 is watching this VM: single steps seen since');
   expect(await watched()).toMatchObject([{ kind: 'stepped' }]);
   await gdb.detach();
@@ -118,31 +123,28 @@ it.each([
 ])('sees %s breakpoints', async (_, type) => {
   const before = (await countersOf())['breakpoints'] ?? 0;
   const gdb = await Debugger.attach();
-  expect(await gdb.ask(`Z${type},${somewhere},1`)).toBe('OK');
+  await gdb.ask(`Z${type},${somewhere},1`, ok);
   gdb.send('c');
   await expect
     .poll(async () => (await countersOf())['breakpoints'], { timeout: patientMs(20_000) })
     .toBeGreaterThan(before);
-  gdb.interrupt();
-  await gdb.next();
-  expect(await gdb.ask(`z${type},${somewhere},1`)).toBe('OK');
+  await gdb.interrupt();
+  await gdb.ask(`z${type},${somewhere},1`, ok);
   await gdb.detach();
 });
 
 it('sees registers that were written, and who comes later is told', async () => {
   const gdb = await Debugger.attach();
-  const registers = await gdb.ask('g');
-  expect(registers.length).toBeGreaterThan(400);
+  const registers = await gdb.ask('g', /^[0-9a-f]{400,}$/);
   // The lowest digit of R15, which waits for nothing in an idle VM.
   const [r15, digit] = [15 * 16, registers.charAt(15 * 16) === '1' ? '2' : '1'];
   const written = registers.slice(0, r15) + digit + registers.slice(r15 + 1);
-  expect(await gdb.ask(`G${written}`)).toBe('OK');
+  await gdb.ask(`G${written}`, ok);
   gdb.send('c');
   await expect
     .poll(async () => (await countersOf())['rewritten'], { timeout: patientMs(20_000) })
     .toBe(1);
-  gdb.interrupt();
-  await gdb.next();
+  await gdb.interrupt();
   await gdb.detach();
   const { stderr } = await cli.run(['console', 'vm1', '--watch', '--expect', 'Linux version']);
   expect(stderr).toContain('written registers seen');

@@ -10,6 +10,7 @@ describe('whyNotOnBochs', () => {
 
   it.each([
     ['disks', { vms: [{ name: 'a', disk: { path: '/x', format: 'raw' } }] }, /^a has a disk/],
+    ["a system of the user's own", { l2: { disk: { path: '/x', format: 'raw' } } }, /no disks for/],
     ['several processors', { l0: { cpus: 2 } }, /one processor/],
     ['more memory than lies below its devices', { l2: { memoryMiB: 4096 } }, /3072 at most/],
     ['servers of interrupts', { irq: 'net' }, /path net was never run/],

@@ -14,7 +14,7 @@ import {
   type Roots,
 } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
-import { writeSavedState } from '../rig/saved-state.js';
+import { writeSavedState, writeSharedState } from '../rig/saved-state.js';
 
 let directory: string;
 let roots: Roots;
@@ -22,7 +22,11 @@ const { signal } = new AbortController();
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-use-'));
-  roots = findRoots({ XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory });
+  roots = findRoots({
+    XDG_STATE_HOME: directory,
+    XDG_RUNTIME_DIR: directory,
+    XDG_CACHE_HOME: directory,
+  });
 });
 afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
@@ -62,4 +66,11 @@ it('a saved state needs those that it was made with, as long as it is there', as
 it('one that does not say so needs what was booted last', async () => {
   await snapshot(await instance('old'), 'before');
   expect(await imagesInUse(roots, { signal })).toEqual(foldersOf('old'));
+});
+
+it('so does one that belongs to all', async () => {
+  const [xen = '', l1 = '', l2 = ''] = foldersOf('shared');
+  const key = await writeSharedState(roots.cache, 'a', { xen, l1, l2 });
+  expect(await imagesInUse(roots, { signal })).toEqual(foldersOf('shared'));
+  expect(await imagesInUse(roots, { signal, without: new Set([key]) })).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { l0MemoryMiB, l2MemoryMiB } from '../../src/config/sizes.js';
 import { diskOf } from '../../src/layers/disks.js';
 import { l0Arguments, optionValue, type L0Inputs } from '../../src/layers/l0.js';
 import { xenCommandLine } from '../../src/layers/l1.js';
-import { l2Overlay, virtualizedSystem, vmFiles } from '../../src/layers/l2.js';
+import { l2Domain, l2Overlay, virtualizedSystem, vmFiles } from '../../src/layers/l2.js';
 import { l3Command } from '../../src/layers/l3-kvm.js';
 import { l3DomainConfig, l3GrubConfig } from '../../src/layers/l3-xen.js';
 import { l3Overlay, type L3Inputs } from '../../src/layers/l3.js';
@@ -38,6 +38,7 @@ const inputs: L0Inputs = {
   xenCommandLine: 'console=com1',
   dom0CommandLine: 'console=hvc0 a=b,c',
   l2Disk: '/cache/l2.img',
+  l2Overlay: (index) => `l2-${index}.overlay`,
   l1Socket: '/r/l1.sock',
   l2Socket: '/r/l2.sock',
   qmpSocket: '/r/qmp.sock',
@@ -128,9 +129,10 @@ function inputsOf(name: string, system = kvm): L3Inputs {
 
 describe('L2 = KVM', () => {
   it('is a PVH domain with nested HAP and a native TSC', () => {
-    const lines = kvm.domainConfig(twoVms, 'tcg').split('\n');
+    const lines = kvm.domainConfig(twoVms, 'tcg', uuid).split('\n');
     for (const line of [
       'type = "pvh"',
+      `uuid = "${uuid}"`,
       'nestedhvm = 1',
       'hap = 1',
       'tsc_mode = "native"',
@@ -143,7 +145,7 @@ describe('L2 = KVM', () => {
   });
 
   it('hands the disks of user VMs on, in the order in which L0 attaches them', () => {
-    expect(kvm.domainConfig(withDisks, 'tcg')).toContain(
+    expect(kvm.domainConfig(withDisks, 'tcg', uuid)).toContain(
       'disk = [ "format=raw,vdev=xvdb,access=rw,target=/dev/vdb", "format=raw,vdev=xvdc,access=ro,target=/dev/vdc" ]',
     );
     expect(inputsOf('plain').disk).toBeUndefined();
@@ -154,15 +156,16 @@ describe('L2 = KVM', () => {
 
 describe('L2 = Xen', () => {
   it('is an HVM domain with nested HAP that boots from its disk', () => {
-    const lines = xen.domainConfig(twoVms, 'tcg').split('\n');
-    for (const line of ['type = "hvm"', 'nestedhvm = 1', 'hap = 1', 'boot = "c"']) {
+    const lines = xen.domainConfig(twoVms, 'tcg', uuid).split('\n');
+    const wanted = ['type = "hvm"', `uuid = "${uuid}"`, 'nestedhvm = 1', 'hap = 1', 'boot = "c"'];
+    for (const line of wanted) {
       expect(lines).toContain(line);
     }
     expect(lines.some((line) => line.startsWith('kernel'))).toBe(false);
   });
 
   it('hands the disks of user VMs on, behind its own and the overlay', () => {
-    const text = xen.domainConfig(withDisks, 'tcg');
+    const text = xen.domainConfig(withDisks, 'tcg', uuid);
     const drives = [...text.matchAll(/"(if=none,[^"]*)"/g)].map(([, drive]) => drive);
     expect(drives).toEqual([
       'if=none,id=boot,format=raw,file=/dev/vda,readonly=on',
@@ -313,5 +316,71 @@ describe('memory', () => {
 
   it('of the default testbed stays well below 5 GiB', () => {
     expect(l0MemoryMiB(parseConfig('{}', 'f'))).toBeLessThan(4096);
+  });
+});
+
+describe("L2 = a system of the user's own", () => {
+  const own = parseConfig(
+    JSON.stringify({
+      l2: {
+        disk: [
+          { path: '/a,b.qcow2', format: 'qcow2' },
+          { path: '/kept.raw', format: 'raw', keepChanges: true },
+          { path: '/iso', format: 'raw', readOnly: true },
+        ],
+        forward: ['8006:8006', '10.1.2.3:80:8080'],
+        ssh: { key: '/k', port: 2222 },
+        mac: '52:54:00:aa:bb:cc',
+      },
+    }),
+    'f',
+  );
+  const options = l0Arguments({ ...inputs, config: own });
+
+  it('writes beside its disks, unless they are to keep it', () => {
+    const disks = valuesOf(options, '-blockdev');
+    expect(disks).toHaveLength(3);
+    expect(disks[0]).toContain('node-name=l2-0,read-only=off');
+    expect(disks[0]).toContain('file.filename=l2-0.overlay');
+    expect(disks[0]).toContain('backing.driver=qcow2,backing.read-only=on');
+    expect(disks[0]).toContain('backing.file.filename=/a,,b.qcow2,backing.file.read-only=on');
+    expect(disks[1]).toContain('driver=raw,node-name=l2-1,read-only=off');
+    expect(disks[1]).toContain('file.filename=/kept.raw');
+    expect(disks[2]).toContain('node-name=l2-2,read-only=on');
+  });
+
+  it('forwards what was asked for, on the loopback address unless one is given', () => {
+    const [netdev] = valuesOf(options, '-netdev');
+    expect(netdev).toContain('restrict=on');
+    expect(netdev?.match(/hostfwd=[^,]*/g)).toEqual([
+      'hostfwd=tcp:127.0.0.1:0-10.0.2.15:22',
+      'hostfwd=tcp:127.0.0.1:0-10.0.2.16:2222',
+      'hostfwd=tcp:127.0.0.1:8006-10.0.2.16:8006',
+      'hostfwd=tcp:10.1.2.3:80-10.0.2.16:8080',
+    ]);
+  });
+
+  it('leads nowhere in L2 where nobody lets us in', () => {
+    const closed = parseConfig('{"l2": {"disk": {"path": "/d", "format": "raw"}}}', 'f');
+    const [netdev] = valuesOf(l0Arguments({ ...inputs, config: closed }), '-netdev');
+    expect(netdev?.match(/hostfwd=[^,]*/g)).toEqual(['hostfwd=tcp:127.0.0.1:0-10.0.2.15:22']);
+  });
+
+  it('is an HVM domain that boots from the first disk, as a machine that knows nothing of Xen', () => {
+    const text = l2Domain('own').domainConfig(own, 'tcg', uuid);
+    for (const line of ['type = "hvm"', 'nestedhvm = 1', 'xen_platform_pci = 0', 'vga = "none"']) {
+      expect(text).toContain(`${line}\n`);
+    }
+    expect(text.match(/(?<=,file=)[^,"]*/g)).toEqual(['/dev/vda', '/dev/vdb', '/dev/vdc']);
+    expect(text.match(/bootindex/g)).toHaveLength(1);
+    expect(text).toContain('mac=52:54:00:aa:bb:cc');
+    expect(text).toContain('memory = 2048\n');
+  });
+
+  it('shows its screen on the loopback of dom0 only, where that was asked for', () => {
+    const l2 = { ...own.l2, screen: true };
+    const text = l2Domain('own').domainConfig({ ...own, l2 }, 'tcg', uuid);
+    expect(text).toContain('vnclisten = "127.0.0.1"\n');
+    expect(text).toContain('vga = "stdvga"\n');
   });
 });

@@ -35,6 +35,15 @@ describe('LayerLog.expect', () => {
     expect(await marker(signal())).toBe('early 1');
   });
 
+  it('finds a prompt, which never ends, where that was asked for', async () => {
+    const line = log.expect((text) => text.includes('login:'));
+    const prompt = log.expect((text) => text.includes('login:'), { unfinished: true });
+    print('host log');
+    print('in: ');
+    expect(await prompt(signal())).toBe('host login: ');
+    await expect(line(AbortSignal.abort(new Error('not yet')))).rejects.toThrow('not yet');
+  });
+
   it('gives up with the reason of the signal', async () => {
     const abort = new AbortController();
     const waiting = log.expect(() => false)(abort.signal);

@@ -6,10 +6,14 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 /** A limit of 100 s, and what was told of it. */
-function watch(signs: LimitOptions['signs'], pace = 1): { limit: PhaseLimit; told: number[] } {
+function watch(
+  signs: LimitOptions['signs'],
+  pace = 1,
+  mayIdle = false,
+): { limit: PhaseLimit; told: number[] } {
   const told: number[] = [];
   const limit = new PhaseLimit({
-    ...{ limitMs: 100_000, pace, signs },
+    ...{ limitMs: 100_000, pace, mayIdle, signs },
     stretched: (limitMs) => told.push(limitMs),
   });
   return { limit, told };
@@ -101,6 +105,14 @@ describe('PhaseLimit', () => {
     expect(limit.signal.aborted).toBe(false);
     await seconds(14);
     expect(limit.ending).toMatchObject({ kind: 'hung' });
+  });
+
+  it('takes silence for none where a system may be idle', async () => {
+    const { limit } = watch(() => signs('the same'), 1, true);
+    await seconds(99);
+    expect(limit.signal.aborted).toBe(false);
+    await seconds(2);
+    expect(limit.ending).toMatchObject({ kind: 'late' });
   });
 
   it('does not hold it against a machine that others of the host keep from running', async () => {

@@ -68,6 +68,18 @@ describe('runPhases', () => {
     expect(events.at(-1)).toMatchObject({ phase: 'slow', reason: 'failed' });
   });
 
+  it('asks at the limit for a hint that says more, and at no other end', async () => {
+    const { failed, run } = harness();
+    const explained = (hint: string | undefined): Phase => ({
+      ...phase('slow', never, 10),
+      explain: () => Promise.resolve(hint),
+    });
+    await expect(run([explained('it is asleep')])).rejects.toMatchObject({ hint: 'it is asleep' });
+    await expect(run([explained(undefined)])).rejects.toMatchObject({ hint: 'look there' });
+    failed.abort(new VsbError('E_QEMU_EXITED', 'QEMU was killed', { hint: 'see qemu.log' }));
+    await expect(run([explained('it is asleep')])).rejects.toMatchObject({ hint: 'see qemu.log' });
+  });
+
   it('adds where the machine stands to the error of a layer, and to no other', async () => {
     const failed = new AbortController().signal;
     const run = async (signal: AbortSignal, work: Phase['run']): Promise<unknown> =>

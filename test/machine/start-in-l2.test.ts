@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { configSchema, type Config } from '../../src/config/schema.js';
-import { startedInTurn } from '../../src/machine/start-in-l2.js';
+import { saidIn, startedInTurn } from '../../src/machine/start-in-l2.js';
 
 const named = [{ name: 'a', autostart: false }, { name: 'b' }, { name: 'c' }, { name: 'd' }];
 
@@ -17,5 +17,16 @@ describe('startedInTurn', () => {
 
   it('has all start with L2 where it is Linux with KVM', () => {
     expect([...startedInTurn(configOf('kvm'))]).toEqual([]);
+  });
+});
+
+describe('saidIn', () => {
+  it('has the lines, without what could drive a terminal', () => {
+    const output = Buffer.from("qemu: could not open 'x'\r\n\n\x1b[2Jsecond\n");
+    expect(saidIn(output)).toEqual(["qemu: could not open 'x'", '[2Jsecond']);
+  });
+
+  it('keeps a bound', () => {
+    expect(saidIn(Buffer.alloc(10_000, 'x')).join('').length).toBe(4096);
   });
 });

@@ -3,7 +3,9 @@ import { writeFile } from 'node:fs/promises';
 
 import { parseConfig } from '../../src/config/load.js';
 import type { ImageDirectories } from '../../src/images/build.js';
-import { bindingSchema } from '../../src/machine/saved/binding.js';
+import { bindingSchema, type Binding } from '../../src/machine/saved/binding.js';
+import type { NewState } from '../../src/machine/saved/folder.js';
+import { sharedKey, writeShared } from '../../src/machine/saved/shared.js';
 import { writeSnapshot } from '../../src/machine/saved/store.js';
 import type { InstancePaths } from '../../src/state/paths.js';
 
@@ -13,18 +15,47 @@ export async function writeSavedState(
   name: string,
   images: ImageDirectories | undefined,
 ): Promise<void> {
-  const binding = Object.fromEntries(Object.keys(bindingSchema.shape).map((key) => [key, 'x']));
-  await writeSnapshot(
-    paths,
-    {
+  await writeSnapshot(paths, stateOf(name, bindingTo('x'), images));
+}
+
+/** @param maker stands for all that a state is bound to */
+export async function writeSharedState(
+  cacheDir: string,
+  maker: string,
+  images?: ImageDirectories,
+): Promise<string> {
+  const binding = bindingTo(maker);
+  const key = sharedKey(binding);
+  await writeShared(cacheDir, key, stateOf('warm', binding, images));
+  return key;
+}
+
+export function bindingTo(maker: string): Binding {
+  return bindingSchema.parse(
+    Object.fromEntries(Object.keys(bindingSchema.shape).map((key) => [key, maker])),
+  );
+}
+
+function stateOf(name: string, binding: Binding, images: ImageDirectories | undefined): NewState {
+  return {
+    snapshot: {
       schemaVersion: 1,
       name,
       createdAt: new Date().toISOString(),
-      binding: bindingSchema.parse(binding),
+      binding,
       config: parseConfig('{}', 'f'),
+      uuids: {},
       ...(images === undefined ? {} : { images }),
     },
-    { management: { privatePem: '', publicLine: '' }, l1Host: '', l2Host: '', passwords: {} },
-    async (file) => await writeFile(file, 'state'),
-  );
+    access: {
+      management: { privatePem: '', publicLine: '' },
+      l1Host: '',
+      l2Host: '',
+      passwords: {},
+    },
+    fill: async (file) => {
+      await writeFile(file, 'state');
+      return [];
+    },
+  };
 }

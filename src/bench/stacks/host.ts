@@ -16,7 +16,7 @@ import { qemuProgram } from '../../host/qemu.js';
 import type { SshTarget } from '../../host/ssh.js';
 import { machineArguments, networkArguments, optionValue } from '../../layers/l0.js';
 import { l2Overlay, virtualizedSystem } from '../../layers/l2.js';
-import { l2Address, l2MacAddress } from '../../layers/network.js';
+import { l2Address, l2MacAddress, sshPort } from '../../layers/network.js';
 import { defineVm } from '../../machine/assemble.js';
 import { loginLogged } from '../../machine/boot-phases.js';
 import { connectConsole } from '../../machine/connect-consoles.js';
@@ -79,7 +79,7 @@ function hostArguments(
     ...systems[l2.kind].arguments(accel),
     ...['-chardev', `socket,id=l2,path=${optionValue(paths.l2Socket)},server=on,wait=off`],
     ...['-device', 'isa-serial,chardev=l2,iobase=0x3f8,irq=4'],
-    ...networkArguments(l2MacAddress, [l2Address]),
+    ...networkArguments(l2MacAddress, [{ to: { address: l2Address, port: sshPort } }]),
   ];
 }
 
@@ -140,7 +140,7 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
           operator = {
             layer: 'L2',
             host: loopback,
-            port: (await qemu.forwards(limit))(l2Address),
+            port: (await qemu.forwards(limit))(l2Address, sshPort),
             privateKey: secrets.management.privatePem,
             hostKeyLine: publicLineOf(secrets.l2Host),
           };

@@ -16,7 +16,7 @@ import { stopInstance } from '../../instance/stop.js';
 import { defaultAppend } from '../../layers/l3.js';
 import { loginLogged } from '../../machine/boot-phases.js';
 import { limitsMs } from '../../machine/running.js';
-import { managementTargets } from '../../state/management-targets.js';
+import { accessToL2, managementTargets } from '../../state/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import { readPasswords } from '../../state/secrets.js';
 import { install } from './install.js';
@@ -90,7 +90,9 @@ async function describe(
   if (gateway === undefined || management === undefined || processes.qemu === undefined) {
     throw new VsbError('E_DAEMON', 'a running instance has a gateway and can be managed');
   }
-  const { l1, l2 } = await managementTargets(paths, management);
+  const targets = await managementTargets(paths, management);
+  const { l1 } = targets;
+  const l2 = accessToL2(targets);
   const options = { signal };
   for (const vm of leftToL2) {
     // Before it starts: its driver then finds L2's UART only.

@@ -13,6 +13,7 @@ import { readLog, stampLine, type LogLine } from '../../state/logs/files.js';
 import { followLog } from '../../state/logs/follow.js';
 import { layerNames, logOfLayer } from '../../state/logs/layers.js';
 import { parseSince } from '../../state/logs/since.js';
+import { accessToL2 } from '../../state/management-targets.js';
 import type { InstancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson } from '../output.js';
@@ -113,7 +114,9 @@ async function followOperatorLog(context: CliContext, vm: string, count: number)
   }
   const path = shellQuote(l2VmPaths(vm).consoleLog);
   const { signal } = context;
-  const tail = await openRemote(management.l2, `exec tail -n ${count} -F ${path}`, { signal });
+  const tail = await openRemote(accessToL2(management), `exec tail -n ${count} -F ${path}`, {
+    signal,
+  });
   const print = lineWriter(context);
   const lines = new BoundedLines();
   tail.channel.on('data', (chunk: Buffer) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { VsbError } from '../../base/errors.js';
 import type { L2Kind } from '../../config/schema.js';
-import { imageNames, whereImages } from '../../images/build.js';
+import { imageNames, namesIn, whereImages } from '../../images/build.js';
 import { readManifest, type Manifest } from '../../images/manifest.js';
 import { makeBom, type Bom, type Component } from '../../images/sbom/cyclonedx.js';
 import { readNpmLock, runtimePackages } from '../../images/sbom/npm.js';
@@ -39,7 +39,7 @@ async function manifestsOf(
   cacheDir: string,
   signal: AbortSignal,
 ): Promise<Manifest[]> {
-  const names = [...new Set(kinds.flatMap((kind) => Object.values(imageNames(kind)) as string[]))];
+  const names = [...new Set(kinds.flatMap((kind) => namesIn(imageNames(kind))))];
   const where = await whereImages(names, { cacheDir, signal, onProgress: () => undefined });
   const manifests = new Map<string, Manifest>();
   const waiting = names.map((name) => ({ name, directory: where.get(name) }));

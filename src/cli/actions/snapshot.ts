@@ -4,14 +4,15 @@ import { existingInstance } from '../../instance/access.js';
 import { bringUpInstance } from '../../instance/bring-up.js';
 import { callDaemon } from '../../instance/client.js';
 import { stopInstance } from '../../instance/stop.js';
+import { listShared } from '../../machine/saved/shared.js';
 import {
   deleteSnapshot,
   listSnapshots,
   requireSnapshot,
-  snapshotPaths,
+  snapshotFolder,
   warmName,
 } from '../../machine/saved/store.js';
-import { findRoots } from '../../state/paths.js';
+import { findRoots, instancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import {
   mebibytes,
@@ -31,7 +32,7 @@ export async function saveSnapshot(
 ): Promise<void> {
   const paths = await existingInstance(context.global.name);
   assertOwnName(name);
-  snapshotPaths(paths, name);
+  snapshotFolder(paths, name);
   const { signal } = context;
   const kept = await callDaemon(paths.controlSocket, 'snapshot.save', { name }, { signal });
   if (json) printJson(context, { schemaVersion: 1, name, ...kept });
@@ -67,18 +68,26 @@ export async function restoreSnapshot(
   }
 }
 
+/** Those of the instance, and those that belong to all. */
 export async function showSnapshots(context: CliContext, json: boolean): Promise<void> {
-  const snapshots = await listSnapshots(await existingInstance(context.global.name));
+  const roots = findRoots();
+  const snapshots = await listSnapshots(instancePaths(context.global.name, roots));
+  const shared = (await listShared(roots.cache)).map(({ key, bytes, usedAtMs, ...rest }) => ({
+    ...{ key, bytes, createdAt: rest.createdAt, l2: rest.l2, vms: rest.vms },
+    ...(rest.createdAt === undefined ? {} : { usedAt: new Date(usedAtMs).toISOString() }),
+  }));
   if (json) {
-    printJson(context, { schemaVersion: 1, snapshots });
+    printJson(context, { schemaVersion: 1, snapshots, shared });
     return;
   }
-  const rows = snapshots.map(({ name, bytes, createdAt }) => [
-    name,
-    mebibytes(bytes),
-    createdAt ?? 'damaged',
-  ]);
-  printLines(context, table([['NAME', 'DISK', 'SAVED'], ...rows]));
+  const rows = [
+    ...snapshots.map(({ name, bytes, createdAt }) => [name, bytes, createdAt, ''] as const),
+    ...shared.map(({ key, bytes, createdAt, l2, vms }) => {
+      const make = l2 === undefined ? '' : `any instance with L2 = ${l2}, user VMs: ${vms}`;
+      return [key, bytes, createdAt, make] as const;
+    }),
+  ].map(([name, bytes, createdAt, of]) => [name, mebibytes(bytes), createdAt ?? 'damaged', of]);
+  printLines(context, table([['NAME', 'DISK', 'SAVED', 'FOR'], ...rows]));
 }
 
 /** @throws VsbError E_FILE when there is none of that name */

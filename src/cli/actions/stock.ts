@@ -8,6 +8,7 @@ import { compare, type StockReport } from '../../images/stock/compare.js';
 import { parseList, parseSums, type ListedFile } from '../../images/stock/list.js';
 import { instanceAccess } from '../../instance/access.js';
 import { bootFiles } from '../../machine/plan.js';
+import { accessToL2 } from '../../state/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
@@ -24,9 +25,14 @@ export async function showStock(context: CliContext, json: boolean): Promise<voi
       hint: 'start it with `vsbypass up`',
     });
   }
+  if (management.l2?.user !== undefined) {
+    throw new VsbError('E_L2_OWN', 'L2 is a system of your own: what it was made of is not known', {
+      layer: 'L2',
+    });
+  }
   const listed = await listOf(instancePaths(global.name));
   const paths = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
-  const result = await runRemote(management.l2, 'xargs sha256sum', {
+  const result = await runRemote(accessToL2(management), 'xargs sha256sum', {
     ...{ signal, stdin: `${paths.join('\n')}\n`, timeoutMs: hashLimitMs },
   });
   const report = compare(listed, parseSums(result.stdout.toString()));

@@ -36,6 +36,7 @@ const bytesPerMiB = 1024 * 1024;
 
 export interface VerifyFlags {
   readonly selfTest: boolean;
+  readonly active: boolean;
   readonly json: boolean;
   readonly tap: boolean;
   /** The file of the JUnit report. */
@@ -75,7 +76,7 @@ async function carryOut(
   startedAt: Date,
 ): Promise<TestRun> {
   const paths = await servedInstance(context.global.name, context.signal);
-  const options = await prepare(context, paths, vmName, flags.require);
+  const options = await prepare(context, paths, vmName, flags);
   const channels = channelsOf(options.l2);
   if (flags.selfTest) {
     const report = await selfTest(options);
@@ -104,7 +105,7 @@ async function prepare(
   context: CliContext,
   paths: InstancePaths,
   vmName: string | undefined,
-  required: Accel | undefined,
+  { require: required, active }: Pick<VerifyFlags, 'require' | 'active'>,
 ): Promise<VerifyOptions> {
   const { signal } = context;
   const status = await inspectInstance(paths, signal);
@@ -115,8 +116,14 @@ async function prepare(
     });
   }
   assertRunsWith(required, status);
-  const { name: vm, hooked } = vmOf(status, vmName);
   const record = await readRecord(paths);
+  if (record?.config.l2.disk !== undefined) {
+    throw new VsbError('E_L2_OWN', 'verify knows the consoles of L2s that this project builds', {
+      layer: 'L2',
+      hint: '`vsbypass proof VM` says what L1 knows of a VM of your own system.',
+    });
+  }
+  const { name: vm, hooked } = vmOf(status, vmName);
   const config = record?.config.vms.find((one) => one.name === vm);
   const password = (await readPasswords(paths))[vm];
   if (record === undefined || config === undefined || password === undefined) {
@@ -127,12 +134,19 @@ async function prepare(
       hint: 'Verify a VM of the default image; the shadow layer is the same for all.',
     });
   }
+  const { kind } = record.config.l2;
+  if (active && l2Ground(kind).attacks(vm).length === 0) {
+    throw new VsbError('E_USAGE', `no active attack is known that L2 = ${kind} has the tools for`, {
+      hint: '`up --l2 kvm` has: the debug stub of its QEMU.',
+    });
+  }
   const started = performance.now();
   return {
     vm,
+    active,
     password,
     hooked: hooked ?? true,
-    l2: record.config.l2.kind,
+    l2: kind,
     memoryBytes: config.memoryMiB * bytesPerMiB,
     gateway: {
       host: gateway.host,
@@ -145,6 +159,13 @@ async function prepare(
     signal,
     setHook: async (on, limit) => {
       await callDaemon(paths.controlSocket, 'vm.hook', { vm, on }, { signal: limit });
+    },
+    seen: async (limit) => {
+      const { vms } = await callDaemon(paths.controlSocket, 'counters', {}, { signal: limit });
+      const own = vms.find(({ name }) => name === vm)?.counters;
+      if (own === undefined) throw new VsbError('E_VM_GONE', `${vm} is not there any more`);
+      const { stepped = 0, breakpoints = 0, rewritten = 0 } = own;
+      return { stepped, breakpoints, rewritten };
     },
     progress: (text) => {
       context.doing(`verifying ${vm} (${text})`);

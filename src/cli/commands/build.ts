@@ -1,9 +1,12 @@
 /** `vsbypass build`: builds the images that are missing, without starting anything. */
 import { Command, Option } from '@commander-js/extra-typings';
 
-import type { L2Kind } from '../../config/schema.js';
+import type { Config, L2Kind } from '../../config/schema.js';
+import type { AccelDecision } from '../../host/accel.js';
+import type { MadeState } from '../../instance/make-state.js';
 import type { CliContext } from '../context.js';
 import { accelOption, cpuOption, l2Kinds } from '../options.js';
+import type { Reporter } from '../show/reporter.js';
 
 const examples = `
 Examples:
@@ -12,6 +15,8 @@ Examples:
   $ vsbypass build --offline     without a network: an error for what is not in the cache
   $ vsbypass build --cpu intel   what a testbed on VMX needs, too
   $ vsbypass build --key         the name of a cache in a pipeline
+  $ vsbypass build --state       also the saved state with which the first \`up\` begins: it boots once
+  $ vsbypass build --state --key the name of a cache that has the state, too
   $ vsbypass build --refresh     with the newest versions of Debian's packages`;
 
 export function buildCommand(context: CliContext): Command {
@@ -31,14 +36,27 @@ export function buildCommand(context: CliContext): Command {
         .conflicts('refresh')
         .default(false),
     )
+    .option('--state', 'also make the state that `up` begins with, for the configuration', false)
+    .option('--config <file>', 'with --state: configuration instead of ./vsbypass.json')
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', examples)
-    .action(async ({ l2, cpu, accel: choice, refresh, offline, key, json }) => {
+    .action(async (options) => {
+      const { l2, cpu, accel: choice, refresh, offline, key, state, config: file, json } = options;
+      const { loadConfig } = await import('../../config/load.js');
+      const config = state
+        ? await loadConfig({
+            ...{ directory: process.cwd(), path: file },
+            ...{ l2Kind: l2, cpu, accel: choice },
+          })
+        : undefined;
       // Bochs runs no L2 but this one.
       const bochs = choice === 'bochs' || (cpu === 'intel' && choice !== 'kvm');
       const accel = bochs ? 'bochs' : 'tcg';
-      const kinds = l2 !== undefined ? [l2] : bochs ? (['kvm'] as const) : l2Kinds;
-      if (key) return await printKey(context, kinds, json);
+      // A state is of one kind.
+      const kind = l2 ?? config?.l2.kind;
+      const kinds = kind !== undefined ? [kind] : bochs ? (['kvm'] as const) : l2Kinds;
+      const what = config === undefined ? undefined : await stateOf(config, context.signal);
+      if (key) return await printKey(context, kinds, what, json);
       const { buildImages, imageNames } = await import('../../images/build.js');
       const { createReporter } = await import('../show/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
@@ -70,8 +88,16 @@ export function buildCommand(context: CliContext): Command {
           }
         }
         reporter.report({ type: 'build', reason: 'passed', elapsedMs: performance.now() - start });
-        if (json) printJson(context, { schemaVersion: 1, images });
-        else printLines(context, table(Object.entries(images)));
+        const made = what === undefined ? undefined : await makeStateOf(context, what, reporter);
+        reporter.stop();
+        if (json) {
+          const rest = made === undefined ? {} : { state: made };
+          printJson(context, { schemaVersion: 1, images, ...rest });
+        } else {
+          const rows = Object.entries(images);
+          if (made !== undefined) rows.push(['state', made.key]);
+          printLines(context, table(rows));
+        }
       } finally {
         reporter.stop();
       }
@@ -79,14 +105,56 @@ export function buildCommand(context: CliContext): Command {
   return command;
 }
 
+/** What a state is made of, beside images. */
+interface StateInputs {
+  readonly config: Config;
+  readonly accel: AccelDecision;
+}
+
+/** Asked first: nothing is built for a state that cannot be kept. */
+async function stateOf(config: Config, signal: AbortSignal): Promise<StateInputs> {
+  const { stateAccel } = await import('../../instance/make-state.js');
+  return { config, accel: await stateAccel(config, signal) };
+}
+
+async function makeStateOf(
+  context: CliContext,
+  { config, accel }: StateInputs,
+  reporter: Reporter,
+): Promise<MadeState> {
+  const { buildImages } = await import('../../images/build.js');
+  const { makeState } = await import('../../instance/make-state.js');
+  const { findRoots } = await import('../../state/paths.js');
+  const roots = findRoots();
+  const { signal } = context;
+  // They were built just now.
+  const images = await buildImages(config.l2.kind, {
+    ...{ cacheDir: roots.cache, signal, offline: true, onProgress: () => undefined },
+  });
+  const report: Reporter['report'] = (event) => reporter.report(event);
+  return await makeState({ roots, config, accel, images, signal, report });
+}
+
 async function printKey(
   context: CliContext,
   kinds: readonly L2Kind[],
+  state: StateInputs | undefined,
   json: boolean,
 ): Promise<void> {
   const { contentKey } = await import('../../images/key.js');
   const { printJson, printLines } = await import('../output.js');
-  const key = await contentKey({ kinds, signal: context.signal });
+  const { signal } = context;
+  const images = await contentKey({ kinds, signal });
+  const key = state === undefined ? images : await stateKey(state, images);
   if (json) printJson(context, { schemaVersion: 1, key });
   else printLines(context, [key]);
+}
+
+/** Of images and state together: the images by what decides them, since they need not be there yet. */
+async function stateKey({ config, accel }: StateInputs, images: string): Promise<string> {
+  const { bindingOf } = await import('../../machine/saved/binding.js');
+  const { sharedKey } = await import('../../machine/saved/shared.js');
+  return sharedKey(
+    await bindingOf({ config, accel, images: { xen: images, l1: images, l2: images } }),
+  );
 }

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from '@commander-js/extra-typings';
 import type { CliContext } from '../context.js';
 
 const about = `
-Removes the states that \`up\` keeps by itself, of all instances, and damaged ones; images, programs, packages and sources
+Removes the states that \`up\` keeps by itself, and damaged ones; images, programs, packages and sources
 that this version would not use; what killed builds have left. What an instance that is not stopped runs on stays, what a
 saved state that is left needs, what a process has open, and what was used within the last hour. Nothing of this is removed
 without being asked for; \`doctor\` says when it is time.
@@ -20,7 +20,12 @@ export function pruneCommand(context: CliContext): Command {
     .description('remove saved states, and what of the cache has no use')
     .option('--all', 'also the states of `snapshot save`', false)
     .option('--dry-run', 'remove nothing, show what would go', false)
-    .option('--unused-for <days>', 'leave what of the cache was used since', parseDays, 0)
+    .option(
+      '--unused-for <days>',
+      'leave what of the cache, states with it, was used since',
+      parseDays,
+      0,
+    )
     .option('--json', 'print one JSON document', false)
     .addHelpText('after', about)
     .action(async ({ all, dryRun, unusedFor, json }) => {

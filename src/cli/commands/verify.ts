@@ -15,6 +15,7 @@ Exit codes: 0 nothing found where the baseline shows it, 5 a leak, 4 the run pro
 Examples:
   $ vsbypass verify vm1
   $ vsbypass verify --self-test         does the search find what is there?
+  $ vsbypass verify --active            what L2's operator does with a debugger, too (L2 = KVM)
   $ vsbypass verify --junit verify.xml  also as JUnit's XML; --tap prints TAP instead of the table
   $ vsbypass verify --require kvm --or-skip --deadline 15m
   $ vsbypass verify --json | jq '.phases[].channels[] | {channel, hits}'`;
@@ -24,6 +25,11 @@ export function verifyCommand(context: CliContext): Command {
     .description('search the layers below for what was typed and shown on a console')
     .argument('[vm]', 'name of the VM; the first one if absent')
     .option('--self-test', 'plant a string in each channel and find each', false)
+    .addOption(
+      new Option('--active', "also single-steps and breakpoints by L2's operator: L1 has to notice")
+        .conflicts('selfTest')
+        .default(false),
+    )
     .option('--junit <file>', 'write a test report, JUnit XML')
     .addOption(
       new Option('--tap', 'print a test report, TAP version 14').conflicts('json').default(false),

@@ -46,8 +46,9 @@ export function vmCommand(context: CliContext): Command {
     .option('--json', 'print one JSON document', false)
     .action(async (vm, { json }) => {
       const call = await caller(context);
-      await call('vm.start', { vm });
-      if (json) await printState(context, vm, 'running');
+      const { said } = await call('vm.start', { vm });
+      if (json) await printState(context, { vm, operatorState: 'running', said });
+      else for (const line of said) context.stderr.write(`QEMU in L2: ${line}\n`);
     });
   command
     .command('stop')
@@ -57,7 +58,7 @@ export function vmCommand(context: CliContext): Command {
     .action(async (vm, { json }) => {
       const call = await caller(context);
       await call('vm.stop', { vm });
-      if (json) await printState(context, vm, 'stopped');
+      if (json) await printState(context, { vm, operatorState: 'stopped' });
     });
   command
     .command('hook')
@@ -83,11 +84,14 @@ function describeHook({ vm, hooked }: HookResult): string {
 /** What L2 has done with it. */
 async function printState(
   context: CliContext,
-  vm: string,
-  operatorState: 'running' | 'stopped',
+  state: {
+    readonly vm: string;
+    readonly operatorState: 'running' | 'stopped';
+    readonly said?: readonly string[];
+  },
 ): Promise<void> {
   const { printJson } = await import('../output.js');
-  printJson(context, { schemaVersion: 1, vm, operatorState });
+  printJson(context, { schemaVersion: 1, ...state });
 }
 
 /** Calls the daemon of the instance meant. */

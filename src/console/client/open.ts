@@ -5,6 +5,7 @@
 import { VsbError } from '../../base/errors.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import type { AttachRequest } from '../../contract/gateway.js';
+import { accessToL2 } from '../../state/management-targets.js';
 import type { ConsoleConnection } from '../connection.js';
 import { meantBy } from '../names.js';
 import type { GatewayLogin } from './gateway-client.js';
@@ -68,7 +69,7 @@ export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleC
     const vm = vmMeant(access, options.vm) ?? options.vm;
     const { connectOperator } = await import('./operator.js');
     const history = attach.replay === 'none' ? 'none' : 'all';
-    return await connectOperator({ l2: access.management.l2, vm, history, signal });
+    return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });
   }
   const { connectGateway } = await import('./gateway-client.js');
   return await connectGateway({ ...(await gatewayLogin(options)), attach, size });

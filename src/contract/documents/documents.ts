@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-import { accels, configSchema, vendors } from '../../config/schema.js';
+import { accels, configSchema, l2Kinds, vendors } from '../../config/schema.js';
 import { cacheKinds } from '../cache.js';
 import { checkSchema } from '../check.js';
 import {
@@ -65,6 +65,12 @@ function operatorStateSchema(state: (typeof operatorStates)[number]): z.ZodType 
   return z.object({ schemaVersion: version, vm: z.string(), operatorState: z.literal(state) });
 }
 
+/** With what the VM's QEMU in L2 has said. */
+const vmStartSchema = z.object({
+  ...{ schemaVersion: version, vm: z.string(), operatorState: z.literal('running') },
+  said: z.array(z.string()),
+});
+
 export interface PublishedDocument {
   /** What prints or reads it. */
   readonly title: string;
@@ -112,6 +118,8 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       schemaVersion: version,
       /** Folders by the names of images/build. */
       images: z.record(z.string(), z.string()),
+      /** With `--state`; `made`: it was not there already. */
+      state: z.object({ key: z.string(), bytes: z.number(), made: z.boolean() }).optional(),
     }),
   },
   'build-key': {
@@ -138,7 +146,16 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       ),
     }),
   },
-  'vm-start': { title: 'vm start --json', schema: operatorStateSchema('running') },
+  'l2-screen': {
+    title: 'l2 screen --json',
+    schema: z.object({
+      schemaVersion: version,
+      file: z.string(),
+      width: z.int(),
+      height: z.int(),
+    }),
+  },
+  'vm-start': { title: 'vm start --json', schema: vmStartSchema },
   'vm-stop': { title: 'vm stop --json', schema: operatorStateSchema('stopped') },
   'vm-hook': {
     title: 'vm hook --json',
@@ -165,6 +182,17 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
           images: imagesSchema.optional(),
         }),
       ),
+      /** That `up` keeps for any instance of the same make. What is damaged, or being written, has no date. */
+      shared: z.array(
+        z.object({
+          key: z.string(),
+          bytes: z.number(),
+          createdAt: z.iso.datetime().optional(),
+          usedAt: z.iso.datetime().optional(),
+          l2: z.enum(l2Kinds).optional(),
+          vms: z.int().optional(),
+        }),
+      ),
     }),
   },
   report: {
@@ -183,7 +211,9 @@ export const documents: Readonly<Record<string, PublishedDocument>> = {
       dryRun: z.boolean(),
       /** Of all together. */
       bytes: z.number(),
-      /** Saved states. */
+      /** Saved states that belong to any instance. */
+      shared: z.array(z.object({ key: z.string(), bytes: z.number() })),
+      /** Saved states of instances. */
       removed: z.array(z.object({ instance: z.string(), name: z.string(), bytes: z.number() })),
       cache: z.array(z.object({ kind: z.enum(cacheKinds), path: z.string(), bytes: z.number() })),
     }),

@@ -8,6 +8,7 @@ import {
   type SelfTestReport,
   type VerifyReport,
 } from '../evidence.js';
+import { evidenceKinds } from '../watched.js';
 
 const channelSchema = z.object({
   layer: z.enum(['L1', 'L2']),
@@ -48,6 +49,16 @@ export const verifySchema = z.object({
       seconds: z.number(),
     }),
   ),
+  active: z
+    .array(
+      z.object({
+        name: z.string(),
+        method: z.string(),
+        raises: z.enum(evidenceKinds),
+        seen: z.number(),
+      }),
+    )
+    .optional(),
 }) satisfies z.ZodType<VerifyReport>;
 
 export const selfTestSchema = z.object({

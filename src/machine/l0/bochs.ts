@@ -8,7 +8,8 @@ import { VsbError } from '../../base/errors.js';
 import { signalProcess } from '../../base/process-identity.js';
 import { listeningSockets } from '../../host/process-sockets.js';
 import { bochsSockets, forwardedAddresses } from '../../layers/l0-bochs.js';
-import type { Evidence, L0Machine } from './machine.js';
+import { sshPort } from '../../layers/network.js';
+import type { Evidence, L0Machine, PortFinder } from './machine.js';
 import type { MachineProcess } from './process.js';
 
 /** It ends at SIGTERM, within a round of its main loop. */
@@ -47,18 +48,20 @@ export class BochsMachine implements L0Machine {
   }
 
   /** Its network is made after its serial ports, which wait for their clients. */
-  async forwards(signal: AbortSignal): Promise<(address: string) => number> {
+  async forwards(signal: AbortSignal): Promise<PortFinder> {
     let ports: readonly number[] = [];
     for (;;) {
       ({ tcp: ports } = await listeningSockets(this.process.identity.pid));
       if (ports.length >= forwardedAddresses.length) break;
       await this.#notYet(signal);
     }
-    return (address) => {
+    return (address, inside) => {
       // In the order in which they are configured: the kernel chose their numbers.
-      const port = ports[forwardedAddresses.indexOf(address)];
+      const port = inside === sshPort ? ports[forwardedAddresses.indexOf(address)] : undefined;
       if (port !== undefined) return port;
-      throw new VsbError('E_QMP', `Bochs forwards no port to ${address}:22`, { layer: 'L0' });
+      throw new VsbError('E_QMP', `Bochs forwards no port to ${address}:${inside}`, {
+        layer: 'L0',
+      });
     };
   }
 

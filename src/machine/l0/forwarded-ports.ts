@@ -2,12 +2,12 @@
 import { VsbError } from '../../base/errors.js';
 
 /**
- * Reads the answer of QEMU's `info usernet` (there is no QMP command for it) and finds the loopback
- * port that leads to `address`:22.
+ * Reads the answer of QEMU's `info usernet` (there is no QMP command for it) and finds the free loopback
+ * port that it took for one inside.
  *
  * @throws VsbError E_QMP when there is none
  */
-export function forwardedPort(usernet: string, address: string): number {
+export function forwardedPort(usernet: string, address: string, port: number): number {
   for (const line of usernet.split('\n')) {
     const fields = line.trim().split(/\s+/);
     // TCP[HOST_FORWARD]  13  127.0.0.1 33587  10.0.2.15  22  0  0
@@ -16,11 +16,11 @@ export function forwardedPort(usernet: string, address: string): number {
       protocol === 'TCP[HOST_FORWARD]' &&
       sourceAddress === '127.0.0.1' &&
       targetAddress === address &&
-      targetPort === '22'
+      targetPort === String(port)
     ) {
-      const port = Number(sourcePort);
-      if (Number.isInteger(port) && port > 0) return port;
+      const free = Number(sourcePort);
+      if (Number.isInteger(free) && free > 0) return free;
     }
   }
-  throw new VsbError('E_QMP', `QEMU forwards no port to ${address}:22`, { layer: 'L0' });
+  throw new VsbError('E_QMP', `QEMU forwards no port to ${address}:${port}`, { layer: 'L0' });
 }

@@ -1,6 +1,8 @@
 /**
  * The machine that runs L1: one interface for all makes of it. What is above asks a machine what it can do, never of which make it is.
  */
+import type { Exchange, PlaceInFile } from '../saved/transfer.js';
+import type { Uuids } from '../saved/uuids.js';
 import type { MachineProcess } from './process.js';
 
 export interface L0Machine {
@@ -20,8 +22,8 @@ export interface L0Machine {
   /** Lets its guest run, once all that it prints is read. */
   run(signal: AbortSignal): Promise<void>;
 
-  /** Which port of this host leads to the SSH server at an address of its network; throws E_QMP where none does. */
-  forwards(signal: AbortSignal): Promise<(address: string) => number>;
+  /** Which free port of this host was taken to lead to one of its network. */
+  forwards(signal: AbortSignal): Promise<PortFinder>;
   /** How often its disks were read or written; undefined where nobody counts. */
   diskRequests(): Promise<number | undefined>;
   /** Whether it does its part, by what it answers. */
@@ -35,18 +37,25 @@ export interface L0Machine {
   /** Lets it go on, also where it was not stopped. */
   continue(): Promise<void>;
 
-  /** Writes the state of the stopped machine. @throws VsbError E_SKIPPED where it keeps none */
-  save(file: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Writes the state of the stopped machine. Returns where in the file the UUIDs are.
+   *
+   * @throws VsbError E_SKIPPED where it keeps none
+   */
+  save(file: string, signal: AbortSignal, uuids?: Uuids): Promise<readonly PlaceInFile[]>;
   /** Gives up a save that is under way; one that has ended stays. */
   abandonSave(): Promise<void>;
   /** Takes a state, instead of a boot. */
-  restore(file: string, signal: AbortSignal): Promise<void>;
+  restore(file: string, signal: AbortSignal, exchange: Exchange): Promise<void>;
 
   /** Closes the connection to it; it goes on. */
   release(): void;
   /** Ends it as it likes best, else by signals. */
   end(): Promise<void>;
 }
+
+/** @throws VsbError E_QMP where no port leads there */
+export type PortFinder = (address: string, port: number) => number;
 
 export interface Evidence {
   readonly file: string;

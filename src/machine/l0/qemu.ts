@@ -4,9 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf, VsbError } from '../../base/errors.js';
 import type { Accel } from '../../host/accel.js';
 import { QmpClient } from '../../host/qmp.js';
-import { restoreState, saveState } from '../saved/transfer.js';
+import { restoreState, saveState, type Exchange, type PlaceInFile } from '../saved/transfer.js';
+import type { Uuids } from '../saved/uuids.js';
 import { forwardedPort } from './forwarded-ports.js';
-import type { Evidence, L0Machine } from './machine.js';
+import type { Evidence, L0Machine, PortFinder } from './machine.js';
 import type { MachineProcess } from './process.js';
 
 /** How long QEMU may take to end when asked by QMP or by a signal. */
@@ -54,10 +55,10 @@ export class QemuMachine implements L0Machine {
     await this.#execute('cont', {}, { signal });
   }
 
-  async forwards(signal: AbortSignal): Promise<(address: string) => number> {
+  async forwards(signal: AbortSignal): Promise<PortFinder> {
     const command = { 'command-line': 'info usernet' };
     const answer = await this.#execute('human-monitor-command', command, { signal });
-    return (address) => forwardedPort(String(answer), address);
+    return (address, port) => forwardedPort(String(answer), address, port);
   }
 
   async diskRequests(): Promise<number | undefined> {
@@ -111,8 +112,8 @@ export class QemuMachine implements L0Machine {
     await this.#execute('cont');
   }
 
-  async save(file: string, signal: AbortSignal): Promise<void> {
-    await saveState({ ...this.#transfer(), file, signal });
+  async save(file: string, signal: AbortSignal, uuids: Uuids = {}): Promise<PlaceInFile[]> {
+    return await saveState({ ...this.#transfer(), file, signal, uuids });
   }
 
   /** A migration that was given up holds the machine; to cancel one that has ended does nothing. */
@@ -120,8 +121,8 @@ export class QemuMachine implements L0Machine {
     await this.#execute('migrate_cancel');
   }
 
-  async restore(file: string, signal: AbortSignal): Promise<void> {
-    await restoreState({ ...this.#transfer(), file, signal });
+  async restore(file: string, signal: AbortSignal, exchange: Exchange): Promise<void> {
+    await restoreState({ ...this.#transfer(), file, signal, exchange });
   }
 
   release(): void {

@@ -9,10 +9,10 @@ import { VsbError } from '../../base/errors.js';
 import type { ScriptStep } from '../../console/dialogue/script.js';
 import { runRemote, type SshTarget } from '../../host/ssh.js';
 
-/** What a layer's kernel gets to stir into its random numbers; 256 bits are what it can use. */
-const seedBytes = 64;
+/** What a layer's kernel gets to stir into its random numbers: 256 bits, all that it can use. */
+const seedBytes = 32;
 
-/** Programs of our images that credit the seed and draw from it at once (images/lib/reseed.c). */
+/** Program of our images that credits 64 bytes, here digits, and draws from them at once (images/lib/reseed.c). */
 const reseed = '/usr/lib/vsbypass/reseed';
 
 export interface NewKeys {
@@ -23,21 +23,25 @@ export interface NewKeys {
 }
 
 /**
- * The script for root of L1's dom0 or L2, given on standard input: nothing of it is in an argument.
+ * The script for root's shell in L1's dom0 or L2, given on standard input: nothing of it is in an argument. To start a process
+ * costs an emulated layer more than all that the shell does by itself. The parent of the server that has this connection is the
+ * one that listens; another is started in its place, and has the new keys.
  *
  * @param seconds since 1970, to set the clock to
  */
 export function renewalScript(keys: NewKeys, seed: Buffer, seconds: number): string {
-  const base64 = (bytes: Buffer): string => bytes.toString('base64');
+  const octal = [...keys.hostKey].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`);
   return `set -e
 date -s @${seconds} >/dev/null
-echo ${base64(seed)} | base64 -d | ${reseed}
+${reseed} <<'.'
+${seed.toString('hex')}
+.
 umask 077
-echo ${base64(keys.hostKey)} | base64 -d >/etc/dropbear/new_host_key
-mv /etc/dropbear/new_host_key /etc/dropbear/dropbear_ed25519_host_key
+printf '${octal.join('')}' >/etc/dropbear/dropbear_ed25519_host_key
 echo '${keys.authorizedKey}' >/etc/vsbypass/authorized_keys
-cp /etc/vsbypass/authorized_keys /root/.ssh/authorized_keys
-kill "$(pgrep -o dropbear)"
+echo '${keys.authorizedKey}' >/root/.ssh/authorized_keys
+read -r pid name state listener rest </proc/$PPID/stat
+kill $listener
 echo renewed
 `;
 }
@@ -50,7 +54,7 @@ export async function renewManaged(
 ): Promise<void> {
   const seconds = Math.round(Date.now() / 1000);
   const stdin = renewalScript(keys, randomBytes(seedBytes), seconds);
-  const { code, stdout, stderr } = await runRemote(target, 'sh -s', { stdin, signal });
+  const { code, stdout, stderr } = await runRemote(target, '. /proc/self/fd/0', { stdin, signal });
   if (code === 0 && stdout.toString().trim() === 'renewed') return;
   throw new VsbError('E_SSH', `${target.layer} could not be renewed: ${stderr.trim()}`, {
     layer: target.layer,
@@ -61,8 +65,10 @@ export async function renewManaged(
  * The steps from the login prompt of a user VM of our image to its shell.
  *
  * @param canary must come back before anything else is believed
+ * @param limitMs of each answer
  */
-export function loginSteps(canary: string, password: string): ScriptStep[] {
+export function loginSteps(canary: string, password: string, limitMs: number): ScriptStep[] {
+  const expect = expecting(limitMs);
   return [
     send(canary),
     expect(new RegExp(canary)),
@@ -74,26 +80,34 @@ export function loginSteps(canary: string, password: string): ScriptStep[] {
   ];
 }
 
-/**
- * The steps at the shell; a new login prompt stands at the end.
- *
- * @param passwordHash of the new password, crypt(3)
- * @param seconds since 1970
- */
-export function renewalSteps(passwordHash: string, seed: Buffer, seconds: number): ScriptStep[] {
-  const command = [
-    `date -s @${seconds} >/dev/null`,
-    `echo ${seed.toString('base64')} | base64 -d | ${reseed}`,
-    `sed -i 's|^root:[^:]*|root:${passwordHash}|' /etc/shadow`,
-    'echo renewed-$((6 * 7))',
-  ].join(' && ');
-  return [send(`${command}\r`), expect(/renewed-42/), send('exit\r'), expect(/login: /)];
+export interface VmRenewal {
+  /** Of the new password, crypt(3). */
+  readonly passwordHash: string;
+  readonly seed: Buffer;
+  /** Since 1970. */
+  readonly seconds: number;
 }
 
-const stepLimitMs = 20_000;
+/** The steps at the shell, which does by itself what it can; a new login prompt stands at the end. */
+export function renewalSteps(
+  { passwordHash, seed, seconds }: VmRenewal,
+  limitMs: number,
+): ScriptStep[] {
+  const expect = expecting(limitMs);
+  const shadow = `s=; while IFS=: read -r u h r; do [ $u != root ] || h='${passwordHash}'; s="$s$u:$h:$r\\n"; done </etc/shadow`;
+  const command = [
+    `date -s @${seconds} >/dev/null`,
+    `${reseed} <<'.'`,
+    shadow,
+    `printf %b "$s" >/etc/shadow`,
+    'echo renewed-$((6 * 7))',
+  ].join(' && ');
+  const lines = [command, seed.toString('hex'), '.', ''];
+  return [send(lines.join('\r')), expect(/renewed-42/), send('exit\r'), expect(/login: /)];
+}
 
-function expect(pattern: RegExp): ScriptStep {
-  return { type: 'expect', pattern, timeoutMs: stepLimitMs };
+function expecting(timeoutMs: number): (pattern: RegExp) => ScriptStep {
+  return (pattern) => ({ type: 'expect', pattern, timeoutMs });
 }
 
 function send(text: string): ScriptStep {

@@ -14,15 +14,17 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
   }
   if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
-  const { kind } = config.l2;
+  const { kind, disk: own } = config.l2;
+  if (own !== undefined)
+    return "L2 is a system of the user's own, whose disks would not go back with it";
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
   if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;
-  const own = config.vms.find((vm) => vm.kernel !== undefined);
-  if (own !== undefined) {
-    return `${own.name} brings a system of its own, whose clock and keys cannot be renewed`;
+  const ownKernel = config.vms.find((vm) => vm.kernel !== undefined);
+  if (ownKernel !== undefined) {
+    return `${ownKernel.name} brings a system of its own, whose clock and keys cannot be renewed`;
   }
   return undefined;
 }

@@ -12,12 +12,12 @@ const usernet = `Hub -1 (net0):
 
 describe('forwardedPort', () => {
   it('finds the port that leads to each address', () => {
-    expect(forwardedPort(usernet, '10.0.2.15')).toBe(33588);
-    expect(forwardedPort(usernet, '10.0.2.16')).toBe(33137);
+    expect(forwardedPort(usernet, '10.0.2.15', 22)).toBe(33588);
+    expect(forwardedPort(usernet, '10.0.2.16', 22)).toBe(33137);
   });
 
   it('refuses to guess', () => {
-    expect(() => forwardedPort(usernet, '10.0.2.17')).toThrow(
+    expect(() => forwardedPort(usernet, '10.0.2.17', 22)).toThrow(
       expect.objectContaining({ code: 'E_QMP' }),
     );
   });

@@ -48,8 +48,9 @@ describe('BochsMachine', () => {
     expect(bochs.isOpen).toBe(true);
     const [l1, l2] = (await ports(signal)).split(' ').map(Number);
     const portTo = await bochs.forwards(signal);
-    expect([portTo('10.0.2.15'), portTo('10.0.2.16')]).toEqual([l1, l2]);
-    expect(() => portTo('10.0.2.17')).toThrow(/forwards no port/);
+    expect([portTo('10.0.2.15', 22), portTo('10.0.2.16', 22)]).toEqual([l1, l2]);
+    expect(() => portTo('10.0.2.17', 22)).toThrow(/forwards no port/);
+    expect(() => portTo('10.0.2.16', 80)).toThrow(/forwards no port/);
     expect(await bochs.health()).toMatchObject({ ok: true });
   });
 

@@ -1,0 +1,100 @@
+/** Saved states: two instances begin with one at the same time, and have nothing in common that should be secret or unique. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { InstanceStatus } from '../../src/contract/control.js';
+import { runRemote } from '../../src/host/ssh.js';
+import { findRoots, instancePaths } from '../../src/state/paths.js';
+import { accessToL2, managementTargets } from '../../src/state/management-targets.js';
+import { CommandLine, type Status } from './command-line.js';
+import { logIn, shell } from './guest-shell.js';
+
+const upLimitMs = 600_000;
+const makeLimitMs = 1_800_000;
+const names = ['one', 'two'] as const;
+
+interface Managed extends Status {
+  readonly management: NonNullable<InstanceStatus['management']>;
+}
+
+/** What no two machines may have in common, each on a line of its own. */
+const ofLayer = [
+  'cat /proc/sys/kernel/random/boot_id',
+  'head -c 32 /dev/urandom | base64',
+  'base64 -w 0 /etc/dropbear/dropbear_ed25519_host_key; echo',
+  'cat /etc/vsbypass/authorized_keys',
+  '! [ -e /etc/machine-id ] || cat /etc/machine-id',
+  // Of domains, user VMs and the processes that run them.
+  '! command -v xl >/dev/null || xl list -v',
+  "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n' | grep -E '^[0-9a-f]{8}-[0-9a-f-]{27}$'",
+  "cat /etc/vsbypass/vms/*/* 2>/dev/null | grep -aoE '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}'",
+  'true',
+].join('; ');
+
+const ofUserVm = [
+  'cat /proc/sys/kernel/random/boot_id',
+  'cat /sys/class/dmi/id/product_uuid',
+  'head -c 32 /dev/urandom | base64',
+  'cat /etc/shadow',
+].join('; ');
+
+describe.each(['kvm'] as const)('L2 = %s', (kind) => {
+  let cli: CommandLine;
+  beforeAll(async () => {
+    cli = await CommandLine.create();
+    await cli.must(['build', '--state', '--l2', kind], { timeoutMs: makeLimitMs });
+  });
+  afterAll(async () => {
+    await cli.dispose();
+  });
+
+  const pathsOf = (name: string): ReturnType<typeof instancePaths> =>
+    instancePaths(
+      name,
+      findRoots({ XDG_STATE_HOME: cli.directory, XDG_RUNTIME_DIR: cli.directory }),
+    );
+  const on = (name: string): CommandLine => cli.withEnvironment({ VSBYPASS_NAME: name });
+
+  it('begins two new instances at once with one state, and each has its own of all', async () => {
+    const ups = names.map(async (name) => {
+      const run = await on(name).run(['-v', 'up', '--l2', kind, '--show-password'], {
+        timeoutMs: upLimitMs,
+      });
+      expect(run.code, run.stderr).toBe(0);
+      expect(run.stderr).toContain('renew: ready');
+      expect(run.stderr).not.toContain('l1-dom0');
+    });
+    await Promise.all(ups);
+    const [first = [], second = []] = await Promise.all(names.map(async (name) => await own(name)));
+    expect(first.length).toBeGreaterThan(12);
+    expect(first.length).toBe(second.length);
+    expect(first.filter((value) => second.includes(value))).toEqual([]);
+  });
+
+  /** All that is its own, from all layers and from its files. */
+  async function own(name: string): Promise<string[]> {
+    const status = await on(name).json<Managed & { vms: { uuid: string }[] }>([
+      'status',
+      '--show-password',
+    ]);
+    expect(status.state).toBe('running');
+    const targets = await managementTargets(pathsOf(name), status.management);
+    const [l1, l2] = await Promise.all(
+      [targets.l1, accessToL2(targets)].map(async (target) => {
+        const { stdout } = await runRemote(target, ofLayer, { timeoutMs: 120_000 });
+        return stdout.toString();
+      }),
+    );
+    const [vm] = status.vms;
+    if (vm?.password === undefined) throw new Error('one user VM has a password');
+    await logIn(on(name), vm.name, vm.password);
+    const l3 = await shell(on(name), vm.name, ofUserVm);
+    expect(l3).toContain(vm.uuid);
+    expect(l2).toContain(vm.uuid);
+    return [vm.password, vm.uuid, ...[l1, l2, l3].flatMap((text = '') => valuesIn(text))];
+  }
+});
+
+/** Words that are long enough to be nobody else's: UUIDs, keys, hashes, random numbers. */
+function valuesIn(text: string): string[] {
+  return text.split(/[\s:]+/).filter((word) => word.length >= 32 && !/^[0-]+$/.test(word));
+}
