@@ -71,7 +71,7 @@ describe('the tests of this project', () => {
     expect(jobs['unit']?.if).toBeUndefined();
     expect(jobs['unit']?.steps.at(-1)?.run).toBe('scripts/test unit');
     expect(jobs['stack']?.if).toContain('schedule');
-    expect(jobs['stack']?.steps.at(-1)?.run).toBe('scripts/test e2e');
+    expect(jobs['stack']?.steps.at(-1)?.run).toBe('scripts/test e2e long');
   });
 
   it('run in GitLab, too', () => {
@@ -85,7 +85,7 @@ describe('the tests of this project', () => {
     >;
     expect(jobs['unit']?.parallel?.matrix).toEqual([{ NODE: ['20', '22', '24'] }]);
     expect(jobs['unit']?.script).toEqual(['scripts/test unit']);
-    expect(jobs['stack']?.script).toEqual(['scripts/test e2e']);
+    expect(jobs['stack']?.script).toEqual(['scripts/test e2e long']);
     expect(JSON.stringify(jobs['stack']?.rules)).toContain('schedule');
   });
 });
