@@ -1,4 +1,7 @@
 /** A testbed whose outermost machine is Bochs, from `up` to `down`, on each processor that it can be. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
 import type { VerifyReport } from '../../src/contract/evidence.js';
@@ -10,13 +13,17 @@ const verifyLimitMs = 150_000;
 
 describe.each(inject('bochsProcessors'))('--accel bochs --cpu %s:', (cpu) => {
   let cli: CommandLine;
+  let config: string;
   const machine = ['--accel', 'bochs', '--cpu', cpu];
   const statusOf = async (): Promise<Status> => await cli.json<Status>(['status']);
 
   beforeAll(async () => {
     cli = await CommandLine.create();
+    config = join(cli.directory, 'two.json');
     await cli.must(['build', ...machine], { timeoutMs: 1_800_000 });
-    await cli.must(['up', ...machine], { timeoutMs: upLimitMs });
+    // While one starts the other it waits for it, with interrupts off: the machine has one CPU for both.
+    await writeFile(config, JSON.stringify({ l2: { vcpus: 2 } }));
+    await cli.must(['up', ...machine, '--config', config], { timeoutMs: upLimitMs });
   });
 
   afterAll(async () => {
@@ -59,7 +66,7 @@ describe.each(inject('bochsProcessors'))('--accel bochs --cpu %s:', (cpu) => {
       .poll(async () => (await statusOf()).state, { timeout: patientMs(20_000) })
       .toBe('broken');
     expect((await statusOf()).reason).toContain(`Bochs (pid ${processes.qemu}) still runs`);
-    await cli.must(['up', ...machine], { timeoutMs: upLimitMs });
+    await cli.must(['up', ...machine, '--config', config], { timeoutMs: upLimitMs });
     expect((await statusOf()).processes.qemu).toBe(processes.qemu);
     const run = await cli.run(['console', 'run', 'vm1', '--', 'uname'], {
       timeoutMs: 30_000,
