@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** What `e2e` runs, on L2 = KVM and on the processor that is not TCG's; the rest is `long`. */
+/** Of these `e2e` runs a part: on L2 = KVM, on the processor that is not TCG's, and what takes no minutes by itself. */
 const inBrief = ['console', 'verify', 'bochs'].map((name) => `test/e2e/${name}.test.ts`);
 const briefOnly = ['xen', 'lifecycle', 'identity'].map((name) => `test/e2e/${name}.test.ts`);
 const oneStackAtATime = {
@@ -25,6 +25,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
+          // Most of them wait, for programs that they have started.
+          maxWorkers: 2,
           exclude: ['test/browser/**', 'test/e2e/**', 'test/kvm-host/**', 'test/systems/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -42,7 +44,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: [...inBrief, ...briefOnly],
-          provide: { l2Kinds: ['kvm'], bochsProcessors: ['intel'] },
+          provide: { tier: 'e2e', l2Kinds: ['kvm'], bochsProcessors: ['intel'] },
           ...oneStackAtATime,
         },
       },
@@ -51,7 +53,7 @@ export default defineConfig({
           name: 'long',
           include: ['test/e2e/**/*.test.ts'],
           exclude: briefOnly,
-          provide: { l2Kinds: ['xen'], bochsProcessors: ['amd'] },
+          provide: { tier: 'long', l2Kinds: ['kvm', 'xen'], bochsProcessors: ['amd', 'intel'] },
           ...oneStackAtATime,
         },
       },

@@ -75,7 +75,7 @@ describe.each(inject('bochsProcessors'))('--accel bochs --cpu %s:', (cpu) => {
   });
 
   // With SVM verify.test.ts does it, on a faster machine.
-  it.runIf(cpu === 'intel')('verifies as protected', async () => {
+  it.runIf(cpu === 'intel' && inject('tier') === 'long')('verifies as protected', async () => {
     const report = await cli.json<VerifyReport>(['verify'], { timeoutMs: verifyLimitMs });
     expect(report.reasons).toEqual([]);
     expect(report.verdict).toBe('protected');

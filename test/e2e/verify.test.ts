@@ -7,6 +7,7 @@ import { shell } from './guest-shell.js';
 import { patientMs, patientSeconds } from './limits.js';
 
 const verifyLimitMs = 400_000;
+const inLong = 'scripts/test long does it';
 const slowBoot = 'under Xen a boot on the console of the operator takes minutes';
 
 describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
@@ -79,7 +80,8 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
       expect(await hooked()).toBe(true);
     });
 
-    it('finds a string in each channel in which it was planted', async () => {
+    it('finds a string in each channel in which it was planted', async ({ skip }) => {
+      skip(inject('tier') === 'e2e', inLong);
       const report = await cli.json<SelfTestReport>(['verify', 'vm1', '--self-test'], {
         timeoutMs: verifyLimitMs,
       });
@@ -135,6 +137,7 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
 
     it("shadows a VM that has set its UART up while it was L2's", async ({ skip }) => {
       skip(kind === 'xen', slowBoot);
+      skip(inject('tier') === 'e2e', inLong);
       const { verdict, reasons } = await cli.json<VerifyReport>(['verify'], {
         timeoutMs: verifyLimitMs,
       });
