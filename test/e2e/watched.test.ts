@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { CommandLine, type RunningCommand, type Status } from './command-line.js';
-import { shell } from './guest-shell.js';
+import { logIn, shell } from './guest-shell.js';
 import { patientMs } from './limits.js';
 
 /** Never reached: where a breakpoint is does not matter. */
@@ -15,7 +15,10 @@ let cli: CommandLine;
 
 beforeAll(async () => {
   cli = await CommandLine.createWithImages();
-  await cli.must(['up', '--l2', 'kvm'], { timeoutMs: 1_800_000 });
+  const status = await cli.json<Status>(['up', '--l2', 'kvm', '--show-password'], {
+    timeoutMs: 1_800_000,
+  });
+  await logIn(cli, 'vm1', status.vms[0]?.password ?? '');
   // As its operator would: a line for QEMU's monitor.
   const started = await cli.ssh(
     'l2',
