@@ -1,5 +1,6 @@
 /** `vsbypass build --key`: one hash of all that decides what is built, for caches that are kept by content. */
 import { createHash } from 'node:crypto';
+import type { Dirent } from 'node:fs';
 import { readFile, readdir, readlink, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
@@ -52,17 +53,30 @@ export async function contentKey(inputs: KeyInputs): Promise<string> {
 }
 
 async function hashTree(directory: string): Promise<string> {
+  return await describeTree(directory, async (path, name, entry) => {
+    if (entry.isSymbolicLink()) return `${name} -> ${await readlink(path)}`;
+    const mode = ((await stat(path)).mode & executable) === 0 ? '-' : 'x';
+    const content = createHash('sha256').update(await readFile(path));
+    return `${name} ${mode} ${content.digest('hex')}`;
+  });
+}
+
+/**
+ * A line for each file of a tree, sorted.
+ *
+ * @param line gets the path and the name below the directory
+ */
+export async function describeTree(
+  directory: string,
+  line: (path: string, name: string, entry: Dirent) => Promise<string>,
+): Promise<string> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   const lines = await Promise.all(
     entries
       .filter((entry) => !entry.isDirectory())
       .map(async (entry) => {
         const path = join(entry.parentPath, entry.name);
-        const name = relative(directory, path);
-        if (entry.isSymbolicLink()) return `${name} -> ${await readlink(path)}`;
-        const mode = ((await stat(path)).mode & executable) === 0 ? '-' : 'x';
-        const content = createHash('sha256').update(await readFile(path));
-        return `${name} ${mode} ${content.digest('hex')}`;
+        return await line(path, relative(directory, path), entry);
       }),
   );
   return lines.sort().join('\n');

@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, readdir, realpath, stat, utimes } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import { z } from 'zod';
 
 import { readJson, writePrivateJson } from '../base/files.js';
 import { findProgram } from '../host/requirements.js';
-import { tools } from './key.js';
+import { describeTree, tools } from './key.js';
 import { readManifest } from './manifest.js';
 
 const stampSchema = z.object({
@@ -97,17 +97,10 @@ async function sourcesOf(directory: string): Promise<string> {
 }
 
 async function treeOf(directory: string): Promise<string> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  const lines = await Promise.all(
-    entries
-      .filter((entry) => !entry.isDirectory())
-      .map(async (entry) => {
-        const path = join(entry.parentPath, entry.name);
-        const { mode, size, mtimeNs, ctimeNs, ino } = await lstat(path, { bigint: true });
-        return [relative(directory, path), mode, size, mtimeNs, ctimeNs, ino].join(' ');
-      }),
-  );
-  return lines.sort().join('\n');
+  return await describeTree(directory, async (path, name) => {
+    const { mode, size, mtimeNs, ctimeNs, ino } = await lstat(path, { bigint: true });
+    return [name, mode, size, mtimeNs, ctimeNs, ino].join(' ');
+  });
 }
 
 /** Of the file itself, where a link leads to it. */

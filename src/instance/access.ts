@@ -55,3 +55,16 @@ export async function instanceAccess(name: string, signal: AbortSignal): Promise
       : { management: await managementTargets(paths, status.management) }),
   };
 }
+
+/** One that is up, and how root of its layers is reached. */
+export type ManagedInstance = InstanceAccess & Required<Pick<InstanceAccess, 'management'>>;
+
+/** @throws VsbError as instanceAccess does; E_INSTANCE_NOT_RUNNING */
+export async function managedInstance(name: string, signal: AbortSignal): Promise<ManagedInstance> {
+  const access = await instanceAccess(name, signal);
+  const { management } = access;
+  if (management !== undefined) return { ...access, management };
+  throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${name}' is not up`, {
+    hint: 'start it with `vsbypass up`',
+  });
+}

@@ -1,6 +1,4 @@
 /** L2 as stock Linux with QEMU-KVM: a PVH domain, which needs neither firmware nor device model. */
-import { l2Vcpus } from '../config/interrupts.js';
-import { l2MemoryMiB } from '../config/sizes.js';
 import type { CpioFile } from '../formats/cpio.js';
 import { xlConfig } from '../formats/xl-config.js';
 import type { Accel } from '../host/accel.js';
@@ -10,6 +8,7 @@ import { l2VmPaths } from './l2-paths.js';
 import type { DefinitionOf, VirtualizedSystem, VmFiles } from './l2.js';
 import { l3Command } from './l3-kvm.js';
 import { l2MacAddress } from './network.js';
+import { nestedDomain } from './nested-domain.js';
 
 /** What dom0 makes of L2's image and overlay. */
 const kernelInDom0 = '/l2/l2/vmlinux';
@@ -31,18 +30,10 @@ export const linuxKvm: VirtualizedSystem = {
   diskInL2,
   domainConfig: (config, accel, uuid) =>
     xlConfig([
-      ['name', 'l2'],
-      ['uuid', uuid],
-      ['type', 'pvh'],
+      ...nestedDomain('pvh', config, uuid),
       ['kernel', kernelInDom0],
       ['ramdisk', initrdInDom0],
       ['cmdline', linuxCommandLine(accel)],
-      ['memory', l2MemoryMiB(config)],
-      ['vcpus', l2Vcpus(config)],
-      ['nestedhvm', 1],
-      ['hap', 1],
-      // An emulated TSC costs an exit for each look at the clock.
-      ['tsc_mode', 'native'],
       ['vif', [`mac=${l2MacAddress},bridge=xenbr0,script=vif-bridge`]],
       [
         'disk',

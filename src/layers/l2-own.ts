@@ -1,27 +1,18 @@
 /** L2 as a system that the user brings: an HVM domain that boots from its own disks by its own boot loader. */
-import { l2Vcpus } from '../config/interrupts.js';
 import type { Config } from '../config/schema.js';
-import { l2MemoryMiB } from '../config/sizes.js';
 import { xlConfig, type XlEntry } from '../formats/xl-config.js';
 import { virtioDisk } from './device-model.js';
 import { diskLetter } from './disks.js';
 import type { L2Domain } from './l2.js';
 import { l2MacAddress } from './network.js';
+import { nestedDomain } from './nested-domain.js';
 
 /** Nothing but the disks comes from outside: what the system does is its own affair. */
 export const ownSystem: L2Domain = {
   images: { l1: 'l1-hvm' },
   domainConfig: (config, _accel, uuid) =>
     xlConfig([
-      ['name', 'l2'],
-      ['uuid', uuid],
-      ['type', 'hvm'],
-      ['memory', l2MemoryMiB(config)],
-      ['vcpus', l2Vcpus(config)],
-      ['nestedhvm', 1],
-      ['hap', 1],
-      // An emulated TSC costs an exit for each look at the clock.
-      ['tsc_mode', 'native'],
+      ...nestedDomain('hvm', config, uuid),
       ['boot', 'c'],
       ...screenEntries(config.l2.screen === true),
       ['hpet', 0],

@@ -1,7 +1,6 @@
 /** L2 as stock Xen with its dom0: an HVM domain that boots from a disk through GRUB, with L1's QEMU as device model. */
-import { l2Vcpus } from '../config/interrupts.js';
 import type { Config } from '../config/schema.js';
-import { l2Dom0MemoryMiB, l2MemoryMiB } from '../config/sizes.js';
+import { l2Dom0MemoryMiB } from '../config/sizes.js';
 import { packCpio, type CpioFile } from '../formats/cpio.js';
 import { xlConfig } from '../formats/xl-config.js';
 import { isEmulated, type Accel } from '../host/accel.js';
@@ -13,6 +12,7 @@ import type { DefinitionOf, VirtualizedSystem, VmFiles } from './l2.js';
 import { l3BootFiles, l3DomainConfig, l3GrubConfig } from './l3-xen.js';
 import { bootsFromDisk } from './l3.js';
 import { l2MacAddress } from './network.js';
+import { nestedDomain } from './nested-domain.js';
 
 /** vda is the disk that L2 boots from, vdb its overlay. */
 function diskInL2({ index }: UserDisk): string {
@@ -24,15 +24,7 @@ export const xen: VirtualizedSystem = {
   diskInL2,
   domainConfig: (config, _accel, uuid) =>
     xlConfig([
-      ['name', 'l2'],
-      ['uuid', uuid],
-      ['type', 'hvm'],
-      ['memory', l2MemoryMiB(config)],
-      ['vcpus', l2Vcpus(config)],
-      ['nestedhvm', 1],
-      ['hap', 1],
-      // An emulated TSC costs an exit for each look at the clock.
-      ['tsc_mode', 'native'],
+      ...nestedDomain('hvm', config, uuid),
       ['boot', 'c'],
       ['vga', 'none'],
       ['vnc', 0],

@@ -16,23 +16,39 @@ export async function consoleRunning(
     signal.throwIfAborted();
     const console = hub.vm(name);
     if (console?.state === 'running' && accepts(console.vm)) return console;
-    await new Promise<void>((resolve, reject) => {
-      const done = (): void => {
-        hub.off('vm-appeared', changed).off('vm-renamed', changed);
-        signal.removeEventListener('abort', onAbort);
-      };
-      const changed = (): void => {
-        done();
-        resolve();
-      };
-      const onAbort = (): void => {
-        done();
-        reject(signal.reason as Error);
-      };
-      hub.on('vm-appeared', changed).on('vm-renamed', changed);
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
+    await nextOf(hub, ['vm-appeared', 'vm-renamed'], signal);
   }
+}
+
+/** Waits for the first VM that the shadow hypervisor sees, whatever its name. */
+export async function anyRunning(hub: ConsoleHub, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (hub.list().some(({ state }) => state === 'running')) return;
+  await nextOf(hub, ['vm-appeared'], signal);
+}
+
+/** Waits for one of these events. */
+async function nextOf(
+  hub: ConsoleHub,
+  events: readonly ('vm-appeared' | 'vm-renamed')[],
+  signal: AbortSignal,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const done = (): void => {
+      for (const event of events) hub.off(event, changed);
+      signal.removeEventListener('abort', onAbort);
+    };
+    const changed = (): void => {
+      done();
+      resolve();
+    };
+    const onAbort = (): void => {
+      done();
+      reject(signal.reason as Error);
+    };
+    for (const event of events) hub.on(event, changed);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 /** Waits until L1 reports the VM's hook as asked for. */

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { L2Ready } from '../config/schema.js';
-import type { ConsoleHub } from '../console/hub/hub.js';
 import { runRemote } from '../host/ssh.js';
+import { anyRunning } from './console-waits.js';
 import type { Phase } from './phases.js';
 import { limitOf, type Running } from './running.js';
 
@@ -92,26 +92,4 @@ export function explainFound(found: string): string {
   return words.includes('kvm') || words.includes('xen')
     ? 'It could run VMs, and has started none: `virsh autostart NAME` in it, or start one with `vsbypass l2 shell`.'
     : 'It has neither /dev/kvm nor Xen: its kernel lacks kvm_amd, or has not loaded it.';
-}
-
-/** Waits for the first VM that the shadow hypervisor sees, whatever its name. */
-async function anyRunning(hub: ConsoleHub, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  if (hub.list().some(({ state }) => state === 'running')) return;
-  await new Promise<void>((resolve, reject) => {
-    const done = (): void => {
-      hub.off('vm-appeared', appeared);
-      signal.removeEventListener('abort', aborted);
-    };
-    const appeared = (): void => {
-      done();
-      resolve();
-    };
-    const aborted = (): void => {
-      done();
-      reject(signal.reason as Error);
-    };
-    hub.on('vm-appeared', appeared);
-    signal.addEventListener('abort', aborted, { once: true });
-  });
 }

@@ -50,8 +50,8 @@ function attack(vm: string, said: readonly string[]): string {
   ].join('; ');
 }
 
-/** In printf's form, with the acknowledgement of what the stub has said before. */
-function packet(content: string): string {
+/** With the acknowledgement of what the stub has said before. Printf takes it as it is. */
+export function packet(content: string): string {
   const sum = [...Buffer.from(content)].reduce((total, byte) => (total + byte) & 0xff, 0);
   return `+$${content}#${sum.toString(16).padStart(2, '0')}`;
 }

@@ -1,6 +1,7 @@
 /** An operator of L2 who debugs the user VM with QEMU's own debug stub: L1 sees it, and those at the console are told. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
+import { packet } from '../../src/verify/debug-stub.js';
 import { CommandLine, type RunningCommand, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
 import { patientMs } from './limits.js';
@@ -54,8 +55,7 @@ class Debugger {
   }
 
   send(request: string): void {
-    const sum = [...Buffer.from(request)].reduce((total, byte) => (total + byte) & 0xff, 0);
-    this.#running.child.stdin.write(`$${request}#${sum.toString(16).padStart(2, '0')}`);
+    this.#running.child.stdin.write(packet(request));
   }
 
   async interrupt(): Promise<void> {

@@ -9,7 +9,7 @@ import { fileError } from '../../base/files.js';
 import { encodePng } from '../../formats/png.js';
 import { takePicture, type Picture } from '../../host/framebuffer.js';
 import { openRemote, type RemoteCommand, type SshTarget } from '../../host/ssh.js';
-import { instanceAccess } from '../../instance/access.js';
+import { managedInstance } from '../../instance/access.js';
 import { screenPort } from '../../layers/l2-own.js';
 import { findRoots, instancePaths } from '../../state/paths.js';
 import { readRecord } from '../../state/record.js';
@@ -84,12 +84,7 @@ export async function serveScreen(context: CliContext, socket: string): Promise<
 
 async function screenHost(context: CliContext): Promise<SshTarget> {
   const { name } = context.global;
-  const { management } = await instanceAccess(name, context.signal);
-  if (management === undefined) {
-    throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${name}' is not up`, {
-      hint: 'start it with `vsbypass up`',
-    });
-  }
+  const { management } = await managedInstance(name, context.signal);
   const record = await readRecord(instancePaths(name, findRoots()));
   if (record?.config.l2.screen === true) return management.l1;
   throw new VsbError('E_USAGE', 'L2 has no screen', {

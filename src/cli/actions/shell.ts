@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { VsbError, errnoOf, messageOf } from '../../base/errors.js';
 import { writePrivateFile } from '../../base/files.js';
 import { shellQuote, type SshTarget } from '../../host/ssh.js';
-import { instanceAccess } from '../../instance/access.js';
+import { managedInstance } from '../../instance/access.js';
 import { accessToL2 } from '../../state/management-targets.js';
 import type { CliContext } from '../context.js';
 
@@ -25,12 +25,7 @@ export async function openShell(
   words: readonly string[],
 ): Promise<void> {
   const { signal, global } = context;
-  const { management, runtimeDir } = await instanceAccess(global.name, signal);
-  if (management === undefined) {
-    throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${global.name}' is not up`, {
-      hint: 'start it with `vsbypass up`',
-    });
-  }
+  const { management, runtimeDir } = await managedInstance(global.name, signal);
   const target = layer === 'l1' ? management.l1 : accessToL2(management);
   const folder = await mkdtemp(join(runtimeDir, 'shell-'));
   try {

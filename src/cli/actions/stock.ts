@@ -6,7 +6,7 @@ import { ExitCode, VsbError, messageOf } from '../../base/errors.js';
 import { runRemote } from '../../host/ssh.js';
 import { compare, type StockReport } from '../../images/stock/compare.js';
 import { parseList, parseSums, type ListedFile } from '../../images/stock/list.js';
-import { instanceAccess } from '../../instance/access.js';
+import { managedInstance } from '../../instance/access.js';
 import { bootFiles } from '../../machine/plan.js';
 import { accessToL2 } from '../../state/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
@@ -19,12 +19,7 @@ const hashLimitMs = 180_000;
 /** @throws VsbError E_INSTANCE_NOT_RUNNING, E_FILE, E_SSH; the signal's reason */
 export async function showStock(context: CliContext, json: boolean): Promise<void> {
   const { global, signal } = context;
-  const { management } = await instanceAccess(global.name, signal);
-  if (management === undefined) {
-    throw new VsbError('E_INSTANCE_NOT_RUNNING', `instance '${global.name}' is not up`, {
-      hint: 'start it with `vsbypass up`',
-    });
-  }
+  const { management } = await managedInstance(global.name, signal);
   if (management.l2?.user !== undefined) {
     throw new VsbError('E_L2_OWN', 'L2 is a system of your own: what it was made of is not known', {
       layer: 'L2',
