@@ -71,6 +71,11 @@ export async function runOnConsole(
         if (options.json) output.push(bytes);
         else stdout.write(sanitizer?.push(bytes) ?? bytes);
       },
+      onLeftOpen: () =>
+        stderr.write(
+          `vsbypass: the console of ${vm} was not left as it was found: ${options.user} may be logged in there, ` +
+            `and the command may still run; look with \`vsbypass console ${vm}\`\n`,
+        ),
     });
     await connection.close(closeLimitMs);
     if (!options.json) return status;

@@ -28,8 +28,8 @@ const QUIET_MS = 40;
 const MOTD_QUIET_MS = 150;
 /** A login asks for a password first and turns the echo off then; what is typed in between is shown, or lost. */
 const PASSWORD_QUIET_MS = 250;
-/** For ending what runs and logging out, when the command does not get to its end. */
-const TIDY_MS = 20_000;
+/** For ending what runs and logging out, when the command does not get to its end: as long as a login may take. */
+const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
 const SIGNAL_MS = 4000;
 /** What a terminal in canonical mode surely takes for one line. */
@@ -62,6 +62,10 @@ export interface ShellRunOptions {
   readonly signal: AbortSignal;
   /** How long the command may take to end by a signal, milliseconds. */
   readonly signalMs?: number;
+  /** How long it may take to leave the console as it was found when the command does not get to its end, milliseconds. */
+  readonly tidyMs?: number;
+  /** The console could not be left as it was found: the user may be logged in there, and the command may run. */
+  readonly onLeftOpen?: () => void;
 }
 
 /**
@@ -141,14 +145,15 @@ class ShellRun {
   async tidyUp(reason: unknown): Promise<void> {
     const refused = reason instanceof VsbError && reason.code === 'E_CONSOLE_AUTH';
     if (this.#stage === 'outside' || refused) return;
-    const signal = AbortSignal.timeout(TIDY_MS);
+    const signal = AbortSignal.timeout(this.#options.tidyMs ?? TIDY_MS);
     try {
       if (this.#stage === 'password') await this.#awaitLogin(signal);
       if (this.#stage === 'running') await this.#interrupt(signal);
       await this.leave(signal);
     } catch (error) {
-      // Why the command failed matters more than what was left behind.
+      // Why the command failed is what the caller gets; this comes beside it.
       if (!(error instanceof VsbError) && !signal.aborted) throw error;
+      this.#options.onLeftOpen?.();
     }
   }
 
@@ -156,7 +161,10 @@ class ShellRun {
   async #awaitLogin(signal: AbortSignal): Promise<void> {
     const { prompt, loginPrompt } = this.#options;
     const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
-    const [seen] = await talk.expectAtEnd(either(loginPrompt, prompt), TIDY_MS, MOTD_QUIET_MS);
+    // The password may not have been typed to its end.
+    await talk.send(Buffer.from('\r'));
+    const limitMs = this.#options.tidyMs ?? TIDY_MS;
+    const [seen] = await talk.expectAtEnd(either(loginPrompt, prompt), limitMs, MOTD_QUIET_MS);
     this.#loggedIn = !loginPrompt.test(seen);
   }
 

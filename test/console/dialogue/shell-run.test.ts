@@ -25,7 +25,9 @@ while :; do
   [ -n "$user" ] || continue
   printf '%s' "$(cat asks 2>/dev/null || echo 'Password: ')"; sleep 0.1; stty -echo; read -r password; stty echo; printf '\\n'
   if [ "$user:$password" = "root:se cret" ]; then
+    [ ! -e slow ] || sleep 2
     cat motd 2>/dev/null; PS1='# ' sh -i
+    [ ! -e off ] || exec sleep 60
     stty sane
   else
     printf 'Login incorrect\\n'
@@ -149,6 +151,11 @@ test.each(shells.filter(([shell]) => existsSync(shell)))(
   },
 );
 
+test('runInShell ends well where the command shuts the VM down', async () => {
+  boot(join(directory, 'getty'));
+  expect(await runCommand('touch off; echo down')).toEqual({ status: 0, output: 'down\n' });
+});
+
 test('runInShell says that it sees no prompt, and how to tell it what one looks like', async () => {
   vi.useFakeTimers();
   try {
@@ -203,6 +210,38 @@ describe('runInShell leaves the console as it was found', () => {
     },
     60_000,
   );
+
+  test('when it is interrupted while the login is under way', async () => {
+    await writeFile(join(directory, 'slow'), '');
+    boot(join(directory, 'getty'));
+    const abort = new AbortController();
+    const reason = new Error('interrupted');
+    const left = vi.fn();
+    const running = runCommand('echo never', { abort: abort.signal, onLeftOpen: left });
+    const refused = expect(running).rejects.toBe(reason);
+    await shows('', /Password: \r\n$/);
+    abort.abort(reason);
+    await refused;
+    await shows('\r', /login: $/);
+    expect(left).not.toHaveBeenCalled();
+  });
+
+  test('or says that it could not', async () => {
+    boot(join(directory, 'getty'));
+    const left = vi.fn();
+    const abort = new AbortController();
+    const reason = new Error('interrupted');
+    const running = runCommand('echo begun; sleep 600', {
+      ...{ abort: abort.signal, tidyMs: 300, onLeftOpen: left },
+      onOutput: () => {
+        // From here on the VM hears nothing.
+        rig.vm.onInput = () => undefined;
+        abort.abort(reason);
+      },
+    });
+    await expect(running).rejects.toBe(reason);
+    expect(left).toHaveBeenCalledOnce();
+  });
 
   test('when it is interrupted, in a shell that somebody left logged in', async () => {
     boot('/bin/bash', '--norc', '--noprofile', '-i');
