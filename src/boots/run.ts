@@ -1,7 +1,9 @@
 /** Runs a series of boots and shows how it goes. */
 import { ExitCode, VsbError, exitCodeOf, messageOf } from '../base/errors.js';
 import type { BootEvent } from '../contract/events.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../state/paths.js';
+import { instancePaths } from '../state/paths.js';
+import { createInstanceDirectories } from '../state/private-folders.js';
+import { findRoots } from '../state/roots.js';
 import { bootOnce, takeDown } from './boot-once.js';
 import { BusyLoops } from './busy-loops.js';
 import { helpText, parseOptions, type BootsOptions } from './options.js';

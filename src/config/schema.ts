@@ -4,11 +4,13 @@
  */
 import { z } from 'zod';
 
+import { l2Schema, type L2Kind } from './l2-schema.js';
+import { isMadeName } from './vm-names.js';
+
+export { l2Kinds, type L2Disk, type L2Kind, type L2Ready, type L2Ssh } from './l2-schema.js';
+
 /** Names of user VMs become folders in L2, ssh host names, and parts of QEMU's `-name`. */
 export const vmNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
-
-/** Names that the program itself gives to VMs that have no other (src/console/names.ts). */
-const madeName = /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/;
 
 /** What may stand for a console: a name, a UUID, or the beginning of one. */
 export const consoleWordPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
@@ -42,52 +44,6 @@ const vmSchema = z.strictObject({
     .optional(),
 });
 
-/** A disk of a virtualized system of the user's own. */
-const l2DiskSchema = z
-  .strictObject({
-    /** A file or block device on this host. */
-    path: z.string().min(1),
-    format: z.enum(['raw', 'qcow2']),
-    /** The system cannot write to it. */
-    readOnly: z.boolean().default(false),
-    /** What the system writes goes into this image; else into one beside it that `down` throws away. */
-    keepChanges: z.boolean().default(false),
-  })
-  .refine(({ readOnly, keepChanges }) => !(readOnly && keepChanges), {
-    message: 'readOnly and keepChanges exclude each other',
-  });
-
-/** `[ADDRESS:]PORT:PORT`: of this host, and of L2. */
-export const forwardPattern = /^(?:(\d{1,3}(?:\.\d{1,3}){3}):)?(\d{1,5}):(\d{1,5})$/;
-
-const portSchema = z.int().min(1).max(65_535);
-
-/** How the operator of a system of the user's own lets us in. */
-const l2SshSchema = z.strictObject({
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, 'must be the name of a user')
-    .default('root'),
-  /** A private key on this host, without a passphrase. */
-  key: z.string().min(1),
-  port: portSchema.default(22),
-  /** `ssh-ed25519 AAAA...`: the only host key accepted; without it any is. */
-  hostKey: z.string().min(1).optional(),
-});
-
-/** When a system of the user's own counts as up. */
-const l2ReadySchema = z.union([
-  /** When the first VM of it touches COM1. */
-  z.literal('vm'),
-  /** When its own console says something that this regular expression matches. */
-  z.strictObject({ pattern: z.string().min(1).max(1000) }),
-  /** So long after it was created. */
-  z.strictObject({ seconds: z.int().min(0).max(86_400) }),
-]);
-
-/** Without disks the system is one that this project builds; these only make sense with them. */
-const ownSystemKeys = ['forward', 'mac', 'ready', 'screen', 'ssh'] as const;
-
 /** Names of VMs that L2's operator starts by his own means. */
 const consoleNameSchema = z.strictObject({
   /** As the firmware of the VM has it: libvirt's `<uuid>`, QEMU's `-uuid`, xl's `uuid`. */
@@ -109,7 +65,6 @@ export const hltPolicies = ['never', 'adaptive', 'attached', 'always'] as const;
 export const irqModes = ['direct', 'doorbell', 'ultracall', 'net'] as const;
 /** Where the consoles of user VMs are: in L1's shadow UARTs, or where the virtualized system emulates them. */
 export const consoleModes = ['shadow', 'baseline'] as const;
-export const l2Kinds = ['kvm', 'xen'] as const;
 /** What runs the outermost machine: QEMU with KVM or TCG, or Bochs. */
 export const accels = ['kvm', 'tcg', 'bochs'] as const;
 export const accelChoices = ['auto', ...accels] as const;
@@ -121,52 +76,7 @@ export const cpuChoices = ['auto', ...vendors] as const;
 export const configSchema = z
   .strictObject({
     /** The virtualized system: stock Linux with QEMU-KVM, or stock Xen with its dom0. */
-    l2: z
-      .strictObject({
-        kind: z.enum(l2Kinds).default('kvm'),
-        /** Memory of L2 in MiB; by default what its user VMs need and some more. */
-        memoryMiB: z.int().min(512).max(262_144).optional(),
-        /** By default one, and one more for an interrupt server that asks by ultracalls. */
-        vcpus: z.int().min(1).max(32).optional(),
-        /** A system of the user's own boots from these, by its own boot loader; `kind` then only says what it is. */
-        disk: z
-          .union([l2DiskSchema, z.array(l2DiskSchema).min(1).max(8)])
-          .transform((disks) => (Array.isArray(disks) ? disks : [disks]))
-          .optional(),
-        /** Ports of this host, on 127.0.0.1 unless an address is given, that lead to ports of L2. */
-        forward: z
-          .array(
-            z
-              .string()
-              .regex(forwardPattern, 'must be [ADDRESS:]PORT:PORT, of this host and of L2')
-              .refine((text) => forwardOf(text) !== undefined, 'has a number that is too large'),
-          )
-          .max(32)
-          .optional(),
-        mac: z
-          .string()
-          .regex(
-            /^[0-9a-f][02468ace](?::[0-9a-f]{2}){5}$/,
-            'must be a unicast address: 52:54:00:12:34:56',
-          )
-          .optional(),
-        ready: l2ReadySchema.optional(),
-        /** A graphics card, whose picture `vsbypass l2 screen` shows. */
-        screen: z.boolean().optional(),
-        ssh: l2SshSchema.optional(),
-      })
-      .superRefine((l2, context) => {
-        if (l2.disk !== undefined) return;
-        for (const key of ownSystemKeys) {
-          if (l2[key] === undefined) continue;
-          context.addIssue({
-            code: 'custom',
-            path: [key],
-            message: 'is of no use without l2.disk',
-          });
-        }
-      })
-      .prefault({}),
+    l2: l2Schema.prefault({}),
     l0: z
       .strictObject({
         /**
@@ -219,17 +129,11 @@ export const configSchema = z
         message: own ? 'a system of l2.disk has its own VMs, which are defined there' : 'is empty',
       });
     }
-    if (config.l2.ready !== undefined && typeof config.l2.ready === 'object') {
-      const fault = 'pattern' in config.l2.ready ? faultOf(config.l2.ready.pattern) : undefined;
-      if (fault !== undefined) {
-        context.addIssue({ code: 'custom', path: ['l2', 'ready', 'pattern'], message: fault });
-      }
-    }
     const seen = new Set<string>();
     const checkName = (name: string, path: (string | number)[]): void => {
       if (seen.has(name)) {
         context.addIssue({ code: 'custom', path, message: `"${name}" names two user VMs` });
-      } else if (madeName.test(name)) {
+      } else if (isMadeName(name)) {
         const message = `"${name}" is a name that is made for VMs without one`;
         context.addIssue({ code: 'custom', path, message });
       }
@@ -273,12 +177,8 @@ export type Config = Omit<ParsedConfig, 'vms'> & { vms: VmConfig[] };
 export type HltPolicy = (typeof hltPolicies)[number];
 export type IrqMode = (typeof irqModes)[number];
 export type ConsoleMode = (typeof consoleModes)[number];
-export type L2Kind = (typeof l2Kinds)[number];
 /** What L2 is: of either kind as this project builds it, or one that the user brings. */
 export type L2System = L2Kind | 'own';
-export type L2Disk = z.output<typeof l2DiskSchema>;
-export type L2Ssh = z.output<typeof l2SshSchema>;
-export type L2Ready = z.output<typeof l2ReadySchema>;
 export type AccelChoice = (typeof accelChoices)[number];
 export type CpuChoice = (typeof cpuChoices)[number];
 
@@ -295,30 +195,4 @@ export function defaultVms(count: number): VmConfig[] {
 export function withDefaultVms(parsed: ParsedConfig, vmCount: number | undefined): Config {
   const none = parsed.l2.disk === undefined ? defaultVms(vmCount ?? 1) : [];
   return { ...parsed, vms: parsed.vms ?? none };
-}
-
-/** A port of this host that leads to one of L2. */
-export interface Forward {
-  readonly address: string;
-  readonly port: number;
-  readonly l2Port: number;
-}
-
-/** @returns undefined for a number that is too large */
-export function forwardOf(text: string): Forward | undefined {
-  const [, address = '127.0.0.1', port, l2Port] = forwardPattern.exec(text) ?? [];
-  const ports = [Number(port), Number(l2Port)];
-  const sound =
-    ports.every((number) => number >= 1 && number <= 65_535) &&
-    address.split('.').every((part) => Number(part) <= 255);
-  return sound ? { address, port: Number(port), l2Port: Number(l2Port) } : undefined;
-}
-
-function faultOf(pattern: string): string | undefined {
-  try {
-    new RegExp(pattern);
-    return undefined;
-  } catch (error) {
-    return `is no regular expression: ${(error as Error).message}`;
-  }
 }

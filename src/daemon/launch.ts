@@ -13,7 +13,8 @@ import { namedVms, type Running, type UpRequest } from '../machine/running.js';
 import { secretsOf } from '../machine/saved/choose.js';
 import type { Access } from '../machine/saved/folder.js';
 import { incomingArguments } from '../machine/saved/transfer.js';
-import { ensurePrivateDirectory, socketPathsOf, type InstancePaths } from '../state/paths.js';
+import { socketPathsOf, type InstancePaths } from '../state/paths.js';
+import { ensurePrivateDirectory } from '../state/private-folders.js';
 import { writeRecord } from '../state/record.js';
 import { ensureSecrets, type Secrets } from '../state/secrets.js';
 

@@ -6,7 +6,8 @@ import { exists } from '../base/files.js';
 import { nearestName } from '../base/suggest.js';
 import type { InstanceAccess } from '../console/client/instance-access.js';
 import { managementTargets } from '../state/management-targets.js';
-import { findRoots, instancePaths, type InstancePaths } from '../state/paths.js';
+import { instancePaths, type InstancePaths } from '../state/paths.js';
+import { findRoots } from '../state/roots.js';
 import { adoptIfOrphaned } from './find-or-adopt.js';
 import { inspectInstance } from './inspect.js';
 

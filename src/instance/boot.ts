@@ -2,7 +2,8 @@
 import { waitUntilGone } from '../base/process-identity.js';
 import type { InstanceStatus, Parameters } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
-import type { InstancePaths, Roots } from '../state/paths.js';
+import type { InstancePaths } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { readProcesses } from '../state/record.js';
 import { callDaemon } from './client.js';
 import { startDaemon } from './start.js';

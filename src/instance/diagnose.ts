@@ -21,8 +21,8 @@ import {
   maximumSocketPathBytes,
   socketPathsOf,
   type InstancePaths,
-  type Roots,
 } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { imagesInUse } from './images-in-use.js';
 import { inspectInstance, listInstances } from './inspect.js';
 

@@ -1,7 +1,8 @@
 /** For commands that need the daemon: starts a new one where the old one is gone and its QEMU lives. */
 import { findLeftovers } from '../machine/leftovers.js';
 import { findAdoptable } from '../machine/resume.js';
-import type { InstancePaths, Roots } from '../state/paths.js';
+import type { InstancePaths } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { startDaemon } from './start.js';
 
 /**

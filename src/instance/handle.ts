@@ -17,12 +17,8 @@ import type {
   ResultOf,
 } from '../contract/control.js';
 import type { UpEvent } from '../contract/events.js';
-import {
-  defaultInstanceName,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../state/paths.js';
+import { defaultInstanceName, instancePaths, type InstancePaths } from '../state/paths.js';
+import { findRoots } from '../state/roots.js';
 import { readPasswords } from '../state/secrets.js';
 import { instanceAccess, servedInstance } from './access.js';
 import { bringUpInstance } from './bring-up.js';

@@ -6,7 +6,8 @@ import type { ImageDirectories } from '../images/build.js';
 import { bootFiles } from '../machine/plan.js';
 import { listShared } from '../machine/saved/shared.js';
 import { listSnapshots } from '../machine/saved/store.js';
-import type { InstancePaths, Roots } from '../state/paths.js';
+import type { InstancePaths } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { inspectInstance, listInstances } from './inspect.js';
 
 export interface InUseOptions {

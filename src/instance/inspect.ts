@@ -8,12 +8,8 @@ import { processState } from '../base/process-identity.js';
 import type { InstanceStatus } from '../contract/control.js';
 import { findLeftovers } from '../machine/leftovers.js';
 import { findAdoptable } from '../machine/resume.js';
-import {
-  assertInstanceName,
-  instancePaths,
-  type InstancePaths,
-  type Roots,
-} from '../state/paths.js';
+import { assertInstanceName, instancePaths, type InstancePaths } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { readRecord, type InstanceRecord } from '../state/record.js';
 import { callDaemon } from './client.js';
 

@@ -11,7 +11,8 @@ import { bindingOf } from '../machine/saved/binding.js';
 import { readState, sizeOf } from '../machine/saved/folder.js';
 import { deleteShared, sharedFolder, sharedKey } from '../machine/saved/shared.js';
 import { whyUnsound } from '../machine/saved/soundness.js';
-import { instancePaths, type Roots } from '../state/paths.js';
+import { instancePaths } from '../state/paths.js';
+import type { Roots } from '../state/roots.js';
 import { bringUpInstance } from './bring-up.js';
 import { stopInstance } from './stop.js';
 

@@ -10,7 +10,9 @@ import { VsbError, messageOf } from '../base/errors.js';
 import { stretched } from '../base/machine-pace.js';
 import { errorSchema } from '../contract/control.js';
 import { describeExit } from '../machine/l0/process.js';
-import { createInstanceDirectories, type InstancePaths, type Roots } from '../state/paths.js';
+import type { InstancePaths } from '../state/paths.js';
+import { createInstanceDirectories } from '../state/private-folders.js';
+import type { Roots } from '../state/roots.js';
 import { revive } from './client.js';
 import { lockedCommand, refusalOf } from './lock.js';
 

@@ -1,5 +1,6 @@
 /** L0: the command line of QEMU. Pure; nothing here looks at the host. */
-import { forwardOf, type Config, type L2Disk } from '../config/schema.js';
+import { forwardOf } from '../config/l2-schema.js';
+import type { Config, L2Disk } from '../config/schema.js';
 import { l0MemoryMiB } from '../config/sizes.js';
 import type { Accel } from '../host/accel.js';
 import { l1Address, l1MacAddress, l2Address, sshPort } from './network.js';

@@ -24,7 +24,7 @@ import {
   type VmRecord,
 } from './messages.js';
 import { linkClosed, noSuchVm, Requests } from './requests.js';
-import type { FrameStats, LinkStats } from './stats.js';
+import { newFrameStats, type LinkStats } from './stats.js';
 import type { StreamPort } from './vm-stream.js';
 import { encodeToL1 } from './to-l1.js';
 import { VmStreams } from './vm-streams.js';
@@ -50,17 +50,7 @@ export class Link extends Hypervisor {
   readonly #decoder = new SlipDecoder(MAX_PAYLOAD, (payload) => this.#onPayload(payload));
   readonly #requests = new Requests((message) => this.#send(message));
   readonly #streams: VmStreams;
-  readonly #stats: FrameStats = {
-    framesIn: 0,
-    framesOut: 0,
-    badCrc: 0,
-    unknown: 0,
-    stale: 0,
-    gaps: 0,
-    duplicates: 0,
-    resends: 0,
-    lostBytes: 0,
-  };
+  readonly #stats = newFrameStats();
   #hello: HelloRecord | undefined;
   #onFirstHello: ((hello: HelloRecord) => void) | undefined;
   /** Messages that came in the same chunk as the first HELLO, before anyone listens. */

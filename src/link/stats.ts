@@ -23,3 +23,17 @@ export interface LinkStats {
 
 /** Those that are not the decoder's. */
 export type FrameStats = Omit<LinkStats, 'oversize' | 'badEscape'>;
+
+export function newFrameStats(): FrameStats {
+  return {
+    framesIn: 0,
+    framesOut: 0,
+    badCrc: 0,
+    unknown: 0,
+    stale: 0,
+    gaps: 0,
+    duplicates: 0,
+    resends: 0,
+    lostBytes: 0,
+  };
+}

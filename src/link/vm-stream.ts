@@ -1,6 +1,6 @@
 /** The console stream of one VM on a link, and whom its streams talk to. */
 import type { HelloRecord, SlotAddress, ToL1, VmRecord, VmState } from './messages.js';
-import type { RetryDelay, StreamReceiver, StreamSender } from './stream.js';
+import { RetryDelay, type StreamReceiver, type StreamSender } from './stream.js';
 
 export interface Vm {
   record: VmRecord;
@@ -17,6 +17,27 @@ export interface Vm {
   high: boolean;
   /** L1 has said that it is gone, but not all that it printed has arrived yet. */
   leaving: VmRecord | undefined;
+}
+
+export function newVm(record: VmRecord, receiver: StreamReceiver, sender: StreamSender): Vm {
+  return {
+    record,
+    receiver,
+    sender,
+    retry: new RetryDelay(),
+    retryTimer: undefined,
+    unacknowledged: 0,
+    acknowledgementDue: false,
+    onTaken: new Set(),
+    high: false,
+    leaving: undefined,
+  };
+}
+
+/** Tells who waits for it whether L1 has all that was written; the VM is gone if not. */
+export function tellTaken(vm: Vm, there: boolean): void {
+  for (const done of vm.onTaken) done(there);
+  vm.onTaken.clear();
 }
 
 /** The way to L1, and what L1 says of itself. */

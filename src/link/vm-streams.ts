@@ -2,14 +2,19 @@
  * The console streams of all VMs on one link: which VM has which slot, what of its output has come and is acknowledged,
  * and what of its input is still to be sent.
  */
+import { Acknowledgements } from './acknowledgements.js';
 import { MAX_DATA, type SlotAddress, type VmRecord } from './messages.js';
 import type { FrameStats } from './stats.js';
-import { distance, RetryDelay, StreamReceiver, StreamSender } from './stream.js';
-import type { KeptStreams, StreamListener, StreamPort, Vm } from './vm-stream.js';
+import { distance, StreamReceiver, StreamSender } from './stream.js';
+import {
+  newVm,
+  tellTaken,
+  type KeptStreams,
+  type StreamListener,
+  type StreamPort,
+  type Vm,
+} from './vm-stream.js';
 
-/** Output is acknowledged after this time at the latest, or after so many bytes. */
-const ACK_DELAY_MS = 50;
-const ACK_BYTES = 4096;
 /** Input kept for one VM: write() says "enough" at the first figure and refuses beyond the second. */
 const INPUT_HIGH = 16 * 1024;
 const INPUT_LIMIT = 256 * 1024;
@@ -22,7 +27,7 @@ export class VmStreams {
   /** Who was last seen going, by slot, and where its output ended: late messages of it are no surprise. */
   readonly #retired = new Map<number, { readonly generation: number; readonly outEnd: number }>();
   readonly #kept: KeptStreams | undefined;
-  #ackTimer: NodeJS.Timeout | undefined;
+  readonly #acknowledgements: Acknowledgements;
 
   constructor(
     port: StreamPort,
@@ -34,6 +39,7 @@ export class VmStreams {
     this.#listener = listener;
     this.#stats = stats;
     this.#kept = kept;
+    this.#acknowledgements = new Acknowledgements(port, () => this.#vms.values());
   }
 
   /** All VMs that have a slot now. */
@@ -92,7 +98,7 @@ export class VmStreams {
 
   /** QEMU reads again. */
   goOn(): void {
-    this.#flushAcknowledgements();
+    this.#acknowledgements.flush();
     for (const vm of this.#vms.values()) this.#pump(vm);
   }
 
@@ -106,7 +112,7 @@ export class VmStreams {
   /** The streams stay as they were: the next link may resume them. */
   stop(): void {
     this.#stopVms();
-    clearTimeout(this.#ackTimer);
+    this.#acknowledgements.stop();
   }
 
   #stopVms(): void {
@@ -163,7 +169,7 @@ export class VmStreams {
       this.#vms.set(record.slot, vm);
       this.#listener.vm(vm.record, undefined);
     }
-    this.#acknowledge(vm, !complete);
+    this.#acknowledgements.now(vm, !complete);
     if (complete) this.#retire(vm, record);
   }
 
@@ -181,18 +187,8 @@ export class VmStreams {
     this.#stats.lostBytes += receiver.skipTo(record.outAcked);
     const sender =
       kept?.sender.resumeAt(record.inNext) === true ? kept.sender : new StreamSender(record.inNext);
-    const vm: Vm = {
-      record,
-      receiver,
-      sender,
-      retry: new RetryDelay(),
-      retryTimer: undefined,
-      unacknowledged: 0,
-      acknowledgementDue: false,
-      onTaken: new Set(),
-      high: sender.buffered >= INPUT_HIGH,
-      leaving: undefined,
-    };
+    const vm = newVm(record, receiver, sender);
+    vm.high = sender.buffered >= INPUT_HIGH;
     this.#armRetry(vm);
     return vm;
   }
@@ -221,21 +217,18 @@ export class VmStreams {
     const received = vm.receiver.receive(offset, bytes);
     switch (received.kind) {
       case 'data':
-        vm.unacknowledged += received.bytes.length;
-        if (vm.unacknowledged >= Math.min(ACK_BYTES, this.#port.hello().outRing / 4)) {
-          this.#acknowledge(vm, false);
-        } else this.#acknowledgeSoon(vm);
+        this.#acknowledgements.received(vm, received.bytes.length);
         this.#listener.data(address.slot, address.generation, received.bytes);
         if (vm.leaving !== undefined) this.#onGone(vm, vm.leaving);
         break;
       case 'duplicate':
         this.#stats.duplicates++;
-        this.#acknowledgeSoon(vm);
+        this.#acknowledgements.soon(vm);
         break;
       case 'gap':
         if (!received.first) break;
         this.#stats.gaps++;
-        this.#acknowledge(vm, true);
+        this.#acknowledgements.now(vm, true);
         break;
     }
   }
@@ -243,27 +236,6 @@ export class VmStreams {
   onStale(address: SlotAddress): void {
     this.#stats.stale++;
     if (!this.#isRetired(address)) this.#port.onUnknownVm(address);
-  }
-
-  #acknowledgeSoon(vm: Vm): void {
-    vm.acknowledgementDue = true;
-    this.#ackTimer ??= setTimeout(() => {
-      this.#ackTimer = undefined;
-      this.#flushAcknowledgements();
-    }, ACK_DELAY_MS);
-  }
-
-  #flushAcknowledgements(): void {
-    for (const vm of this.#vms.values()) if (vm.acknowledgementDue) this.#acknowledge(vm, false);
-  }
-
-  #acknowledge(vm: Vm, resend: boolean): void {
-    vm.unacknowledged = 0;
-    // Acknowledgements are cumulative: while QEMU does not read, the latest one can wait.
-    vm.acknowledgementDue = this.#port.congested();
-    if (vm.acknowledgementDue) return;
-    const { slot, generation } = vm.record;
-    this.#port.send({ type: 'outputAck', slot, generation, next: vm.receiver.next, resend });
   }
 
   onInputAck(address: SlotAddress, next: number, window: number): void {
@@ -319,9 +291,4 @@ export class VmStreams {
     const vm = this.#vms.get(address.slot);
     return vm?.record.generation === address.generation ? vm : undefined;
   }
-}
-
-function tellTaken(vm: Vm, there: boolean): void {
-  for (const done of vm.onTaken) done(there);
-  vm.onTaken.clear();
 }

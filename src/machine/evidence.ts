@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { messageOf } from '../base/errors.js';
 import { shellQuote } from '../host/ssh.js';
-import { ensurePrivateDirectory } from '../state/paths.js';
+import { ensurePrivateDirectory } from '../state/private-folders.js';
 import { stopMachine } from './pause.js';
 import type { Running } from './running.js';
 

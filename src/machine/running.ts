@@ -6,7 +6,7 @@ import { hintOfKnown } from '../base/suggest.js';
 import type { Config, VmConfig } from '../config/schema.js';
 import type { Gateway } from '../console/gateway/gateway.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
-import { meantBy } from '../console/names.js';
+import { meantBy } from '../config/vm-names.js';
 import type { AccelDecision } from '../host/accel.js';
 import { runRemote, type RunResult } from '../host/ssh.js';
 import type { ImageDirectories } from '../images/build.js';

@@ -9,12 +9,10 @@
  * cannot have sockets are they below it, and then `run` is a link that says where.
  */
 import { lstatSync, readlinkSync, statfsSync } from 'node:fs';
-import { lstat, mkdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-import envPaths from 'env-paths';
-
-import { VsbError, errnoOf } from '../base/errors.js';
+import { VsbError } from '../base/errors.js';
+import { findRoots, type Roots } from './roots.js';
 
 /** The instance meant when none is named. */
 export const defaultInstanceName = 'default';
@@ -39,52 +37,6 @@ export function assertInstanceName(name: string): void {
       hint: 'Use 1 to 32 lower case letters, digits and hyphens; a hyphen neither first nor last.',
     });
   }
-}
-
-export interface Roots {
-  /** Parent of all instances' state folders. */
-  readonly instances: string;
-  readonly cache: string;
-  /** Parent of the folders for sockets of instances whose state folder cannot have them. */
-  readonly runtime: string;
-}
-
-/** Whether `path` is a folder of ours that nobody else can enter or replace: not a link, our uid, no group or other bits. */
-function isPrivateDirectory(path: string, uid: number): boolean {
-  try {
-    const found = lstatSync(path);
-    return found.isDirectory() && found.uid === uid && (found.mode & 0o077) === 0;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Finds the three roots from the environment. The runtime root is `$XDG_RUNTIME_DIR/vsbypass`, else
- * `/run/user/<uid>/vsbypass`, both only if the folder is private to us; else `/tmp/vsbypass-<uid>`,
- * which `ensurePrivateDirectory` verifies before it is used.
- */
-export function findRoots(
-  env: NodeJS.ProcessEnv = process.env,
-  uid: number = process.getuid?.() ?? 0,
-): Roots {
-  const defaults = envPaths('vsbypass', { suffix: '' });
-  const runtimeParents = [env['XDG_RUNTIME_DIR'], `/run/user/${uid}`];
-  const runtimeParent = runtimeParents.find(
-    (path) => path !== undefined && path.startsWith('/') && isPrivateDirectory(path, uid),
-  );
-  // env-paths reads the environment of the process only; an explicit one wins, for tests and for callers.
-  const state = env['XDG_STATE_HOME']?.startsWith('/')
-    ? join(env['XDG_STATE_HOME'], 'vsbypass')
-    : defaults.log;
-  const cache = env['XDG_CACHE_HOME']?.startsWith('/')
-    ? join(env['XDG_CACHE_HOME'], 'vsbypass')
-    : defaults.cache;
-  return {
-    instances: join(state, 'instances'),
-    cache,
-    runtime: runtimeParent === undefined ? `/tmp/vsbypass-${uid}` : join(runtimeParent, 'vsbypass'),
-  };
 }
 
 /** The file names of one instance. Nothing here is created by looking at it. */
@@ -186,7 +138,7 @@ export function instancePaths(name: string, roots: Roots = findRoots()): Instanc
 }
 
 /** Where a link leads; undefined when there is none, or its goal is gone. */
-function recordedLink(path: string): string | undefined {
+export function recordedLink(path: string): string | undefined {
   try {
     const goal = readlinkSync(path);
     return lstatSync(goal).isDirectory() ? goal : undefined;
@@ -244,62 +196,4 @@ function socketPath(directory: string, file: string): string {
     );
   }
   return path;
-}
-
-/**
- * Makes sure that `path` is a folder of ours with mode 0700. The last component is created where
- * missing (its parents too, with the same mode); one that somebody else owns, that is a symbolic
- * link, or that others may enter is refused: in /tmp anyone can have put it there.
- *
- * @throws VsbError E_PERMISSION
- */
-export async function ensurePrivateDirectory(
-  path: string,
-  uid: number = process.getuid?.() ?? 0,
-): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new VsbError('E_PERMISSION', `cannot create ${path}: ${errnoOf(error) ?? 'error'}`, {
-      cause: error,
-    });
-  }
-  const found = await lstat(path);
-  const mode = found.mode & 0o777;
-  const wrong = !found.isDirectory()
-    ? 'is not a folder'
-    : found.uid !== uid
-      ? `belongs to uid ${found.uid}`
-      : (mode & 0o077) !== 0
-        ? `has mode ${mode.toString(8)}`
-        : undefined;
-  if (wrong !== undefined) {
-    throw new VsbError(
-      'E_PERMISSION',
-      `${path} ${wrong}; it must be a folder of uid ${uid} with mode 700`,
-      {
-        hint: `Remove it, or set XDG_RUNTIME_DIR to a folder of yours with mode 700.`,
-        details: { path },
-      },
-    );
-  }
-}
-
-/** Creates all folders of an instance, each private, from the roots down, and records where its sockets are. */
-export async function createInstanceDirectories(paths: InstancePaths, roots: Roots): Promise<void> {
-  const elsewhere = paths.runtimeDir !== paths.runtimeRecord;
-  for (const path of [
-    // It is the one that may stand in /tmp.
-    ...(paths.runtimeDir === join(roots.runtime, paths.name) ? [roots.runtime] : []),
-    paths.stateDir,
-    paths.runtimeDir,
-    paths.keysDir,
-    paths.bootDir,
-    paths.logDir,
-  ]) {
-    await ensurePrivateDirectory(path);
-  }
-  if (!elsewhere || recordedLink(paths.runtimeRecord) === paths.runtimeDir) return;
-  await rm(paths.runtimeRecord, { recursive: true, force: true });
-  await symlink(paths.runtimeDir, paths.runtimeRecord);
 }

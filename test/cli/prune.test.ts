@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { warmName } from '../../src/machine/saved/store.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../../src/state/paths.js';
+import { instancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { runCli } from '../rig/run-cli.js';
 import { writeSavedState, writeSharedState } from '../rig/saved-state.js';
 

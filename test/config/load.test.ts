@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadConfig, parseConfig } from '../../src/config/load.js';
-import { forwardOf } from '../../src/config/schema.js';
+import { forwardOf } from '../../src/config/l2-schema.js';
 
 const uuid = '1111aaaa-2222-4333-8444-555555555555';
 

@@ -9,12 +9,9 @@ import { VsbError } from '../../src/base/errors.js';
 import { identifyProcess, isAlive } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
 import { Testbed } from '../../src/daemon/testbed.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { readProcesses } from '../../src/state/record.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { InstanceStatus } from '../../src/contract/control.js';
 import { runRemote } from '../../src/host/ssh.js';
-import { findRoots, instancePaths } from '../../src/state/paths.js';
+import { instancePaths } from '../../src/state/paths.js';
+import { findRoots } from '../../src/state/roots.js';
 import { accessToL2, managementTargets } from '../../src/state/management-targets.js';
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';

@@ -14,7 +14,7 @@ import {
   checkOpenFiles,
   checkPort,
 } from '../../src/instance/diagnose.js';
-import { findRoots } from '../../src/state/paths.js';
+import { findRoots } from '../../src/state/roots.js';
 
 let directory: string;
 beforeEach(async () => {

@@ -6,13 +6,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { imagesInUse } from '../../src/instance/images-in-use.js';
 import { bootFiles } from '../../src/machine/plan.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-  type Roots,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots, type Roots } from '../../src/state/roots.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { writeSavedState, writeSharedState } from '../rig/saved-state.js';
 

@@ -10,12 +10,9 @@ import { exists } from '../../src/base/files.js';
 import { isAlive, type ProcessIdentity } from '../../src/base/process-identity.js';
 import { withInstanceLock } from '../../src/instance/lock.js';
 import { clearBroken, stopInstance } from '../../src/instance/stop.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { startLivingProcess } from '../rig/living-process.js';
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 import { startDaemon } from '../../src/instance/start.js';
-import { findRoots, instancePaths } from '../../src/state/paths.js';
+import { instancePaths } from '../../src/state/paths.js';
+import { findRoots } from '../../src/state/roots.js';
 
 let directory: string;
 const path = process.env['PATH'];

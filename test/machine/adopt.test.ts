@@ -18,12 +18,9 @@ import { inspectInstance } from '../../src/instance/inspect.js';
 import { findLeftovers, removeLeftovers } from '../../src/machine/leftovers.js';
 import { findAdoptable, writeResume, type Adoptable } from '../../src/machine/resume.js';
 import type { Running, UpRequest } from '../../src/machine/running.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { readProcesses, vmUuid, writeProcesses } from '../../src/state/record.js';
 import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
 import { greeting } from '../rig/fake-qmp.js';

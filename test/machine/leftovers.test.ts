@@ -10,12 +10,9 @@ import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/base/p
 import { inspectInstance } from '../../src/instance/inspect.js';
 import { stopInstance } from '../../src/instance/stop.js';
 import { findLeftovers, removeLeftovers } from '../../src/machine/leftovers.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { startLivingProcess } from '../rig/living-process.js';
 

@@ -10,12 +10,9 @@ import { identifyProcess } from '../../src/base/process-identity.js';
 import type { InstanceStatus } from '../../src/contract/control.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
 import { fingerprintOfLine } from '../../src/formats/keys/key-files.js';
-import {
-  createInstanceDirectories,
-  findRoots,
-  instancePaths,
-  type InstancePaths,
-} from '../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
+import { createInstanceDirectories } from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { ConsoleRig } from './console-rig.js';
 import { runCli, type Finished } from './run-cli.js';

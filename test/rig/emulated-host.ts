@@ -75,6 +75,7 @@ export class EmulatedHost {
   /** Its console and the output of its jobs are here. */
   readonly directory: string;
   readonly #qemu: ChildProcess;
+  readonly #ended: Promise<unknown>;
   readonly #agent: Socket;
   readonly #progress: (line: string) => void;
   readonly #waiting = new Map<string, (fields: readonly string[]) => void>();
@@ -167,6 +168,7 @@ export class EmulatedHost {
   ) {
     this.directory = directory;
     this.#qemu = qemu;
+    this.#ended = once(qemu, 'exit');
     this.#agent = connection;
     this.#progress = progress;
     createInterface({ input: connection }).on('line', (line) => {
@@ -187,7 +189,7 @@ export class EmulatedHost {
     const started = performance.now();
     const ended = new Promise<readonly string[]>((resolve) => this.#waiting.set(name, resolve));
     this.#agent.write(`${name}\n`);
-    const gone = once(this.#qemu, 'exit').then(() => {
+    const gone = this.#ended.then(() => {
       throw new Error('the emulated host has ended');
     });
     try {
@@ -250,7 +252,7 @@ export class EmulatedHost {
     this.#agent.destroy();
     if (this.#qemu.exitCode === null && this.#qemu.signalCode === null) {
       this.#qemu.kill('SIGKILL');
-      await once(this.#qemu, 'exit');
+      await this.#ended;
     }
     await rm(this.directory, { recursive: true, force: true });
   }

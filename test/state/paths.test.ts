@@ -7,12 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeRuntimeFiles } from '../../src/machine/leftovers.js';
 import {
   assertInstanceName,
-  createInstanceDirectories,
-  ensurePrivateDirectory,
-  findRoots,
   instancePaths,
   maximumSocketPathBytes,
 } from '../../src/state/paths.js';
+import {
+  createInstanceDirectories,
+  ensurePrivateDirectory,
+} from '../../src/state/private-folders.js';
+import { findRoots } from '../../src/state/roots.js';
 
 const uid = process.getuid?.() ?? 0;
 let directory: string;

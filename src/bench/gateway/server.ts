@@ -3,7 +3,8 @@
  * once, and floods its terminal when asked to. The process ends with its parent.
  */
 import { startGateway } from '../../console/gateway/gateway.js';
-import { VmConsole, type ConsoleLink } from '../../console/hub/vm-console.js';
+import type { ConsoleLink } from '../../console/hub/input-queue.js';
+import { VmConsole } from '../../console/hub/vm-console.js';
 import { generateKey } from '../../formats/keys/key-files.js';
 import { text } from '../measures/text.js';
 import { floodBytes, floodEnd, floodKey, gatewayVm, type GatewayReady } from './protocol.js';

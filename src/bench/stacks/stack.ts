@@ -7,7 +7,7 @@ import type { AccelDecision } from '../../host/accel.js';
 import type { SshTarget } from '../../host/ssh.js';
 import type { ImageDirectories } from '../../images/build.js';
 import type { BenchPrograms } from '../../images/programs.js';
-import type { Roots } from '../../state/paths.js';
+import type { Roots } from '../../state/roots.js';
 
 /** A machine at L0, running. */
 export interface Stack {

@@ -4,7 +4,7 @@ import { imagesInUse } from '../../instance/images-in-use.js';
 import { listInstances } from '../../instance/inspect.js';
 import { deleteShared, prunableShared } from '../../machine/saved/shared.js';
 import { prunableSnapshots, pruneSnapshots } from '../../machine/saved/store.js';
-import { findRoots } from '../../state/paths.js';
+import { findRoots } from '../../state/roots.js';
 import type { CliContext } from '../context.js';
 import { mebibytes, printJson, printLines, table } from '../output.js';
 

@@ -8,7 +8,7 @@ import { existingInstance } from '../../instance/access.js';
 import { writeReport } from '../../instance/bug-report/write.js';
 import { diagnose } from '../../instance/diagnose.js';
 import { inspectInstance } from '../../instance/inspect.js';
-import { findRoots } from '../../state/paths.js';
+import { findRoots } from '../../state/roots.js';
 import { readRecord } from '../../state/record.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';

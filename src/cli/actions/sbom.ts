@@ -10,7 +10,7 @@ import { makeBom, type Bom, type Component } from '../../images/sbom/cyclonedx.j
 import { readNpmLock, runtimePackages } from '../../images/sbom/npm.js';
 import { programHash } from '../../images/sbom/program.js';
 import { programSources, staticLibrary } from '../../images/sbom/programs.js';
-import { findRoots } from '../../state/paths.js';
+import { findRoots } from '../../state/roots.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
 

@@ -12,7 +12,8 @@ import {
   snapshotFolder,
   warmName,
 } from '../../machine/saved/store.js';
-import { findRoots, instancePaths } from '../../state/paths.js';
+import { instancePaths } from '../../state/paths.js';
+import { findRoots } from '../../state/roots.js';
 import type { CliContext } from '../context.js';
 import {
   mebibytes,

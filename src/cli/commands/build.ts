@@ -60,7 +60,7 @@ export function buildCommand(context: CliContext): Command {
       const { buildImages, imageNames } = await import('../../images/build.js');
       const { createReporter } = await import('../show/reporter.js');
       const { printJson, printLines, table } = await import('../output.js');
-      const { findRoots } = await import('../../state/paths.js');
+      const { findRoots } = await import('../../state/roots.js');
       const reporter = await createReporter({
         stream: context.stderr,
         env: context.env,
@@ -124,7 +124,7 @@ async function makeStateOf(
 ): Promise<MadeState> {
   const { buildImages } = await import('../../images/build.js');
   const { makeState } = await import('../../instance/make-state.js');
-  const { findRoots } = await import('../../state/paths.js');
+  const { findRoots } = await import('../../state/roots.js');
   const roots = findRoots();
   const { signal } = context;
   // They were built just now.

@@ -9,7 +9,8 @@ export function daemonCommand(context: CliContext): Command {
     .action(async () => {
       const { assertLocked, greetWithFailure, runDaemon } = await import('../../daemon/main.js');
       assertLocked(context.env);
-      const { findRoots, instancePaths } = await import('../../state/paths.js');
+      const { instancePaths } = await import('../../state/paths.js');
+      const { findRoots } = await import('../../state/roots.js');
       const roots = findRoots();
       try {
         await runDaemon(instancePaths(context.global.name, roots), roots);

@@ -26,7 +26,8 @@ export function doctorCommand(context: CliContext): Command {
       const { loadConfig } = await import('../../config/load.js');
       const { inspectHost } = await import('../../host/checks.js');
       const { printJson, printLines } = await import('../output.js');
-      const { findRoots, instancePaths } = await import('../../state/paths.js');
+      const { instancePaths } = await import('../../state/paths.js');
+      const { findRoots } = await import('../../state/roots.js');
       const { diagnose } = await import('../../instance/diagnose.js');
       const roots = findRoots();
       const config = await loadConfig({ directory: process.cwd(), path, accel, cpu });

@@ -20,7 +20,8 @@ export function downCommand(context: CliContext): Command {
     .action(async ({ all, json, events }) => {
       const { listInstances } = await import('../../instance/inspect.js');
       const { stopInstance } = await import('../../instance/stop.js');
-      const { findRoots, instancePaths } = await import('../../state/paths.js');
+      const { instancePaths } = await import('../../state/paths.js');
+      const { findRoots } = await import('../../state/roots.js');
       const roots = findRoots();
       const instances = all
         ? await listInstances(roots)

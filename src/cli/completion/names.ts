@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises';
 
 import { layerNames } from '../../state/logs/layers.js';
-import { findRoots, instancePaths, type Roots } from '../../state/paths.js';
+import { instancePaths } from '../../state/paths.js';
+import { findRoots, type Roots } from '../../state/roots.js';
 import { readRecord } from '../../state/record.js';
 import type { NameSources } from './words.js';
 

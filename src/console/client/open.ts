@@ -7,7 +7,7 @@ import type { ScreenSize } from '../../base/terminal-size.js';
 import type { AttachRequest } from '../../contract/gateway.js';
 import { accessToL2 } from '../../state/management-targets.js';
 import type { ConsoleConnection } from '../connection.js';
-import { meantBy } from '../names.js';
+import { meantBy } from '../../config/vm-names.js';
 import type { GatewayLogin } from './gateway-client.js';
 import type { GatewayAccess, InstanceAccess } from './instance-access.js';
 

@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
+import { ending, pieces, program } from './shell-program.js';
 
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
@@ -32,8 +33,6 @@ const PASSWORD_QUIET_MS = 250;
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
 const SIGNAL_MS = 4000;
-/** What a terminal in canonical mode surely takes for one line. */
-const LINE = 400;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
 
@@ -275,43 +274,4 @@ class ShellRun {
 /** One that matches what any of them matches. */
 function either(...patterns: readonly RegExp[]): RegExp {
   return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');
-}
-
-/** What the shell runs: takes the command piece by piece, checks its length, runs it, says how it ended. */
-function program(nonce: string): string {
-  const mark = (kind: string): string => `printf 'vsb%s${kind}\\n' ${nonce}`;
-  return (
-    `vsb=;${mark('+')};` +
-    `while IFS= read -r vsbl;do case $vsbl in =*)break;;esac;vsbl=$(printf "$vsbl"x);vsb=$vsb\${vsbl%x};${mark('+')};done;` +
-    `case $vsbl in *=\${#vsb}=*)${mark('<')};(eval "$vsb");vsb=$?;` +
-    `printf "\\nvsb${'%s'}>$vsb.\\nvsb${'%s'}>$vsb.\\n" ${nonce} ${nonce};;*)${mark('!')};;esac;` +
-    `stty "$vsbt";unset vsb vsbl vsbt`
-  );
-}
-
-/** The command as arguments of printf(1): no control characters, nothing that the terminal or the shell changes. */
-function pieces(command: string): string[] {
-  const characters = [...Buffer.from(command).toString('latin1')].map((character) =>
-    /[ -$&-[\]-~]/.test(character) ? character : octal(character),
-  );
-  const all: string[] = [];
-  let piece = '';
-  for (const character of characters) {
-    // One that begins with `=` is the end, and with `-` an option.
-    const odd = piece === '' && (character === '=' || character === '-');
-    piece += odd ? octal(character) : character;
-    if (piece.length < LINE - 4) continue;
-    all.push(piece);
-    piece = '';
-  }
-  return piece === '' ? all : [...all, piece];
-}
-
-function octal(character: string): string {
-  return `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`;
-}
-
-/** Tells how long the command is: shells count characters or bytes. */
-function ending(command: string): string {
-  return `=${[...command].length}=${Buffer.byteLength(command)}=`;
 }

@@ -9,7 +9,7 @@ import { messageOf, VsbError } from '../../base/errors.js';
 import { nearestName } from '../../base/suggest.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import { REFUSAL, type AttachRequest, type Verb } from '../../contract/gateway.js';
-import type { ConsoleDirectory } from '../hub/hub.js';
+import type { ConsoleHub } from '../hub/hub.js';
 import type { VmConsole } from '../hub/vm-console.js';
 import { Sanitizer } from '../sanitize.js';
 import type { Grant, Role } from './access.js';
@@ -20,6 +20,9 @@ import type { GatewayEvent, Who } from './events.js';
 import type { Pacer } from './pacer.js';
 import type { ScreenRenderer } from './screen.js';
 import { mayNotType, refusalText, runVerb, verbStatus } from './verbs.js';
+
+/** Where a gateway finds the consoles. */
+export type ConsoleDirectory = Pick<ConsoleHub, 'find' | 'nameOf' | 'list'>;
 
 /** What a channel needs of its gateway. */
 export interface ChannelHost {

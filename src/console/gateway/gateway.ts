@@ -8,10 +8,10 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { Connection } from 'ssh2';
 
 import { errnoOf, messageOf, VsbError } from '../../base/errors.js';
-import type { ConsoleDirectory } from '../hub/hub.js';
 import { AccessList, type Grant } from './access.js';
 import type { Attachment } from './attachment.js';
 import { parseAuthorizedKeys, type AuthPolicy } from './auth.js';
+import type { ConsoleDirectory } from './channel.js';
 import { GatewayConnection } from './connection.js';
 import type { GatewayEvent, Who } from './events.js';
 import { Pacer } from './pacer.js';

@@ -1,18 +1,16 @@
 /**
- * All consoles of one instance: gives each VM that the link reports its console, under the name that
- * its label stands for, and keeps name, history and sessions while VMs restart and links come and go.
- *
- * A label (SMBIOS UUID) is set by the virtualized system and is no proof. So a name is given once: never
- * to a VM whose label is doubtful, or that had another one; never while another VM has it that runs or may
- * run; never to one in another domain, while that in which the name was given is there. Such a VM is known
- * by its slot and generation. Who is at a console is told whenever what is behind it has changed.
+ * All consoles of one instance: gives each VM that the link reports its console, under the name that its label stands
+ * for (naming.ts), and keeps name, history and sessions while VMs restart and links come and go. Who is at a console is
+ * told whenever what is behind it has changed.
  */
 import { EventEmitter } from 'node:events';
 
-import { VsbError } from '../../base/errors.js';
 import type { Watched } from '../../contract/watched.js';
 import type { Link, VmRecord } from '../../link/index.js';
-import { longName, meantBy, shortName, slotName } from '../names.js';
+import { slotName } from '../../config/vm-names.js';
+import { assertUnrivalled, byUuid, uniqueByUuid } from './lookup.js';
+import { hasOwnName, Naming, rivalsOf } from './naming.js';
+import { Timers } from './timers.js';
 import { VmConsole } from './vm-console.js';
 
 const HISTORY_BYTES = 1024 * 1024;
@@ -23,7 +21,7 @@ const GONE_KEPT = 16;
 
 export interface HubEvents {
   'vm-appeared': [console: VmConsole];
-  /** The VM did not come back: its sessions have ended, its history stays readable if it had a name. */
+  /** It did not come back: its sessions have ended, its history stays readable if it had a name. */
   'vm-gone': [console: VmConsole];
   /** Its label is known now, or has changed. */
   'vm-renamed': [console: VmConsole, previousName: string];
@@ -40,16 +38,15 @@ export interface HubOptions {
   goneGraceMs?: number;
 }
 
-/** What a gateway needs of it. */
-export type ConsoleDirectory = Pick<ConsoleHub, 'find' | 'nameOf' | 'list'>;
-
 export class ConsoleHub extends EventEmitter<HubEvents> {
   readonly #historyBytes: number;
-  readonly #nameOf: (vm: VmRecord) => string | undefined;
+  readonly #naming: Naming;
   readonly #graceMs: number;
   readonly #consoles = new Map<string, VmConsole>();
-  readonly #graceTimers = new Map<VmConsole, NodeJS.Timeout>();
-  readonly #forgetTimers = new Set<NodeJS.Timeout>();
+  /** What happens to a console whose VM does not come back. */
+  readonly #graces = new Timers<VmConsole>();
+  /** Slots that L1 may give away. */
+  readonly #forgets = new Timers<VmRecord>();
   #link: Link | undefined;
   /** The boot of L1 that the consoles' slots belong to. */
   #bootId: bigint | undefined;
@@ -58,7 +55,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   constructor(options: HubOptions) {
     super();
     this.#historyBytes = options.historyBytes ?? HISTORY_BYTES;
-    this.#nameOf = options.nameOf;
+    this.#naming = new Naming(options.nameOf, this.#consoles);
     this.#graceMs = options.goneGraceMs ?? GONE_GRACE_MS;
   }
 
@@ -75,38 +72,14 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
    * @throws VsbError E_VM_AMBIGUOUS where it could be another VM's
    */
   find(word: string): VmConsole | undefined {
-    const console = this.vm(word) ?? this.#byUuid(word);
-    if (console === undefined || console.rivals.length === 0) return console;
-    const { name, vm, rivals } = console;
-    const own = vm === undefined ? name : slotName(vm);
-    if (word === own) return console;
-    const many = `${rivals.length + 1} VMs run with the UUID of '${name}'`;
-    throw ambiguous(`${many}, and one of them only is it`, [own, ...rivals]);
+    const console = this.vm(word) ?? byUuid(word, this.list());
+    if (console !== undefined) assertUnrivalled(console, word);
+    return console;
   }
 
   /** The name under which rights to a console are kept; for a word that means none, the word. */
   nameOf(word: string): string {
-    return (this.vm(word) ?? this.#uniqueByUuid(word))?.name ?? word;
-  }
-
-  #byUuid(word: string): VmConsole | undefined {
-    const meant = this.#meantBy(word);
-    if (meant.length <= 1) return meant[0];
-    const names = meant.map(({ name }) => name);
-    throw ambiguous(`'${word}' is the beginning of several UUIDs`, names);
-  }
-
-  #uniqueByUuid(word: string): VmConsole | undefined {
-    const [one, ...others] = this.#meantBy(word);
-    return others.length === 0 ? one : undefined;
-  }
-
-  /** Those with a name of their own: what a doubtful VM says of itself leads nowhere. */
-  #meantBy(word: string): VmConsole[] {
-    const all = this.list().flatMap((console) =>
-      hasOwnName(console) ? [{ console, name: console.name, uuid: console.vm?.uuid }] : [],
-    );
-    return meantBy(word, all).map(({ console }) => console);
+    return (this.vm(word) ?? uniqueByUuid(word, this.list()))?.name ?? word;
   }
 
   list(): VmConsole[] {
@@ -116,40 +89,15 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   /** Serves the VMs of that link from now on; an earlier one is let go. Its owner closes it. */
   attachLink(link: Link): void {
     if (this.#closed) throw new Error('the hub is closed');
-    if (this.#link !== undefined) this.#detachLink(this.#link, 'lost');
+    if (this.#link !== undefined) this.#detachLink(this.#link);
     this.#link = link;
     this.#awaitReturn(link.hello.bootId);
-    const current =
-      <Arguments extends unknown[]>(listener: (...values: Arguments) => void) =>
-      (...values: Arguments): void => {
-        if (this.#link === link) listener(...values);
-      };
-    link.on(
-      'close',
-      current(() => this.#detachLink(link, 'lost')),
-    );
-    link.on('error', () => {
-      // 'close' follows and says all that matters here.
-    });
-    link.on(
-      'resync',
-      current((hello) => {
-        this.#bootId = hello.bootId;
-        this.#detachVms(link, 'gone');
-      }),
-    );
-    link.on(
-      'vm',
-      current((vm) => this.#onVm(link, vm)),
-    );
-    link.on(
-      'drain',
-      current((slot, generation) => this.#at(link, slot, generation)?.linkDrained()),
-    );
-    link.on(
-      'data',
-      current((slot, generation, bytes) => this.#at(link, slot, generation)?.output(bytes)),
-    );
+    link.on('close', () => this.#detachLink(link));
+    link.on('error', () => undefined); // 'close' follows and says all that matters here.
+    link.on('resync', ({ bootId }) => this.#onReboot(link, bootId));
+    link.on('vm', (vm) => this.#onVm(link, vm));
+    link.on('drain', (slot, generation) => this.#at(link, slot, generation)?.linkDrained());
+    link.on('data', (slot, generation, bytes) => this.#at(link, slot, generation)?.output(bytes));
     for (const vm of link.vms()) this.#onVm(link, vm);
   }
 
@@ -157,10 +105,8 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   close(): void {
     this.#closed = true;
     this.#link = undefined;
-    for (const timer of this.#graceTimers.values()) clearTimeout(timer);
-    this.#graceTimers.clear();
-    for (const timer of this.#forgetTimers) clearTimeout(timer);
-    this.#forgetTimers.clear();
+    this.#graces.clear();
+    this.#forgets.clear();
     for (const console of this.#consoles.values()) console.endSessions('hub-closed');
     this.#consoles.clear();
   }
@@ -173,6 +119,8 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
   }
 
   #onVm(link: Link, vm: VmRecord): void {
+    // One that was let go has nothing to say any more.
+    if (this.#link !== link) return;
     const console = this.#at(link, vm.slot, vm.generation);
     if (vm.state === 'gone') {
       if (console !== undefined) this.#onGone(console);
@@ -192,7 +140,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
 
   #onNew(link: Link, vm: VmRecord): void {
     this.#onNewTenant(vm);
-    const name = this.#freeName(vm);
+    const name = this.#naming.freeName(vm);
     const known = this.#heir(name, vm);
     const console = known ?? new VmConsole(name, this.#historyBytes);
     const back = known === undefined || known.state === 'gone';
@@ -214,72 +162,40 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     }
   }
 
-  /** The name that this VM may have now. */
-  #freeName(vm: VmRecord, nameless = false): string {
-    const own = slotName(vm);
-    if (vm.uuid === undefined || vm.doubtful || nameless) return own;
-    const wanted = this.#wantedName(vm, vm.uuid);
-    const holder = this.#consoles.get(wanted);
-    return holder === undefined || this.#yields(holder, vm) ? wanted : own;
-  }
-
-  #wantedName(vm: VmRecord, uuid: string): string {
-    const configured = this.#nameOf(vm);
-    if (configured !== undefined) return configured;
-    const other = this.#consoles.get(shortName(uuid))?.vm?.uuid;
-    return other === undefined || other === uuid ? shortName(uuid) : longName(uuid);
-  }
-
-  /** Whether the VM behind a name lets this one have it. */
-  #yields(holder: VmConsole, vm: VmRecord): boolean {
-    const had = holder.vm;
-    if (had === undefined) return true;
-    if (had.slot === vm.slot && had.generation === vm.generation) return had.domid === vm.domid;
-    if (had.uuid !== vm.uuid || holder.state === 'running' || holder.state === 'lost') return false;
-    return had.domid === vm.domid || this.#isOver(had.domid);
-  }
-
   /** The console that goes on under a name: not that of another domain's VM, whose sessions and history end here. */
   #heir(name: string, vm: VmRecord): VmConsole | undefined {
     const console = this.#consoles.get(name);
     if (console?.vm === undefined || console.vm.domid === vm.domid) return console;
-    this.#endGrace(console);
+    this.#graces.cancel(console);
     console.endSessions('vm-gone');
     this.#consoles.delete(name);
     this.emit('vm-gone', console);
     return undefined;
   }
 
-  /** Whether no VM of that domain is left. */
-  #isOver(domid: number): boolean {
-    return this.list().every(({ vm, state }) => vm?.domid !== domid || state === 'gone');
-  }
-
   /** Makes the console that of this VM, and lets a silent predecessor in another slot go. */
   #take(link: Link, console: VmConsole, vm: VmRecord): void {
-    this.#endGrace(console);
+    this.#graces.cancel(console);
     const old = console.state === 'silent' ? console.vm : undefined;
     console.attach(link, vm);
     if (old !== undefined) this.#forgetLater(link, old);
   }
 
   /** A VM whose name is another's now has probably ended: if it does not run, its slot is wanted. */
-  #forgetLater(link: Link, { slot, generation }: VmRecord): void {
-    const timer = setTimeout(() => {
-      this.#forgetTimers.delete(timer);
+  #forgetLater(link: Link, old: VmRecord): void {
+    this.#forgets.after(this.#graceMs, old, () => {
       // L1 does so for a silent one only.
-      link.forget(slot, generation).catch(() => {});
-    }, this.#graceMs);
-    this.#forgetTimers.add(timer);
+      link.forget(old.slot, old.generation).catch(() => {});
+    });
   }
 
   /** Gives a console the name that its VM's label stands for, if it has not got it already. */
   #label(link: Link, console: VmConsole, vm: VmRecord): void {
-    const name = this.#freeName(vm, console.nameless);
+    const name = this.#naming.freeName(vm, console.nameless);
     if (console.name === name) return;
     const previousName = console.name;
     if (previousName !== slotName(vm)) {
-      if (this.#holds(console, vm)) return;
+      if (this.#naming.holds(console, vm)) return;
       // Its label is another one: it is nobody from now on, and nothing is carried over.
       console.tell(`this VM has changed its label: as ${slotName(vm)} it goes on`);
       this.#onGone(console);
@@ -304,15 +220,6 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     }
   }
 
-  /** Whether the name that a console has is still the one that its VM's label stands for. */
-  #holds(console: VmConsole, vm: VmRecord): boolean {
-    if (vm.uuid === undefined || vm.doubtful) return false;
-    const { name } = console;
-    const configured = this.#nameOf(vm);
-    if (configured !== undefined) return name === configured;
-    return name === shortName(vm.uuid) || name === longName(vm.uuid);
-  }
-
   /** A name may have become free for a VM that is still known by its slot. */
   #labelWaiting(link: Link): void {
     for (const vm of link.vms()) {
@@ -323,16 +230,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
 
   /** Who runs with the same label as another is told so. */
   #compareLabels(): void {
-    const running = this.list().filter(({ state, vm }) => state === 'running' && !vm?.doubtful);
-    for (const console of this.#consoles.values()) {
-      const uuid = running.includes(console) ? console.vm?.uuid : undefined;
-      const rivals = running.flatMap((other) =>
-        uuid !== undefined && other !== console && other.vm?.uuid === uuid
-          ? [slotName(other.vm)]
-          : [],
-      );
-      console.setRivals(rivals);
-    }
+    for (const [console, rivals] of rivalsOf(this.list())) console.setRivals(rivals);
   }
 
   #onGone(console: VmConsole): void {
@@ -341,22 +239,11 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     // Another VM may get the same slot: it must not inherit anything through a provisional name.
     if (!named) this.#consoles.delete(console.name);
     if (!named || console.sessionCount === 0) return this.#end(console);
-    this.#afterGrace(console, () => this.#end(console));
-  }
-
-  /** Only the last that was asked for happens, and nothing if the VM is back by then. */
-  #afterGrace(console: VmConsole, act: () => void): void {
-    this.#endGrace(console);
-    this.#graceTimers.set(console, setTimeout(act, this.#graceMs));
-  }
-
-  #endGrace(console: VmConsole): void {
-    clearTimeout(this.#graceTimers.get(console));
-    this.#graceTimers.delete(console);
+    this.#graces.after(this.#graceMs, console, () => this.#end(console));
   }
 
   #end(console: VmConsole): void {
-    this.#endGrace(console);
+    this.#graces.cancel(console);
     console.endSessions('vm-gone');
     this.emit('vm-gone', console);
     if (this.#link !== undefined) this.#labelWaiting(this.#link);
@@ -371,7 +258,7 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
         state === 'gone' &&
         sessionCount === 0 &&
         vm !== undefined &&
-        this.#nameOf(vm) === undefined,
+        this.#naming.configured(vm) === undefined,
     );
     // In the order in which they were first seen.
     for (const console of gone.slice(0, Math.max(0, gone.length - GONE_KEPT))) {
@@ -386,13 +273,19 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
     for (const console of this.#consoles.values()) {
       if (console.state !== 'lost') continue;
       if (rebooted) this.#onGone(console);
-      else this.#afterGrace(console, () => this.#onGone(console));
+      else this.#graces.after(this.#graceMs, console, () => this.#onGone(console));
     }
   }
 
-  #detachLink(link: Link, reason: 'lost'): void {
-    this.#detachVms(link, reason);
-    this.#link = undefined;
+  #onReboot(link: Link, bootId: bigint): void {
+    if (this.#link !== link) return;
+    this.#bootId = bootId;
+    this.#detachVms(link, 'gone');
+  }
+
+  #detachLink(link: Link): void {
+    this.#detachVms(link, 'lost');
+    if (this.#link === link) this.#link = undefined;
   }
 
   #detachVms(link: Link, reason: 'gone' | 'lost'): void {
@@ -403,15 +296,4 @@ export class ConsoleHub extends EventEmitter<HubEvents> {
       else console.detach(reason);
     }
   }
-}
-
-function ambiguous(why: string, names: readonly string[]): VsbError {
-  // In the message, which is all that SSH shows.
-  const message = `${why}: say which, of ${names.join(', ')}`;
-  return new VsbError('E_VM_AMBIGUOUS', message, { layer: 'console' });
-}
-
-/** Or that of its slot alone. */
-function hasOwnName({ name, vm }: VmConsole): boolean {
-  return vm === undefined || name !== slotName(vm);
 }

@@ -1,12 +1,11 @@
 /**
- * The console of one VM: its history, its sessions, and the way of the input to whatever slot of the
- * hypervisor the VM has now. The VM may go and come back (another slot, another generation): name,
+ * The console of one VM: its history, its sessions, and whatever slot of the hypervisor the VM has now. The VM may go and come back (another slot, another generation): name,
  * history and sessions stay.
  */
-import { VsbError } from '../../base/errors.js';
 import { sentenceOf, type EvidenceKind, type Watched } from '../../contract/watched.js';
-import type { Link, VmRecord } from '../../link/index.js';
+import type { VmRecord } from '../../link/index.js';
 import { History } from './history.js';
+import { InputQueue, type ConsoleLink, type Endpoint } from './input-queue.js';
 import {
   Session,
   type SessionEnd,
@@ -15,14 +14,6 @@ import {
   type SessionTarget,
 } from './session.js';
 import { WatchLog } from './watch-log.js';
-
-/** Input that waits here while the link takes no more, bytes: "enough", and the limit. */
-const INPUT_HIGH = 64 * 1024;
-const INPUT_LIMIT = 8 * 1024 * 1024;
-/** Given to the link at once, bytes: it buffers little more than it says "enough" at. */
-const PIECE = 4096;
-/** A BREAK waits behind what was typed before it, for a VM that does not read: milliseconds. */
-const BREAK_LIMIT_MS = 5000;
 
 /** `lost`: the link to the hypervisor is down, the VM may well run. */
 export type VmConsoleState = 'running' | 'silent' | 'gone' | 'lost';
@@ -50,39 +41,12 @@ export interface SessionInfo {
   readonly missed: number;
 }
 
-/** What a console needs of the way to its VM. */
-export type ConsoleLink = Pick<Link, 'write' | 'setAttached' | 'sendBreak'>;
-
-/** Where the VM is now. */
-interface Endpoint {
-  readonly link: ConsoleLink;
-  vm: VmRecord;
-}
-
-/** A BREAK in its place among the input. */
-class PendingBreak {
-  readonly settled: Promise<void>;
-  resolve!: () => void;
-  reject!: (error: unknown) => void;
-
-  constructor(readonly signal: AbortSignal) {
-    this.settled = new Promise((resolve, reject) => Object.assign(this, { resolve, reject }));
-  }
-}
-
 export class VmConsole implements SessionTarget {
   readonly history: History;
   readonly #sessions = new Set<Session>();
-  readonly #input: (Buffer | PendingBreak)[] = [];
+  readonly #input: InputQueue;
   #name: string;
-  #inputBytes = 0;
   #inputTotal = 0;
-  /** The link said "enough". */
-  #blocked = false;
-  /** A BREAK is on its way to L1, and what was typed after it waits. */
-  #breaking = false;
-  /** Sessions wait for 'drain'. */
-  #drainOwed = false;
   #endpoint: Endpoint | undefined;
   /** The VM's last known record, also after it went. */
   #vm: VmRecord | undefined;
@@ -98,6 +62,13 @@ export class VmConsole implements SessionTarget {
     this.#name = name;
     this.nameless = nameless;
     this.history = new History(historyBytes);
+    this.#input = new InputQueue({
+      vmName: () => this.#name,
+      endpoint: () => this.#endpoint,
+      onDrain: () => {
+        for (const session of this.#sessions) session.emit('drain');
+      },
+    });
   }
 
   get name(): string {
@@ -178,47 +149,17 @@ export class VmConsole implements SessionTarget {
 
   /**
    * For sessions. Input for a VM that is gone is dropped: a successor must not get its passwords.
-   * @throws VsbError E_CONSOLE_REFUSED when too much waits. Each session stops at "enough", but sessions come and go
+   * @throws VsbError E_CONSOLE_REFUSED when too much waits
    */
   writeInput(bytes: Buffer): boolean {
-    if (!this.#gone && this.#inputBytes + bytes.length > INPUT_LIMIT) {
-      const message = `VM '${this.#name}' reads nothing, and too much waits for it already`;
-      throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
-    }
+    const enough = !this.#gone && !this.#input.push(bytes);
     this.#inputTotal += bytes.length;
-    if (this.#gone) return true;
-    this.#input.push(bytes);
-    this.#inputBytes += bytes.length;
-    this.#flushInput();
-    if (this.#inputBytes < INPUT_HIGH) return true;
-    this.#drainOwed = true;
-    return false;
+    return !enough;
   }
 
+  /** @throws VsbError E_VM_GONE; E_CONSOLE_REFUSED when the VM does not read what was typed before */
   async sendBreak(): Promise<void> {
-    if (this.#endpoint === undefined) throw this.#noBreak();
-    const limit = new AbortController();
-    const pending = new PendingBreak(limit.signal);
-    const timer = setTimeout(() => {
-      const message = `VM '${this.#name}' does not read what was typed before, so the BREAK was not sent`;
-      const reason = new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
-      limit.abort(reason);
-      const index = this.#input.indexOf(pending);
-      if (index >= 0) this.#input.splice(index, 1);
-      pending.reject(reason);
-    }, BREAK_LIMIT_MS);
-    this.#input.push(pending);
-    this.#flushInput();
-    try {
-      await pending.settled;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #noBreak(): VsbError {
-    const message = `VM '${this.#name}' is not there, so it cannot get a BREAK`;
-    return new VsbError('E_VM_GONE', message, { layer: 'console' });
+    await this.#input.sendBreak();
   }
 
   sessionClosed(session: Session): void {
@@ -241,18 +182,17 @@ export class VmConsole implements SessionTarget {
   attach(link: ConsoleLink, vm: VmRecord): void {
     const before = this.#vm;
     const same = before?.slot === vm.slot && before.generation === vm.generation;
-    if (!same) this.#dropInput();
+    if (!same) this.#input.drop();
     const away = this.#endpoint === undefined;
     this.#endpoint = { link, vm };
     this.#vm = vm;
     this.#gone = false;
-    this.#blocked = false;
     // Whoever was told before, of this link or by another daemon: it is not known what.
     this.#toldSessions = undefined;
     if (before !== undefined && !same) this.tell(`the VM is back: ${whereNow(vm, away)}`);
     else if (before !== undefined && away) this.tell('the link to the VM is back');
     this.#tellAttached();
-    this.#flushInput();
+    this.#input.unblock();
   }
 
   update(vm: VmRecord): void {
@@ -280,7 +220,7 @@ export class VmConsole implements SessionTarget {
     if (!this.#gone) this.tell('the VM has ended; if it starts again, this session goes on');
     this.#gone = true;
     if (this.#vm !== undefined) this.#vm = { ...this.#vm, state: 'gone' };
-    this.#dropInput();
+    this.#input.drop();
   }
 
   output(bytes: Buffer): void {
@@ -289,8 +229,7 @@ export class VmConsole implements SessionTarget {
   }
 
   linkDrained(): void {
-    this.#blocked = false;
-    this.#flushInput();
+    this.#input.unblock();
   }
 
   rename(name: string): void {
@@ -324,11 +263,9 @@ export class VmConsole implements SessionTarget {
       other.#writer.emit('role', false, this.#writer?.label);
     }
     other.#writer = undefined;
-    this.#input.push(...other.#input);
-    this.#inputBytes += other.#inputBytes;
     this.#inputTotal += other.#inputTotal;
     this.#tellAttached();
-    this.#flushInput();
+    this.#input.absorb(other.#input);
     for (const session of this.#sessions) session.emit('readable');
   }
 
@@ -339,50 +276,6 @@ export class VmConsole implements SessionTarget {
   /** Without the program's own watchers. */
   #counted(): Session[] {
     return [...this.#sessions].filter((session) => session.counted);
-  }
-
-  #flushInput(): void {
-    const endpoint = this.#endpoint;
-    while (endpoint !== undefined && !this.#blocked && !this.#breaking) {
-      const whole = this.#input.shift();
-      if (whole === undefined) break;
-      if (whole instanceof PendingBreak) {
-        void this.#passBreak(endpoint, whole);
-        break;
-      }
-      const bytes = whole.subarray(0, PIECE);
-      if (whole.length > PIECE) this.#input.unshift(whole.subarray(PIECE));
-      this.#inputBytes -= bytes.length;
-      this.#blocked = !endpoint.link.write(endpoint.vm.slot, endpoint.vm.generation, bytes);
-    }
-    if (this.#inputBytes < INPUT_HIGH / 2) this.#drained();
-  }
-
-  async #passBreak({ link, vm }: Endpoint, pending: PendingBreak): Promise<void> {
-    this.#breaking = true;
-    try {
-      await link.sendBreak(vm.slot, vm.generation, pending.signal);
-      pending.resolve();
-    } catch (error) {
-      pending.reject(error);
-    }
-    this.#breaking = false;
-    this.#flushInput();
-  }
-
-  #dropInput(): void {
-    for (const item of this.#input) {
-      if (item instanceof PendingBreak) item.reject(this.#noBreak());
-    }
-    this.#input.length = 0;
-    this.#inputBytes = 0;
-    this.#drained();
-  }
-
-  #drained(): void {
-    if (!this.#drainOwed) return;
-    this.#drainOwed = false;
-    for (const session of this.#sessions) session.emit('drain');
   }
 
   /** L1 captures HLTs while somebody may type (who only watches does not); it starts from 0 whenever it gives a slot away. */

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../../base/errors.js';
 import type { L2Kind } from '../../config/schema.js';
 import type { ImageDirectories } from '../../images/build.js';
-import { ensurePrivateDirectory } from '../../state/paths.js';
+import { ensurePrivateDirectory } from '../../state/private-folders.js';
 import { differences, type Binding } from './binding.js';
 import {
   isBeingWritten,

@@ -7,7 +7,9 @@ import { expect, it } from 'vitest';
 
 import { redact } from '../../../src/instance/bug-report/redact.js';
 import { writeReport } from '../../../src/instance/bug-report/write.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../../../src/state/paths.js';
+import { instancePaths } from '../../../src/state/paths.js';
+import { createInstanceDirectories } from '../../../src/state/private-folders.js';
+import { findRoots } from '../../../src/state/roots.js';
 
 it('redact leaves out keys, hashes and known passwords, and counts them', () => {
   const text =

@@ -24,7 +24,9 @@ import {
 } from '../../../src/machine/saved/store.js';
 import { restoreState, saveState } from '../../../src/machine/saved/transfer.js';
 import { encode } from '../../../src/machine/saved/uuids.js';
-import { createInstanceDirectories, findRoots, instancePaths } from '../../../src/state/paths.js';
+import { instancePaths } from '../../../src/state/paths.js';
+import { createInstanceDirectories } from '../../../src/state/private-folders.js';
+import { findRoots } from '../../../src/state/roots.js';
 import type { InstancePaths } from '../../../src/state/paths.js';
 import { FakeQmp } from '../../rig/fake-qmp.js';
 import { tcgCpuModel } from '../../../src/host/cpu-model.js';

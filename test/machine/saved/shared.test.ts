@@ -16,7 +16,8 @@ import {
   sharedKey,
   writeShared,
 } from '../../../src/machine/saved/shared.js';
-import { findRoots, instancePaths, type InstancePaths } from '../../../src/state/paths.js';
+import { instancePaths, type InstancePaths } from '../../../src/state/paths.js';
+import { findRoots } from '../../../src/state/roots.js';
 import { writeSharedState } from '../../rig/saved-state.js';
 
 let directory: string;

@@ -3,6 +3,7 @@
  * that of the configuration, else a short one made of the UUID. A VM whose label is not known, doubtful, or
  * another one's too, has none, and is meant by its slot and generation, which no other ever gets.
  */
+
 /** Of a VM without a name; of any other beside it. */
 export function slotName({
   slot,
@@ -22,6 +23,11 @@ export function shortName(uuid: string): string {
 /** Where another UUID begins alike: all digits of it. */
 export function longName(uuid: string): string {
   return `vm-${uuid.replaceAll('-', '')}`;
+}
+
+/** Whether a name is one of those above, which no configuration may give. */
+export function isMadeName(name: string): boolean {
+  return /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/.test(name);
 }
 
 /** Fewer digits are more likely a name with a typing error. */
