@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Of these `e2e` runs a part: on L2 = KVM, on the processor that is not TCG's, and what takes no minutes by itself. */
-const inBrief = ['console', 'verify', 'bochs'].map((name) => `test/e2e/${name}.test.ts`);
+const inBrief = ['console', 'verify', 'bochs', 'hostile'].map((name) => `test/e2e/${name}.test.ts`);
 const briefOnly = ['xen', 'lifecycle', 'identity'].map((name) => `test/e2e/${name}.test.ts`);
 const oneStackAtATime = {
   fileParallelism: false,

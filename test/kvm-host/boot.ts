@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { EmulatedHost, type EmulatedHostOptions } from '../rig/emulated-host.js';
+import { EmulatedHost, vsbypass, type EmulatedHostOptions } from '../rig/emulated-host.js';
 
 const build = fileURLToPath(new URL('../../images/build', import.meta.url));
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'vsbypass');
@@ -25,4 +25,34 @@ export async function bootHost(
     image,
     progress: (line) => process.stderr.write(`${name}: ${line}\n`),
   });
+}
+
+/**
+ * Brings the testbed up in such a host, in a new one if it does not come up: with an instruction count QEMU's TCG may deliver
+ * an interrupt twice that KVM has injected, the second time also where interrupts are off (docs/hosts.md). What runs then may
+ * wait for ever for a lock that it holds itself.
+ * @param words for `up`
+ * @returns the host in which it is up
+ */
+export async function upUnderKvm(
+  words: string,
+  boot: () => Promise<EmulatedHost>,
+  first?: EmulatedHost,
+): Promise<EmulatedHost> {
+  const attempt = async (host: EmulatedHost): Promise<EmulatedHost> => {
+    try {
+      await host.loadKvm({ nested: 1, npt: 1 });
+      await host.must(`${vsbypass} up --require kvm --cold --timings ${words}`, upLimitMs);
+      return host;
+    } catch (error) {
+      await host.dispose();
+      throw error;
+    }
+  };
+  try {
+    return await attempt(first ?? (await boot()));
+  } catch (error) {
+    process.stderr.write(`up in an emulated host, once more: ${String(error)}\n`);
+    return await attempt(await boot());
+  }
 }

@@ -4,11 +4,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { project, vsbypass, type EmulatedHost } from '../rig/emulated-host.js';
-import { bootHost, upLimitMs } from './boot.js';
+import { bootHost, upLimitMs, upUnderKvm } from './boot.js';
 
+const boot = async (): Promise<EmulatedHost> => await bootHost('L2 = KVM', { features: ['vgif'] });
 let host: EmulatedHost;
 beforeAll(async () => {
-  host = await bootHost('L2 = KVM', { features: ['vgif'] });
+  host = await boot();
 });
 afterAll(async () => {
   await host.dispose();
@@ -103,9 +104,8 @@ describe('without a KVM that is of use', () => {
 
 describe('under KVM', () => {
   beforeAll(async () => {
-    await host.loadKvm({ nested: 1, npt: 1 });
-    await host.must(`${vsbypass} up --require kvm --cold --timings`, upLimitMs);
-  }, upLimitMs);
+    host = await upUnderKvm('', boot, host);
+  }, 3 * upLimitMs);
 
   interface Status {
     readonly state: string;

@@ -2,15 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { vsbypass, type EmulatedHost } from '../rig/emulated-host.js';
-import { bootHost, upLimitMs } from './boot.js';
+import { bootHost, upLimitMs, upUnderKvm } from './boot.js';
 
 describe('L2 = Xen under KVM', () => {
   let host: EmulatedHost;
   beforeAll(async () => {
-    host = await bootHost('L2 = Xen');
-    await host.loadKvm({ nested: 1, npt: 1 });
-    await host.must(`${vsbypass} up --require kvm --l2 xen --cold --timings`, upLimitMs);
-  }, upLimitMs + 300_000);
+    host = await upUnderKvm('--l2 xen', async () => await bootHost('L2 = Xen'));
+  }, 3 * upLimitMs);
   afterAll(async () => {
     await host.dispose();
   });

@@ -1,0 +1,80 @@
+/** A system of our own beside L2, in a domain of L1 like L2's: it tries the nested virtualization that it is given (guest/). */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+import type { CommandLine, Finished } from '../e2e/command-line.js';
+
+const source = fileURLToPath(new URL('guest', import.meta.url));
+/** In L1's dom0. */
+const kernel = '/run/hostile.elf';
+
+export interface HostileRun {
+  /** What the system has said. */
+  readonly output: string;
+  /** Whether it has ended by itself, and well. */
+  readonly ended: boolean;
+  /** What L1's Xen has logged meanwhile. */
+  readonly log: readonly string[];
+}
+
+export class HostileSystem {
+  readonly #cli: CommandLine;
+  readonly #log: string;
+
+  private constructor(cli: CommandLine) {
+    this.#cli = cli;
+    this.#log = join(cli.directory, 'vsbypass/instances/default/log/l1.log');
+  }
+
+  /** Compiles it, and brings it to L1's dom0 of a testbed that is up. */
+  static async bring(cli: CommandLine): Promise<HostileSystem> {
+    const out = join(cli.directory, 'hostile');
+    await promisify(execFile)('make', ['-C', source, `OUT=${out}`, `${out}/hostile.elf`]);
+    const system = new HostileSystem(cli);
+    await system.#inDom0(`cat > ${kernel}`, await readFile(join(out, 'hostile.elf')));
+    // Xen says why it ends a domain only when it is told to.
+    await system.#inDom0('xl set-parameters guest_loglvl=all');
+    return system;
+  }
+
+  /**
+   * Runs it to its end, or to the limit.
+   * @param words its command line
+   */
+  async run(words: string, limitSeconds: number): Promise<HostileRun> {
+    const config = [
+      ...['name = "hostile"', 'type = "pvh"', `kernel = "${kernel}"`, `cmdline = "${words}"`],
+      ...['memory = 64', 'vcpus = 2', 'nestedhvm = 1'],
+      ...['on_poweroff = "destroy"', 'on_crash = "destroy"', 'on_reboot = "destroy"'],
+    ];
+    await this.#inDom0('cat > /run/hostile.cfg', `${config.join('\n')}\n`);
+    // Xen's own ring is too small for it.
+    const before = await readFile(this.#log, 'utf8');
+    // The console is there before the system says anything, and has an input that never ends.
+    const { stdout } = await this.#ssh(
+      `xl create -q -p /run/hostile.cfg || exit
+      [ -p /run/never ] || mkfifo /run/never
+      timeout ${limitSeconds} xl console hostile <>/run/never & console=$!
+      sleep 0.3
+      xl unpause hostile
+      wait $console
+      xl destroy hostile 2>/dev/null`,
+      (limitSeconds + 60) * 1000,
+    );
+    const log = (await readFile(this.#log, 'utf8')).slice(before.length).split('\n');
+    return { output: stdout, ended: /^# end$/m.test(stdout), log };
+  }
+
+  async #inDom0(command: string, input: string | Buffer = ''): Promise<string> {
+    const { code, stdout, stderr } = await this.#ssh(command, 60_000, input);
+    if (code !== 0) throw new Error(`${command}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  async #ssh(command: string, timeoutMs: number, input: string | Buffer = ''): Promise<Finished> {
+    return await this.#cli.ssh('l1', command, { input, timeoutMs });
+  }
+}
