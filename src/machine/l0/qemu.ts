@@ -62,11 +62,15 @@ export class QemuMachine implements L0Machine {
   }
 
   async diskRequests(): Promise<number | undefined> {
-    const answer = await this.#execute('query-blockstats', {}, { timeoutMs: answerLimitMs });
-    return (answer as readonly BlockStats[]).reduce(
+    return (await this.#blockStats()).reduce(
       (sum, { stats }) => sum + stats.rd_operations + stats.wr_operations,
       0,
     );
+  }
+
+  async #blockStats(): Promise<readonly BlockStats[]> {
+    const answer = await this.#execute('query-blockstats', {}, { timeoutMs: answerLimitMs });
+    return answer as readonly BlockStats[];
   }
 
   async health(limitMs: number): Promise<{ ok: boolean; detail: string }> {
@@ -86,10 +90,7 @@ export class QemuMachine implements L0Machine {
       { file: 'qemu.txt', content: async () => await this.#ask(monitorQuestions) },
       {
         file: 'blockstats.json',
-        content: async () => {
-          const answer = await this.#execute('query-blockstats', {}, { timeoutMs: answerLimitMs });
-          return JSON.stringify(answer, null, 2);
-        },
+        content: async () => JSON.stringify(await this.#blockStats(), null, 2),
       },
     ];
   }
