@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { createConnection } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { abortable } from '../base/abortable.js';
 import { VsbError, messageOf } from '../base/errors.js';
 import { parseJson } from '../base/json.js';
 import { LineSplitter } from '../base/line-splitter.js';
@@ -127,26 +128,17 @@ export class QmpClient extends EventEmitter<Events> {
     options.signal?.throwIfAborted();
     const id = this.#nextId++;
     const timeoutMs = options.timeoutMs ?? 10_000;
-    return await new Promise<unknown>((resolve, reject) => {
-      const settle = (action: () => void): void => {
-        clearTimeout(timer);
-        options.signal?.removeEventListener('abort', onAbort);
-        this.#pending.delete(id);
-        action();
-      };
-      const onAbort = (): void => settle(() => reject(abortReason(options.signal)));
-      const timer = setTimeout(
-        () => settle(() => reject(deadlineError(`an answer to ${command}`, timeoutMs))),
-        timeoutMs,
-      );
-      options.signal?.addEventListener('abort', onAbort, { once: true });
-      this.#pending.set(id, {
-        command,
-        resolve: (value) => settle(() => resolve(value)),
-        reject: (error) => settle(() => reject(error)),
-      });
-      this.#stream.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
-    });
+    return await abortable<unknown>(
+      (resolve, reject) => {
+        this.#pending.set(id, { command, resolve, reject });
+        this.#stream.write(`${JSON.stringify({ execute: command, arguments: parameters, id })}\n`);
+        return () => this.#pending.delete(id);
+      },
+      {
+        ...{ signal: options.signal, timeoutMs },
+        late: () => deadlineError(`an answer to ${command}`, timeoutMs),
+      },
+    );
   }
 
   /** Ends the connection; pending calls are rejected. */
@@ -205,12 +197,6 @@ export class QmpClient extends EventEmitter<Events> {
   }
 }
 
-/** What an aborted signal was aborted with, as an Error. */
-function abortReason(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new VsbError('E_INTERRUPTED', 'interrupted');
-}
-
 function deadlineError(what: string, timeoutMs: number): VsbError {
   return new VsbError('E_QMP', `QMP: no ${what} within ${timeoutMs / 1000} s`, { layer: 'L0' });
 }
@@ -221,52 +207,37 @@ async function readGreeting(
   lines: LineSplitter,
   options: CallOptions,
 ): Promise<{ version: QemuVersion; rest: string[] }> {
-  options.signal?.throwIfAborted();
   const timeoutMs = options.timeoutMs ?? 10_000;
-  return await new Promise((resolve, reject) => {
-    const settle = (action: () => void): void => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', onAbort);
-      stream.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd);
-      // A late error of a stream that is being given up must not end the process.
-      stream.on('error', () => undefined);
-      action();
-    };
-    const onAbort = (): void => settle(() => reject(abortReason(options.signal)));
-    const timer = setTimeout(
-      () => settle(() => reject(deadlineError('greeting', timeoutMs))),
-      timeoutMs,
-    );
-    const onError = (error: unknown): void =>
-      settle(() =>
-        reject(
-          new VsbError('E_QMP', `QMP: cannot connect: ${messageOf(error)}`, {
-            layer: 'L0',
-            cause: error,
-          }),
-        ),
-      );
-    const onEnd = (): void =>
-      settle(() =>
-        reject(new VsbError('E_QMP_CLOSED', 'QMP: QEMU closed before greeting', { layer: 'L0' })),
-      );
-    const onData = (chunk: Buffer): void => {
-      try {
-        const [first, ...rest] = lines.push(chunk);
-        if (first === undefined) return;
-        const greeting = greetingSchema.safeParse(parseJson(first));
-        if (!greeting.success) {
-          throw new VsbError('E_QMP', `QMP: not a greeting: ${first.slice(0, 120)}`, {
-            layer: 'L0',
-          });
+  return await abortable(
+    (resolve, reject) => {
+      const onError = (cause: unknown): void => {
+        const message = `QMP: cannot connect: ${messageOf(cause)}`;
+        reject(new VsbError('E_QMP', message, { layer: 'L0', cause }));
+      };
+      const onEnd = (): void =>
+        reject(new VsbError('E_QMP_CLOSED', 'QMP: QEMU closed before greeting', { layer: 'L0' }));
+      const onData = (chunk: Buffer): void => {
+        try {
+          const [first, ...rest] = lines.push(chunk);
+          if (first === undefined) return;
+          const greeting = greetingSchema.safeParse(parseJson(first));
+          if (!greeting.success) {
+            throw new VsbError('E_QMP', `QMP: not a greeting: ${first.slice(0, 120)}`, {
+              layer: 'L0',
+            });
+          }
+          resolve({ version: greeting.data.QMP.version.qemu, rest });
+        } catch (error) {
+          reject(error);
         }
-        const version = greeting.data.QMP.version.qemu;
-        settle(() => resolve({ version, rest }));
-      } catch (error) {
-        settle(() => reject(error instanceof Error ? error : new Error(String(error))));
-      }
-    };
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    stream.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd);
-  });
+      };
+      stream.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd);
+      return () => {
+        stream.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd);
+        // A late error of a stream that is being given up must not end the process.
+        stream.on('error', () => undefined);
+      };
+    },
+    { signal: options.signal, timeoutMs, late: () => deadlineError('greeting', timeoutMs) },
+  );
 }

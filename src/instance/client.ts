@@ -1,6 +1,7 @@
 /** The command line's end of the control protocol. */
 import { createConnection, type Socket } from 'node:net';
 
+import { abortable } from '../base/abortable.js';
 import { VsbError, errnoOf, isErrorCode, isErrorLayer, messageOf } from '../base/errors.js';
 import { LineSplitter } from '../base/line-splitter.js';
 import {
@@ -54,44 +55,31 @@ async function exchange(
   options: CallOptions,
 ): Promise<unknown> {
   const lines = new LineSplitter(maximumLineBytes);
-  return await new Promise<unknown>((resolve, reject) => {
-    const { signal, timeoutMs } = options;
-    const settle = (action: () => void): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      action();
-    };
-    const onAbort = (): void => settle(() => reject(signal?.reason as Error));
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : setTimeout(
-            () =>
-              settle(() =>
-                reject(
-                  new VsbError('E_DEADLINE', `no answer to ${method} in ${timeoutMs / 1000} s`),
-                ),
-              ),
-            timeoutMs,
-          );
-    signal?.addEventListener('abort', onAbort, { once: true });
-    socket.on('connect', () => socket.write(`${JSON.stringify({ id: 1, method, params })}\n`));
-    socket.on('error', (error) => settle(() => reject(goneError(messageOf(error), error))));
-    socket.on('close', () => settle(() => reject(goneError('it ended before it answered'))));
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        for (const line of lines.push(chunk)) {
-          const reply = replySchema.parse(JSON.parse(line));
-          if ('event' in reply) options.onEvent?.(reply.event);
-          else if ('error' in reply) settle(() => reject(revive(reply.error)));
-          else settle(() => resolve(reply.result));
+  const { signal, timeoutMs } = options;
+  const late = (): VsbError =>
+    new VsbError('E_DEADLINE', `no answer to ${method} in ${(timeoutMs ?? 0) / 1000} s`);
+  return await abortable<unknown>(
+    (resolve, reject) => {
+      socket.on('connect', () => socket.write(`${JSON.stringify({ id: 1, method, params })}\n`));
+      socket.on('error', (error) => reject(goneError(messageOf(error), error)));
+      socket.on('close', () => reject(goneError('it ended before it answered')));
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          for (const line of lines.push(chunk)) {
+            const reply = replySchema.parse(JSON.parse(line));
+            if ('event' in reply) options.onEvent?.(reply.event);
+            else if ('error' in reply) reject(revive(reply.error));
+            else resolve(reply.result);
+          }
+        } catch (error) {
+          const message = `the daemon's answer makes no sense: ${messageOf(error)}`;
+          reject(new VsbError('E_DAEMON', message, { cause: error }));
         }
-      } catch (error) {
-        const message = `the daemon's answer makes no sense: ${messageOf(error)}`;
-        settle(() => reject(new VsbError('E_DAEMON', message, { cause: error })));
-      }
-    });
-  });
+      });
+      return undefined;
+    },
+    { signal, timeoutMs, late },
+  );
 }
 
 function goneError(what: string, cause?: unknown): VsbError {

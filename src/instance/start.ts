@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import { z } from 'zod';
 
+import { abortable } from '../base/abortable.js';
 import { VsbError, messageOf } from '../base/errors.js';
 import { stretched } from '../base/machine-pace.js';
 import { errorSchema } from '../contract/control.js';
@@ -52,39 +53,27 @@ export async function startDaemon(
     if (stdout === null) throw new TypeError('its standard output is a pipe');
     child.unref();
     const startLimitMs = stretched(usualStartLimitMs);
-    const greeting = await new Promise<z.output<typeof greetingSchema>>((resolve, reject) => {
-      const fail = (error: Error): void => {
-        child.kill();
-        reject(error);
-      };
-      const timer = setTimeout(
-        () =>
-          fail(daemonError(paths, `it did not listen within ${Math.round(startLimitMs / 1000)} s`)),
-        startLimitMs,
-      );
-      const onAbort = (): void => fail(signal.reason as Error);
-      signal.addEventListener('abort', onAbort, { once: true });
-      const done = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-      };
-      child.once('error', (error) => {
-        done();
-        reject(daemonError(paths, messageOf(error)));
-      });
-      // All that it said has come by then.
-      child.once('close', (code, signal) => {
-        done();
-        reject(
-          refusalOf(paths, code) ?? daemonError(paths, `it ${describeExit({ code, signal })}`),
-        );
-      });
-      createInterface({ input: stdout }).once('line', (line) => {
-        done();
-        const parsed = greetingSchema.safeParse(JSON.parse(line));
-        if (parsed.success) resolve(parsed.data);
-        else fail(daemonError(paths, `it said: ${line}`));
-      });
+    const late = (): VsbError =>
+      daemonError(paths, `it did not listen within ${Math.round(startLimitMs / 1000)} s`);
+    const greeting = await abortable<z.output<typeof greetingSchema>>(
+      (resolve, reject) => {
+        child.once('error', (error) => reject(daemonError(paths, messageOf(error))));
+        // All that it said has come by then.
+        child.once('close', (code, signal) => {
+          const ended = daemonError(paths, `it ${describeExit({ code, signal })}`);
+          reject(refusalOf(paths, code) ?? ended);
+        });
+        createInterface({ input: stdout }).once('line', (line) => {
+          const parsed = greetingSchema.safeParse(JSON.parse(line));
+          if (parsed.success) resolve(parsed.data);
+          else reject(daemonError(paths, `it said: ${line}`));
+        });
+        return undefined;
+      },
+      { signal, timeoutMs: startLimitMs, late },
+    ).catch((error: unknown) => {
+      child.kill();
+      throw error;
     });
     stdout.destroy();
     child.removeAllListeners();

@@ -9,6 +9,7 @@
 import type { EventEmitter } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 
+import { abortable } from '../base/abortable.js';
 import { errnoOf, VsbError } from '../base/errors.js';
 import { SlipDecoder } from '../formats/slip.js';
 import { decodeFrame, encodeFrame, MAX_PAYLOAD } from './frame.js';
@@ -92,39 +93,36 @@ export class Link extends Hypervisor {
     const { signal, timeoutMs, resume } = options;
     signal.throwIfAborted();
     const socket = createConnection({ path: socketPath });
-    let onAbort: (() => void) | undefined;
-    let timer: NodeJS.Timeout | undefined;
+    const late = (): VsbError => {
+      const message = `the shadow hypervisor did not answer on the link within ${timeoutMs / 1000} s`;
+      return new VsbError('E_LINK_TIMEOUT', message, { layer: 'L1' });
+    };
     try {
-      return await new Promise<Link>((resolve, reject) => {
-        onAbort = () => reject(signal.reason as Error);
-        signal.addEventListener('abort', onAbort, { once: true });
-        timer = setTimeout(() => {
-          const message = `the shadow hypervisor did not answer on the link within ${timeoutMs / 1000} s`;
-          reject(new VsbError('E_LINK_TIMEOUT', message, { layer: 'L1' }));
-        }, timeoutMs);
-        const onLost = (cause?: Error): void => {
-          const reason = errnoOf(cause) ?? 'closed by the other side';
-          const message = `cannot connect to the link's socket ${socketPath}: ${reason}`;
-          reject(new VsbError('E_LINK_CONNECT', message, { layer: 'L0', cause }));
-        };
-        socket.once('error', onLost);
-        socket.once('close', () => onLost());
-        socket.once('connect', () => {
-          const link = new Link(socket, resume);
-          link.#awaitHello((hello) => {
-            if (hello.version === PROTOCOL_VERSION) return resolve(link);
-            const message = `the hypervisor speaks version ${hello.version} of the link, this program version ${PROTOCOL_VERSION}`;
-            const hint = 'build the images again with the same release as the program';
-            reject(new VsbError('E_LINK_VERSION', message, { layer: 'L1', hint }));
+      return await abortable<Link>(
+        (resolve, reject) => {
+          const onLost = (cause?: Error): void => {
+            const reason = errnoOf(cause) ?? 'closed by the other side';
+            const message = `cannot connect to the link's socket ${socketPath}: ${reason}`;
+            reject(new VsbError('E_LINK_CONNECT', message, { layer: 'L0', cause }));
+          };
+          socket.once('error', onLost);
+          socket.once('close', () => onLost());
+          socket.once('connect', () => {
+            const link = new Link(socket, resume);
+            link.#awaitHello((hello) => {
+              if (hello.version === PROTOCOL_VERSION) return resolve(link);
+              const message = `the hypervisor speaks version ${hello.version} of the link, this program version ${PROTOCOL_VERSION}`;
+              const hint = 'build the images again with the same release as the program';
+              reject(new VsbError('E_LINK_VERSION', message, { layer: 'L1', hint }));
+            });
           });
-        });
-      });
+          return undefined;
+        },
+        { signal, timeoutMs, late },
+      );
     } catch (error) {
       socket.destroy();
       throw error;
-    } finally {
-      clearTimeout(timer);
-      if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -2,6 +2,7 @@
  * The console streams of all VMs on one link: which VM has which slot, what of its output has come and is acknowledged,
  * and what of its input is still to be sent.
  */
+import { abortable } from '../base/abortable.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { MAX_DATA, type SlotAddress, type VmRecord } from './messages.js';
 import type { FrameStats } from './stats.js';
@@ -82,18 +83,13 @@ export class VmStreams {
     const vm = this.#vmOf(address);
     if (vm === undefined) return false;
     if (vm.sender.buffered === 0) return true;
-    return await new Promise((resolve, reject) => {
-      const done = (there: boolean): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve(there);
-      };
-      const onAbort = (): void => {
-        vm.onTaken.delete(done);
-        reject(signal.reason as Error);
-      };
-      vm.onTaken.add(done);
-      signal.addEventListener('abort', onAbort, { once: true });
-    });
+    return await abortable<boolean>(
+      (resolve) => {
+        vm.onTaken.add(resolve);
+        return () => vm.onTaken.delete(resolve);
+      },
+      { signal },
+    );
   }
 
   /** QEMU reads again. */

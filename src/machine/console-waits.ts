@@ -1,4 +1,5 @@
 /** What the boot and the management of VMs wait for on a console or on the link. */
+import { abortable } from '../base/abortable.js';
 import { VsbError } from '../base/errors.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
 import type { Session } from '../console/hub/session.js';
@@ -33,22 +34,16 @@ async function nextOf(
   events: readonly ('vm-appeared' | 'vm-renamed')[],
   signal: AbortSignal,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const done = (): void => {
-      for (const event of events) hub.off(event, changed);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const changed = (): void => {
-      done();
-      resolve();
-    };
-    const onAbort = (): void => {
-      done();
-      reject(signal.reason as Error);
-    };
-    for (const event of events) hub.on(event, changed);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+  await abortable<void>(
+    (resolve) => {
+      const changed = (): void => resolve();
+      for (const event of events) hub.on(event, changed);
+      return () => {
+        for (const event of events) hub.off(event, changed);
+      };
+    },
+    { signal },
+  );
 }
 
 /** Waits until L1 reports the VM's hook as asked for. */
@@ -58,23 +53,17 @@ export async function hookReported(
   on: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const done = (): void => {
-      link.off('vm', onVm);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const onVm = (now: VmRecord): void => {
-      if (now.slot !== vm.slot || now.generation !== vm.generation || now.hooked !== on) return;
-      done();
-      resolve();
-    };
-    const onAbort = (): void => {
-      done();
-      reject(signal.reason as Error);
-    };
-    link.on('vm', onVm);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
+  await abortable<void>(
+    (resolve) => {
+      const onVm = (now: VmRecord): void => {
+        if (now.slot === vm.slot && now.generation === vm.generation && now.hooked === on)
+          resolve();
+      };
+      link.on('vm', onVm);
+      return () => link.off('vm', onVm);
+    },
+    { signal },
+  );
 }
 
 /** Waits for output. */

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { abortable } from '../base/abortable.js';
 import { messageOf, VsbError } from '../base/errors.js';
 import { needsServer, type ServerlessMode, type ServerMode } from '../config/interrupts.js';
 import type { IrqMode } from '../config/schema.js';
@@ -200,13 +201,16 @@ export class InterruptPath {
 
 /** Resolves when the server says so, rejects when it ends before. */
 async function ready({ channel, closed }: RemoteCommand, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    let said = '';
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
-    channel.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString('latin1')).slice(0, 16);
-      if (said.startsWith('ready\n')) resolve();
-    });
-    void closed.then((code) => reject(new Error(`it ended with code ${code ?? 'unknown'}`)));
-  });
+  await abortable<void>(
+    (resolve, reject) => {
+      let said = '';
+      channel.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString('latin1')).slice(0, 16);
+        if (said.startsWith('ready\n')) resolve();
+      });
+      void closed.then((code) => reject(new Error(`it ended with code ${code ?? 'unknown'}`)));
+      return undefined;
+    },
+    { signal },
+  );
 }

@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 
+import { abortable } from '../base/abortable.js';
 import { BoundedLines } from '../base/bounded-lines.js';
 import { RotatingLog } from '../state/logs/rotating-log.js';
 
@@ -93,23 +94,16 @@ export class LayerLog extends EventEmitter<Events> {
     return async (signal) => {
       signal.throwIfAborted();
       if (search.seen !== undefined) return search.seen;
-      return await new Promise<string>((resolve, reject) => {
-        const done = (): void => {
-          this.off('line', onLine).off('unfinished', onLine);
-          signal.removeEventListener('abort', onAbort);
-        };
-        const onLine = (): void => {
-          if (search.seen === undefined) return;
-          done();
-          resolve(search.seen);
-        };
-        const onAbort = (): void => {
-          done();
-          reject(signal.reason as Error);
-        };
-        this.on('line', onLine).on('unfinished', onLine);
-        signal.addEventListener('abort', onAbort, { once: true });
-      });
+      return await abortable<string>(
+        (resolve) => {
+          const onLine = (): void => {
+            if (search.seen !== undefined) resolve(search.seen);
+          };
+          this.on('line', onLine).on('unfinished', onLine);
+          return () => this.off('line', onLine).off('unfinished', onLine);
+        },
+        { signal },
+      );
     };
   }
 

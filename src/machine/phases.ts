@@ -1,4 +1,5 @@
 /** Runs the named phases of a boot one after the other, each with its limit, and says why one failed. */
+import { abortable } from '../base/abortable.js';
 import { ExitCode, VsbError, messageOf } from '../base/errors.js';
 import type { BootEvent } from '../contract/events.js';
 import { PhaseLimit, slowestPace, type Ending } from './phase-limit.js';
@@ -92,11 +93,13 @@ async function untilAborted(work: Promise<void>, signals: readonly AbortSignal[]
     work.catch(() => undefined);
     throw any.reason;
   }
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => reject(any.reason as Error);
-    any.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => any.removeEventListener('abort', onAbort));
-  });
+  await abortable<void>(
+    (resolve, reject) => {
+      work.then(resolve, reject);
+      return undefined;
+    },
+    { signal: any },
+  );
 }
 
 function phaseError(

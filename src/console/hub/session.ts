@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events';
 
+import { abortable } from '../../base/abortable.js';
 import { VsbError } from '../../base/errors.js';
 import type { History, HistoryChunk } from './history.js';
 
@@ -194,19 +195,14 @@ export class Session extends EventEmitter<SessionEvents> {
     this.#position = position + already;
   }
 
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.off('readable', done).off('end', done);
-        signal.removeEventListener('abort', aborted);
-        resolve();
-      };
-      const aborted = (): void => {
-        this.off('readable', done).off('end', done);
-        reject(signal.reason as Error);
-      };
-      this.on('readable', done).on('end', done);
-      signal.addEventListener('abort', aborted, { once: true });
-    });
+  async #change(signal: AbortSignal): Promise<void> {
+    await abortable<void>(
+      (resolve) => {
+        const done = (): void => resolve();
+        this.on('readable', done).on('end', done);
+        return () => this.off('readable', done).off('end', done);
+      },
+      { signal },
+    );
   }
 }
