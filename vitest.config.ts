@@ -3,6 +3,30 @@ import { defineConfig } from 'vitest/config';
 /** Of these `e2e` runs a part: on L2 = KVM, on the processor that is not TCG's, and what takes no minutes by itself. */
 const inBrief = ['console', 'verify', 'bochs', 'hostile'].map((name) => `test/e2e/${name}.test.ts`);
 const briefOnly = ['xen', 'lifecycle', 'identity'].map((name) => `test/e2e/${name}.test.ts`);
+/** Of the tests with fake peers those that start programs and wait for them: too slow for each change. */
+const withPrograms = [
+  'test/bench/compare.test.ts',
+  'test/cli/completion/shells.test.ts',
+  'test/cli/{deadline,environment,main,prune,require}.test.ts',
+  'test/console/client/{kinds,no-terminal,pty}.test.ts',
+  'test/console/dialogue/shell-run.test.ts',
+  'test/console/gateway/screen.test.ts',
+  'test/contract/documents/documents.test.ts',
+  'test/counting/counting.test.ts',
+  'test/images/{key,prune}.test.ts',
+  'test/instance/{diagnose,lock,own-disks}.test.ts',
+  'test/machine/{adopt,evidence,leftovers}.test.ts',
+  'test/package/package.test.ts',
+  'test/pipelines/pipelines.test.ts',
+  'test/verify/search.test.ts',
+];
+const withFakePeers = {
+  // Most of them wait, for programs that they have started.
+  maxWorkers: 2,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 10_000 } },
+};
 const oneStackAtATime = {
   fileParallelism: false,
   maxWorkers: 1,
@@ -12,8 +36,8 @@ const oneStackAtATime = {
 };
 
 /**
- * Seven projects: `unit` mirrors src/ and runs with fake peers only; `browser` drives the
- * console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
+ * Eight projects: `unit` and `programs` mirror src/ and run with fake peers only, the second what takes its time;
+ * `browser` drives the console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
  * stack and are therefore sequential and patient: what each change is to pass, and the rest;
  * `kvm-host` boots it under KVM, in emulated AMD hosts; `systems` boots systems that are none of
  * ours; `figures` measures, and wants a quiet machine.
@@ -25,12 +49,18 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          // Most of them wait, for programs that they have started.
-          maxWorkers: 2,
-          exclude: ['test/browser/**', 'test/e2e/**', 'test/kvm-host/**', 'test/systems/**'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          expect: { poll: { timeout: 10_000 } },
+          exclude: [
+            ...['browser', 'e2e', 'kvm-host', 'systems'].map((folder) => `test/${folder}/**`),
+            ...withPrograms,
+          ],
+          ...withFakePeers,
+        },
+      },
+      {
+        test: {
+          name: 'programs',
+          include: withPrograms,
+          ...withFakePeers,
         },
       },
       {

@@ -1,7 +1,6 @@
 #include "checks.h"
 #include "svm.h"
 
-#define COM1 0x3f8
 #define CR0_TS 8u
 #define DR6_BS (1u << 14)
 #define NPF_PRESENT 1u
@@ -281,7 +280,6 @@ static void has_the_rights_of_its_tables(void)
 {
     uint64_t page = WINDOW + 0x2000;
 
-    *(volatile uint64_t *)page = 0x010ffb; /* no code that ends by itself */
     nested_window[2] = page | NESTED_PRESENT | NESTED_USER;
     new_guest(write_memory);
     registers.rbx = page;

@@ -1,4 +1,4 @@
-/* What the guest's guest runs. Each ends with VMMCALL. */
+/* What the guest's guest runs: most end with VMMCALL, and some not at all. */
         .section .rodata
         .code64
         .macro  program name
@@ -10,11 +10,6 @@ program print_letters                   /* A string of RCX bytes at RSI to COM1,
         mov     $0x3f8, %dx
         cld
         rep outsb
-        vmmcall
-
-program out_al                          /* AL to COM1 */
-        mov     $0x3f8, %dx
-        out     %al, %dx
         vmmcall
 
 program read_clock
@@ -31,7 +26,7 @@ program read_msr_of_rcx
         rdmsr
         vmmcall
 
-program load_registers                  /* XMM0 gets RAX and RBX; DR0 to DR3 get RCX. */
+program load_registers                  /* XMM0 gets RAX; DR0 to DR3 get RCX. */
         movq    %rax, %xmm0
         mov     %rcx, %db0
         mov     %rcx, %db1
@@ -58,13 +53,6 @@ program jump_to_rbx
 program single_step
         nop
         nop
-        vmmcall
-
-program clear_svme
-        mov     $0xc0000080, %ecx
-        rdmsr
-        and     $~0x1000, %eax
-        wrmsr
         vmmcall
 
 program ask_rdpru

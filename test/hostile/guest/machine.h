@@ -15,7 +15,6 @@ struct frame {
 #define VECTOR_DB 1
 #define VECTOR_UD 6
 #define VECTOR_GP 13
-#define VECTOR_PF 14
 /* Of the timer of the local APIC. */
 #define VECTOR_TIMER 0x40
 /* Only injected, by no device: nothing has to be acknowledged. */

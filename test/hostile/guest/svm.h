@@ -56,7 +56,6 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "");
 #define INTERCEPT_INTR (1u << 0)
 #define INTERCEPT_NMI (1u << 1)
 #define INTERCEPT_VINTR (1u << 4)
-#define INTERCEPT_RDTSC (1u << 14)
 #define INTERCEPT_CPUID (1u << 18)
 #define INTERCEPT_HLT (1u << 24)
 #define INTERCEPT_IOIO (1u << 27)
