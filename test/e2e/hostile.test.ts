@@ -37,7 +37,8 @@ describe('nested virtualization', () => {
     await allIsWell();
   });
 
-  it.each([false, true])(
+  // Two CPUs share one there: it takes its time.
+  it.each(inject('tier') === 'e2e' ? [false] : [false, true])(
     'bears guests that make no sense (changed meanwhile: %s)',
     async (flip) => {
       const seed = Date.now() % 1_000_000;

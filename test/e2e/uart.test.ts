@@ -1,0 +1,78 @@
+/** User VMs that are no Linux: how they use the UART's interrupt, and what wakes them. */
+import { truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { CommandLine } from './command-line.js';
+import { patientSeconds } from './limits.js';
+
+const source = fileURLToPath(new URL('echo.S', import.meta.url));
+const guests = [
+  { name: 'usual', what: 'sets OUT2, and has a timer', modem: 8, timer: 1 },
+  { name: 'no-out2', what: 'leaves OUT2 clear, as xv6 does', modem: 0, timer: 1 },
+  { name: 'no-timer', what: 'halts without a timer', modem: 8, timer: 0 },
+];
+let cli: CommandLine;
+
+async function must(program: string, ...words: string[]): Promise<void> {
+  const { code, stderr } = await cli.startProgram(program, words, { input: '' }).finished;
+  expect(code, `${program}: ${stderr}`).toBe(0);
+}
+
+/** A disk that boots one of them. */
+async function makeDisk({ name, modem, timer }: (typeof guests)[number]): Promise<string> {
+  const disk = join(cli.directory, `${name}.img`);
+  await must(
+    'as',
+    '--32',
+    '--defsym',
+    `MODEM=${modem}`,
+    '--defsym',
+    `TIMER=${timer}`,
+    source,
+    '-o',
+    'echo.o',
+  );
+  await must(
+    'ld',
+    '-m',
+    'elf_i386',
+    '-Ttext',
+    '0x7c00',
+    '--oformat',
+    'binary',
+    'echo.o',
+    '-o',
+    disk,
+  );
+  await truncate(disk, 1024 * 1024);
+  return disk;
+}
+
+beforeAll(async () => {
+  cli = await CommandLine.createWithImages();
+  const vms = [];
+  for (const guest of guests) {
+    const disk = { path: await makeDisk(guest), format: 'raw', readOnly: true };
+    vms.push({ name: guest.name, memoryMiB: 32, disk });
+  }
+  const config = join(cli.directory, 'vsbypass.json');
+  await writeFile(config, JSON.stringify({ vms }));
+  await cli.must(['up', '--config', config, '--cold', '--no-save'], { timeoutMs: 1_800_000 });
+});
+
+afterAll(async () => {
+  await cli.dispose();
+});
+
+it.each(guests)('hears the first key, and all others: one that $what', async ({ name }) => {
+  await cli.must(
+    [
+      ...['console', name, '--replay', 'lines', '--timeout', patientSeconds(30), '--expect', '>'],
+      ...['--send', 'a', '--expect', 'a', '--send', 'bcdefghij', '--expect', 'bcdefghij'],
+    ],
+    { timeoutMs: 120_000 },
+  );
+});
