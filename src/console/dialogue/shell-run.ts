@@ -33,6 +33,14 @@ const PASSWORD_QUIET_MS = 250;
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
 const SIGNAL_MS = 4000;
+/**
+ * What Linux says last of all (kernel/reboot.c), and how much of the output that can be, with its time stamp. Others print it,
+ * too, who show old logs; but they go on.
+ */
+const lastWords =
+  /(?:^|\n)\[ *\d+\.\d+\] reboot: (?:Power down|System halted|Restarting system)\s*$/;
+const LAST_WORDS = 128;
+const LAST_QUIET_MS = 300;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
 
@@ -70,7 +78,7 @@ export interface ShellRunOptions {
 /**
  * Leaves the console as it was found: with the terminal's settings that it had, and logged out, if it was. That holds for
  * every end but that of the connection.
- * @returns the command's exit status
+ * @returns the command's exit status; 0 for one that has shut the VM down, or restarted it
  * @throws VsbError E_CONSOLE_AUTH when the VM does not let the user in, E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the
  *   signal's reason when it is aborted
  */
@@ -104,7 +112,9 @@ class ShellRun {
   async run(): Promise<number> {
     const { command, timeoutMs, onOutput, signal } = this.#options;
     await this.#reachShell();
-    const talk = new Conversation(this.#peer, { bytes: true, signal });
+    const down = new AbortController();
+    const ended = AbortSignal.any([signal, down.signal]);
+    const talk = new Conversation(this.#peer, { bytes: true, signal: ended });
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
     await talk.send(Buffer.from(`${again}\r`));
@@ -119,12 +129,28 @@ class ShellRun {
     }
     const mark = `vsb${this.#nonce}>`;
     const end = new RegExp(`(?:\\r*\\n)?${mark}(\\d+)\\.\\r*\\n`);
-    const [, status] = await talk.passUntil(end, mark, timeoutMs, (text) => {
-      // The terminal has put one CR before every LF.
-      if (text !== '') onOutput(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'));
-    });
-    this.#stage = 'done';
-    return Number(status);
+    let tail = '';
+    let silence: NodeJS.Timeout | undefined;
+    try {
+      const [, status] = await talk.passUntil(end, mark, timeoutMs, (text) => {
+        if (text === '') return;
+        // The terminal has put one CR before every LF.
+        onOutput(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'));
+        tail = (tail + text).slice(-LAST_WORDS);
+        clearTimeout(silence);
+        if (lastWords.test(tail)) silence = setTimeout(() => down.abort(), LAST_QUIET_MS);
+      });
+      this.#stage = 'done';
+      return Number(status);
+    } catch (error) {
+      if (!down.signal.aborted || signal.aborted) throw error;
+      // Nobody is left to say how the command ended, nor to log out.
+      this.#stage = 'outside';
+      this.#loggedIn = false;
+      return 0;
+    } finally {
+      clearTimeout(silence);
+    }
   }
 
   /** Logs out, if it was not logged in before. What shuts down does not ask for a name again. */

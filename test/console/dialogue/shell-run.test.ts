@@ -156,6 +156,24 @@ test('runInShell ends well where the command shuts the VM down', async () => {
   expect(await runCommand('touch off; echo down')).toEqual({ status: 0, output: 'down\n' });
 });
 
+test.each(['Power down', 'Restarting system'])(
+  'runInShell ends when the kernel says %j, which nobody outlives',
+  async (words) => {
+    boot(join(directory, 'getty'));
+    const command = `echo going; printf '[  162.845216] reboot: ${words}'; kill -STOP $$; sleep 60`;
+    const { status, output } = await runCommand(command);
+    expect(status).toBe(0);
+    expect(output).toBe(`going\n[  162.845216] reboot: ${words}`);
+  },
+);
+
+test('runInShell goes on past an old log that says so', async () => {
+  boot(join(directory, 'getty'));
+  const old = '[  162.845216] reboot: Power down\n';
+  const { status, output } = await runCommand(`printf '${old}'; sleep 0.2; echo on; exit 3`);
+  expect({ status, output }).toEqual({ status: 3, output: `${old}on\n` });
+});
+
 test('runInShell says that it sees no prompt, and how to tell it what one looks like', async () => {
   vi.useFakeTimers();
   try {
