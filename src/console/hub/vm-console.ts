@@ -1,6 +1,6 @@
 /**
- * The console of one VM: its history, its sessions, and whatever slot of the hypervisor the VM has now. The VM may go and come back (another slot, another generation): name,
- * history and sessions stay.
+ * The console of one VM: its history, its sessions, and whatever slot of the hypervisor the VM has now. The VM may go and
+ * come back (another slot, another generation): name, history and sessions stay.
  */
 import { sentenceOf, type EvidenceKind, type Watched } from '../../contract/watched.js';
 import type { VmRecord } from '../../link/index.js';
