@@ -12,6 +12,7 @@ import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
+import { LastWords } from './last-words.js';
 import { ending, pieces, program } from './shell-program.js';
 
 /** How long a prompt may take to answer a key, and how often it is asked. */
@@ -33,14 +34,6 @@ const PASSWORD_QUIET_MS = 250;
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
 const SIGNAL_MS = 4000;
-/**
- * What Linux says last of all (kernel/reboot.c), and how much of the output that can be, with its time stamp. Others print it,
- * too, who show old logs; but they go on.
- */
-const lastWords =
-  /(?:^|\n)\[ *\d+\.\d+\] reboot: (?:Power down|System halted|Restarting system)\s*$/;
-const LAST_WORDS = 128;
-const LAST_QUIET_MS = 300;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
 
@@ -129,16 +122,13 @@ class ShellRun {
     }
     const mark = `vsb${this.#nonce}>`;
     const end = new RegExp(`(?:\\r*\\n)?${mark}(\\d+)\\.\\r*\\n`);
-    let tail = '';
-    let silence: NodeJS.Timeout | undefined;
+    const lastWords = new LastWords(() => down.abort());
     try {
       const [, status] = await talk.passUntil(end, mark, timeoutMs, (text) => {
         if (text === '') return;
         // The terminal has put one CR before every LF.
         onOutput(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'));
-        tail = (tail + text).slice(-LAST_WORDS);
-        clearTimeout(silence);
-        if (lastWords.test(tail)) silence = setTimeout(() => down.abort(), LAST_QUIET_MS);
+        lastWords.listen(text);
       });
       this.#stage = 'done';
       return Number(status);
@@ -149,7 +139,7 @@ class ShellRun {
       this.#loggedIn = false;
       return 0;
     } finally {
-      clearTimeout(silence);
+      lastWords.stop();
     }
   }
 
