@@ -222,6 +222,13 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
       expect(await shell(cli, 'vm1', 'hostname')).toBe('vm1\n');
     });
 
+    it('ends `console run` well when its own command powers it off', async () => {
+      await cli.must(['console', 'run', 'vm2', '--', 'poweroff'], { timeoutMs: 120_000 });
+      await expect.poll(list, { timeout: 60_000 }).toEqual({ vm1: 'running', vm2: 'stopped' });
+      await cli.must(['vm', 'start', 'vm2'], { timeoutMs: 180_000 });
+      await logIn(cli, 'vm2', passwordOf('vm2'));
+    });
+
     it('does not know a VM of another name', async () => {
       const { code, stderr } = await cli.run(['vm', 'start', 'nobody']);
       expect(code).toBe(2);
