@@ -123,6 +123,13 @@ export class CommandLine {
     return stdout;
   }
 
+  /** Runs any program in this test's folder, and expects success. */
+  async mustProgram(program: string, ...words: string[]): Promise<void> {
+    const { code, stdout, stderr } = await this.startProgram(program, words, { input: '' })
+      .finished;
+    if (code !== 0) throw new Error(`${program}: exit ${code}\n${stdout}${stderr}`);
+  }
+
   /** Runs it with --json and expects success. */
   async json<T>(words: readonly string[], options: RunOptions = {}): Promise<T> {
     return JSON.parse(await this.must([...words, '--json'], options)) as T;

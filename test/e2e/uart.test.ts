@@ -3,7 +3,7 @@ import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, it } from 'vitest';
 
 import { CommandLine } from './command-line.js';
 import { patientSeconds } from './limits.js';
@@ -16,15 +16,10 @@ const guests = [
 ];
 let cli: CommandLine;
 
-async function must(program: string, ...words: string[]): Promise<void> {
-  const { code, stderr } = await cli.startProgram(program, words, { input: '' }).finished;
-  expect(code, `${program}: ${stderr}`).toBe(0);
-}
-
 /** A disk that boots one of them. */
 async function makeDisk({ name, modem, timer }: (typeof guests)[number]): Promise<string> {
   const disk = join(cli.directory, `${name}.img`);
-  await must(
+  await cli.mustProgram(
     'as',
     '--32',
     '--defsym',
@@ -35,7 +30,7 @@ async function makeDisk({ name, modem, timer }: (typeof guests)[number]): Promis
     '-o',
     'echo.o',
   );
-  await must(
+  await cli.mustProgram(
     'ld',
     '-m',
     'elf_i386',

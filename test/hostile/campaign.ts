@@ -56,19 +56,17 @@ export async function campaign(
       ...lines(run.output, /not ok|# .*own state/),
     );
     const last = lastCase(run.output) ?? first;
+    const reason = reasonIn(run.log);
     if (run.ended) {
       first = cases;
-      break;
-    }
-    const reason = reasonIn(run.log);
-    if (reason === undefined && last > first) {
+    } else if (reason === undefined && last > first) {
       // It was at work when its time was over.
       first = last;
-      continue;
+    } else {
+      ends.push({ case: last, reason: reason ?? 'hang' });
+      progress(`${words}: ended behind case ${last}, ${reason ?? 'hang'}`);
+      first = last + told;
     }
-    ends.push({ case: last, reason: reason ?? 'hang' });
-    progress(`${words}: ended behind case ${last}, ${reason ?? 'hang'}`);
-    first = last + told;
   }
   const seconds = Math.round((performance.now() - started) / 1000);
   const reasons = new Map<string, number>();

@@ -58,25 +58,9 @@ static uint64_t get_xmm0(void)
     return value;
 }
 
-static uint64_t get_cr0(void)
-{
-    uint64_t value;
-
-    asm volatile ("mov %%cr0, %0" : "=r" (value));
-    return value;
-}
-
 static void set_cr0(uint64_t value)
 {
     asm volatile ("mov %0, %%cr0" :: "r" (value));
-}
-
-static uint64_t get_dr0(void)
-{
-    uint64_t value;
-
-    asm volatile ("mov %%db0, %0" : "=r" (value));
-    return value;
 }
 
 /* The guest's guest takes its interrupts by the handlers that this guest has. */
@@ -228,7 +212,7 @@ static void shares_registers_that_vmrun_leaves_alone(void)
     registers.rcx = 0x6789a000;
     EXPECT(run(), EXIT_VMMCALL);
     EXPECT(get_xmm0(), 0x123456789abcdef0);
-    EXPECT(get_dr0(), 0x6789a000);
+    EXPECT(READ_REGISTER(db0), 0x6789a000);
     set_xmm0(0xfedcba987654321);
     asm volatile ("mov %0, %%db0" :: "r" (0x1234000ull));
     new_guest(tell_registers);
@@ -239,16 +223,16 @@ static void shares_registers_that_vmrun_leaves_alone(void)
 
 static void has_its_own_ts(void)
 {
-    set_cr0(get_cr0() | CR0_TS);
+    set_cr0(READ_REGISTER(cr0) | CR0_TS);
     new_guest(load_registers);
     EXPECT(run(), EXIT_VMMCALL);
-    EXPECT(get_cr0() & CR0_TS, CR0_TS);
+    EXPECT(READ_REGISTER(cr0) & CR0_TS, CR0_TS);
     asm volatile ("clts");
     new_guest(load_registers);
     vmcb.cr0 |= CR0_TS;
     vmcb.intercept_exceptions = 1u << 7;
     EXPECT(run(), EXIT_EXCEPTION + 7);
-    EXPECT(get_cr0() & CR0_TS, 0);
+    EXPECT(READ_REGISTER(cr0) & CR0_TS, 0);
 }
 
 static void sees_changed_tables(void)

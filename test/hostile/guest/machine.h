@@ -63,6 +63,14 @@ static inline void write_msr(uint32_t msr, uint64_t value)
     asm volatile ("wrmsr" :: "c" (msr), "a" ((uint32_t)value), "d" ((uint32_t)(value >> 32)) : "memory");
 }
 
+/* A control or debug register: READ_REGISTER(cr0). */
+#define READ_REGISTER(name) \
+    ({ \
+        uint64_t value_; \
+        asm volatile ("mov %%" #name ", %0" : "=r" (value_)); \
+        value_; \
+    })
+
 static inline uint64_t read_tsc(void)
 {
     uint32_t low, high;

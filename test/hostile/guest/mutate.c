@@ -203,10 +203,10 @@ struct own_state {
 
 static void take_own_state(struct own_state *into)
 {
-    asm volatile ("mov %%cr0, %0" : "=r" (into->cr0));
-    asm volatile ("mov %%cr3, %0" : "=r" (into->cr3));
-    asm volatile ("mov %%cr4, %0" : "=r" (into->cr4));
-    asm volatile ("mov %%db7, %0" : "=r" (into->dr7));
+    into->cr0 = READ_REGISTER(cr0);
+    into->cr3 = READ_REGISTER(cr3);
+    into->cr4 = READ_REGISTER(cr4);
+    into->dr7 = READ_REGISTER(db7);
     into->efer = read_msr(MSR_EFER);
     into->star = read_msr(MSR_STAR);
     into->lstar = read_msr(MSR_LSTAR);

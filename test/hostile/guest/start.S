@@ -157,6 +157,29 @@ common: push    %rax
  * void run_guest(struct registers *, uint64_t vmcb): AMD64 Architecture Programmer's Manual, volume 2, 15.5. RAX and RSP are
  * in the VMCB. Global interrupts are off when it is called, and off when it returns.
  */
+        .macro  load register, offset
+        mov     \offset(%rdi), %\register
+        .endm
+        .macro  store register, offset
+        mov     %\register, \offset(%rdi)
+        .endm
+/* All of struct registers but RDI, which points to it. */
+        .macro  for_registers action
+        \action rcx, 0
+        \action rdx, 8
+        \action rbx, 16
+        \action rbp, 24
+        \action rsi, 32
+        \action r8, 48
+        \action r9, 56
+        \action r10, 64
+        \action r11, 72
+        \action r12, 80
+        \action r13, 88
+        \action r14, 96
+        \action r15, 104
+        .endm
+
         .globl  run_guest
 run_guest:
         push    %rbx
@@ -168,36 +191,12 @@ run_guest:
         push    %rdi
         mov     %rsi, %rax
         vmload
-        mov     0(%rdi), %rcx
-        mov     8(%rdi), %rdx
-        mov     16(%rdi), %rbx
-        mov     24(%rdi), %rbp
-        mov     32(%rdi), %rsi
-        mov     48(%rdi), %r8
-        mov     56(%rdi), %r9
-        mov     64(%rdi), %r10
-        mov     72(%rdi), %r11
-        mov     80(%rdi), %r12
-        mov     88(%rdi), %r13
-        mov     96(%rdi), %r14
-        mov     104(%rdi), %r15
+        for_registers load
         mov     40(%rdi), %rdi
         vmrun
         push    %rdi
         mov     8(%rsp), %rdi
-        mov     %rcx, 0(%rdi)
-        mov     %rdx, 8(%rdi)
-        mov     %rbx, 16(%rdi)
-        mov     %rbp, 24(%rdi)
-        mov     %rsi, 32(%rdi)
-        mov     %r8, 48(%rdi)
-        mov     %r9, 56(%rdi)
-        mov     %r10, 64(%rdi)
-        mov     %r11, 72(%rdi)
-        mov     %r12, 80(%rdi)
-        mov     %r13, 88(%rdi)
-        mov     %r14, 96(%rdi)
-        mov     %r15, 104(%rdi)
+        for_registers store
         pop     %rcx
         mov     %rcx, 40(%rdi)
         vmsave
