@@ -57,7 +57,8 @@ export const parameterSchemas = {
   }),
   /** Ends everything, the daemon too. */
   down: noParameters,
-  status: noParameters,
+  /** Layers are asked first, which takes as long as the slowest of them; else it is what the daemon knows. */
+  status: z.strictObject({ ask: z.boolean().default(true) }).prefault({}),
   'vm.start': vmParameters,
   'vm.stop': vmParameters,
   /** The state of user VMs as L2's operator sees it. */

@@ -109,7 +109,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
       setImmediate(() => end('down'));
       return {};
     },
-    status: async () => await testbed.freshStatus(),
+    status: async ({ ask }) => (ask ? await testbed.freshStatus() : testbed.status()),
     'vm.start': async ({ vm }, { signal }) => {
       const said = await startVm(testbed.mustRun(), vm, signal);
       await testbed.keepResume();

@@ -40,7 +40,8 @@ export async function servedInstance(name: string, signal: AbortSignal): Promise
 /** @throws VsbError as servedInstance does */
 export async function instanceAccess(name: string, signal: AbortSignal): Promise<InstanceAccess> {
   const paths = await servedInstance(name, signal);
-  const status = await inspectInstance(paths, signal);
+  // A console has to open while dom0 or L2 hangs, and at once.
+  const status = await inspectInstance(paths, signal, false);
   return {
     name,
     stateDir: paths.stateDir,

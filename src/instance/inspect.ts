@@ -16,10 +16,15 @@ import { callDaemon } from './client.js';
 /** The daemon asks its layers first, for some seconds at most. */
 const answerLimitMs = stretched(8000);
 
-/** Never throws for a bad instance: what is wrong becomes its state and reason. */
+/**
+ * Never throws for a bad instance: what is wrong becomes its state and reason.
+ *
+ * @param ask false: what the daemon knows without asking its layers, for who must not wait for the slowest of them
+ */
 export async function inspectInstance(
   paths: InstancePaths,
   signal?: AbortSignal,
+  ask = true,
 ): Promise<InstanceStatus> {
   try {
     const leftovers = await findLeftovers(paths);
@@ -34,7 +39,7 @@ export async function inspectInstance(
         return await callDaemon(
           paths.controlSocket,
           'status',
-          {},
+          { ask },
           { signal, timeoutMs: answerLimitMs },
         );
       } catch (error) {

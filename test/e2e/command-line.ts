@@ -141,7 +141,10 @@ export class CommandLine {
     command: string,
     options: RunOptions = {},
   ): Promise<RunningCommand> {
-    const { management } = await this.json<{ management: Management }>(['status']);
+    const { state, reason, management } = await this.json<Status & { management?: Management }>([
+      'status',
+    ]);
+    if (management === undefined) throw new Error(`the testbed is ${state}: ${reason ?? ''}`);
     return this.startProgram(
       'ssh',
       [

@@ -20,7 +20,7 @@ export interface CampaignOptions {
 /** A case that ended the system. */
 export interface EndedBy {
   readonly case: number;
-  /** Why, as Xen says; `hang` where it said nothing. */
+  /** Why, as Xen says; otherwise `hang`, or `by itself`. */
   readonly reason: string;
 }
 
@@ -57,14 +57,17 @@ export async function campaign(
     );
     const last = lastCase(run.output) ?? first;
     const reason = reasonIn(run.log);
-    if (run.ended) {
+    if (run.end === 'well') {
       first = cases;
-    } else if (reason === undefined && last > first) {
-      // It was at work when its time was over.
+    } else if (run.end === 'limit' && last > first) {
+      // It was at work.
       first = last;
+    } else if (run.output === '' && reason === undefined) {
+      throw new Error('the system that tries has said nothing');
     } else {
-      ends.push({ case: last, reason: reason ?? 'hang' });
-      progress(`${words}: ended behind case ${last}, ${reason ?? 'hang'}`);
+      const why = reason ?? (run.end === 'limit' ? 'hang' : 'by itself');
+      ends.push({ case: last, reason: why });
+      progress(`${words}: ended behind case ${last}, ${why}`);
       first = last + told;
     }
   }

@@ -1,6 +1,7 @@
 /** A system of our own beside L2, in a domain of L1 like L2's: it tries the nested virtualization that it is given (guest/). */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,26 +15,28 @@ const kernel = '/run/hostile.elf';
 export interface HostileRun {
   /** What the system has said. */
   readonly output: string;
-  /** Whether it has ended by itself, and well. */
-  readonly ended: boolean;
+  /** `well`: it has done all; `limit`: it was at work, or hung, when its time was over; `early`: neither. */
+  readonly end: 'well' | 'limit' | 'early';
   /** What L1's Xen has logged meanwhile. */
   readonly log: readonly string[];
 }
 
 export class HostileSystem {
   readonly #cli: CommandLine;
-  readonly #log: string;
+  /** Under TCG it leaves out what QEMU itself does not bear. */
+  readonly #tcg: boolean;
 
-  private constructor(cli: CommandLine) {
+  private constructor(cli: CommandLine, tcg: boolean) {
     this.#cli = cli;
-    this.#log = join(cli.directory, 'vsbypass/instances/default/log/l1.log');
+    this.#tcg = tcg;
   }
 
   /** Compiles it, and brings it to L1's dom0 of a testbed that is up. */
   static async bring(cli: CommandLine): Promise<HostileSystem> {
     const out = join(cli.directory, 'hostile');
     await promisify(execFile)('make', ['-C', source, `OUT=${out}`, `${out}/hostile.elf`]);
-    const system = new HostileSystem(cli);
+    const { accel } = await cli.json<{ accel: { accel: string } }>(['status']);
+    const system = new HostileSystem(cli, accel.accel === 'tcg');
     await system.#inDom0(`cat > ${kernel}`, await readFile(join(out, 'hostile.elf')));
     // Xen says why it ends a domain only when it is told to.
     await system.#inDom0('xl set-parameters guest_loglvl=all');
@@ -45,27 +48,31 @@ export class HostileSystem {
    * @param words its command line
    */
   async run(words: string, limitSeconds: number): Promise<HostileRun> {
+    const cmdline = `${words} tcg=${this.#tcg ? 1 : 0}`;
     const config = [
-      ...['name = "hostile"', 'type = "pvh"', `kernel = "${kernel}"`, `cmdline = "${words}"`],
+      ...['name = "hostile"', 'type = "pvh"', `kernel = "${kernel}"`, `cmdline = "${cmdline}"`],
       ...['memory = 64', 'vcpus = 2', 'nestedhvm = 1'],
       ...['on_poweroff = "destroy"', 'on_crash = "destroy"', 'on_reboot = "destroy"'],
     ];
     await this.#inDom0('cat > /run/hostile.cfg', `${config.join('\n')}\n`);
-    // Xen's own ring is too small for it.
-    const before = await readFile(this.#log, 'utf8');
+    const started = new Date().toISOString();
     // The console is there before the system says anything, and has an input that never ends.
-    const { stdout } = await this.#ssh(
+    const { code, stdout } = await this.#ssh(
       `xl create -q -p /run/hostile.cfg || exit
       [ -p /run/never ] || mkfifo /run/never
       timeout ${limitSeconds} xl console hostile <>/run/never & console=$!
       sleep 0.3
       xl unpause hostile
-      wait $console
-      xl destroy hostile 2>/dev/null`,
+      wait $console; code=$?
+      xl destroy hostile 2>/dev/null
+      exit $code`,
       (limitSeconds + 60) * 1000,
     );
-    const log = (await readFile(this.#log, 'utf8')).slice(before.length).split('\n');
-    return { output: stdout, ended: /^# end$/m.test(stdout), log };
+    // Xen's own ring is too small for it.
+    const log = (await this.#cli.must(['logs', 'xen', '--since', started])).split('\n');
+    // Busybox' timeout ends with what its signal made of the program.
+    const other = code === 128 + constants.signals.SIGTERM ? 'limit' : 'early';
+    return { output: stdout, end: /^# end\r?$/m.test(stdout) ? 'well' : other, log };
   }
 
   async #inDom0(command: string, input: string | Buffer = ''): Promise<string> {

@@ -163,13 +163,24 @@ program change_control_registers
         mov     %rcx, %cr0
         mov     %cr3, %rcx
         mov     %rcx, %cr3
-        /* Not CR8: QEMU 7.2 ends by an assertion (tcg_handle_interrupt) where it lets a virtual interrupt pass. */
         mov     %rbx, %cr2
         clts
         smsw    %ax
         lmsw    %ax
         invlpg  (%rbx)
         wbinvd
+        vmmcall
+
+program write_task_priority
+        mov     %rbx, %cr8
+        mov     %cr8, %rax
+        vmmcall
+
+program write_debug_registers
+        mov     %rcx, %db0
+        mov     %rbx, %db7
+        mov     %rdx, %db1
+        mov     %rdx, %db7
         vmmcall
 
         .code16

@@ -19,6 +19,8 @@ static volatile uint64_t resume_at;
 static volatile int raised;
 
 volatile uint32_t timer_interrupts, injected_interrupts, untimely_interrupts;
+/* After so many it comes again; 0: it does not. */
+static volatile uint32_t next_ticks;
 
 /* Of MSR_APIC_BASE. */
 #define APIC_OF_FIRST_CPU (1u << 8)
@@ -33,13 +35,21 @@ volatile uint32_t timer_interrupts, injected_interrupts, untimely_interrupts;
 #define APIC_TIMER_COUNT 0x380
 #define APIC_TIMER_DIVIDE 0x3e0
 #define APIC_MASKED (1u << 16)
-#define APIC_PERIODIC (1u << 17)
 
 static uintptr_t apic_base;
 
 static volatile uint32_t *apic(uint32_t offset)
 {
     return (volatile uint32_t *)(apic_base + offset);
+}
+
+/* Each time later: where another CPU is in its way for long, this one must get on between two of them. */
+static void arm_timer_again(void)
+{
+    uint32_t ticks = next_ticks;
+
+    next_ticks = ticks < 1u << 30 ? 2 * ticks : ticks;
+    *apic(APIC_TIMER_COUNT) = ticks;
 }
 
 void on_trap(struct frame *frame);
@@ -49,6 +59,9 @@ void on_trap(struct frame *frame)
 
     if (frame->vector == VECTOR_TIMER) {
         timer_interrupts++;
+        if (next_ticks != 0) {
+            arm_timer_again();
+        }
         *apic(APIC_EOI) = 0;
         return;
     }
@@ -108,12 +121,14 @@ void set_up_traps(void)
 void start_timer(uint32_t ticks, bool again)
 {
     *apic(APIC_TIMER_DIVIDE) = 0xb; /* by 1 */
-    *apic(APIC_TIMER) = (again ? APIC_PERIODIC : 0) | VECTOR_TIMER;
+    *apic(APIC_TIMER) = VECTOR_TIMER;
+    next_ticks = again ? 2 * ticks : 0;
     *apic(APIC_TIMER_COUNT) = ticks;
 }
 
 void stop_timer(void)
 {
+    next_ticks = 0;
     *apic(APIC_TIMER) = APIC_MASKED | VECTOR_TIMER;
     *apic(APIC_TIMER_COUNT) = 0;
 }

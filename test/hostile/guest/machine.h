@@ -106,7 +106,7 @@ void set_up_traps(void);
 void set_up_apic(void);
 /* How often the timer has interrupted; how often that came that was injected, and how often while interrupts were off. */
 extern volatile uint32_t timer_interrupts, injected_interrupts, untimely_interrupts;
-/* The timer interrupts after so many of its ticks; again and again if that is wanted. */
+/* The timer interrupts after so many of its ticks; if that is wanted again and again, each time twice as late. */
 void start_timer(uint32_t ticks, bool again);
 void stop_timer(void);
 /* Starts the other CPU at second_main(). */

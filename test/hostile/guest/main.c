@@ -46,6 +46,7 @@ int main(void)
     campaign.cases = number_of("cases=", 0);
     campaign.told = number_of("told=", 1000);
     campaign.second_cpu = number_of("flip=", 0) == 1;
+    campaign.tcg = number_of("tcg=", 0) == 1;
     if (campaign.cases > 0) {
         run_mutations(&campaign);
     } else {

@@ -10,6 +10,8 @@ struct campaign {
     uint64_t first, cases, told;
     /* Another CPU changes bits meanwhile. */
     bool second_cpu;
+    /* The processor is QEMU's TCG: what is known to end or corrupt QEMU 7.2 itself is left out. */
+    bool tcg;
 };
 
 /* Runs them; ends this system if its own state has suffered. */
