@@ -39,7 +39,7 @@ export async function inspectInstance(
         return await callDaemon(
           paths.controlSocket,
           'status',
-          { ask },
+          ask ? {} : { ask },
           { signal, timeoutMs: answerLimitMs },
         );
       } catch (error) {
