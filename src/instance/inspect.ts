@@ -36,12 +36,10 @@ export async function inspectInstance(
     }
     if (daemon !== undefined) {
       try {
-        return await callDaemon(
-          paths.controlSocket,
-          'status',
-          ask ? {} : { ask },
-          { signal, timeoutMs: answerLimitMs },
-        );
+        return await callDaemon(paths.controlSocket, 'status', ask ? {} : { ask }, {
+          signal,
+          timeoutMs: answerLimitMs,
+        });
       } catch (error) {
         signal?.throwIfAborted();
         const reason = (await exists(paths.runtimeDir))
