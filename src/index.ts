@@ -9,13 +9,6 @@ export {
 } from './instance/handle.js';
 export { ExitCode, VsbError, type ErrorCode } from './base/errors.js';
 export type { ScriptStep } from './console/dialogue/script.js';
-export type {
-  Counters,
-  HookResult,
-  InstanceState,
-  InstanceStatus,
-  OperatorVm,
-  Proof,
-  VmStatus,
-} from './contract/control.js';
+export type { Counters, HookResult, OperatorVm, Proof } from './contract/answers.js';
+export type { InstanceState, InstanceStatus, VmStatus } from './contract/status.js';
 export type { UpEvent } from './contract/events.js';

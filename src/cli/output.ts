@@ -1,7 +1,7 @@
 /** What commands print on stdout: data for people, or one JSON document. */
 import type { Writable } from 'node:stream';
 
-import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/control.js';
+import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/status.js';
 import type { LayerHealth } from '../contract/health.js';
 import { sentenceOf } from '../contract/watched.js';
 import type { CliContext } from './context.js';

@@ -1,7 +1,7 @@
 /** The stream of `--events`: what `up` reports on its way, and what each command ends with. */
 import { z } from 'zod';
 
-import { statusSchema } from './control.js';
+import { statusSchema } from './status.js';
 import { errorDocumentSchema } from './error.js';
 import { upEventSchemas, type UpEvent } from './events.js';
 

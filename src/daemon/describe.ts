@@ -2,7 +2,7 @@
 import type { L2Ssh } from '../config/schema.js';
 import type { ConsoleHub } from '../console/hub/hub.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
-import type { InstanceState, InstanceStatus, VmStatus } from '../contract/control.js';
+import type { InstanceState, InstanceStatus, VmStatus } from '../contract/status.js';
 import { fingerprintOfLine } from '../formats/keys/key-files.js';
 import type { Link, VmRecord } from '../link/index.js';
 import { describeInterrupts } from '../machine/interrupts.js';

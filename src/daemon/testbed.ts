@@ -6,7 +6,7 @@ import { rm } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import type { ProcessIdentity } from '../base/process-identity.js';
-import type { InstanceStatus } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/status.js';
 import type { DaemonEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
 import { describeExit } from '../machine/l0/process.js';

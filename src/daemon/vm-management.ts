@@ -2,7 +2,7 @@
 import { VsbError } from '../base/errors.js';
 import type { HltPolicy } from '../config/schema.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
-import type { Counters, HookResult, OperatorVm, Proof } from '../contract/control.js';
+import type { Counters, HookResult, OperatorVm, Proof } from '../contract/answers.js';
 import { shellQuote } from '../host/ssh.js';
 import { l2VmPaths } from '../layers/l2-paths.js';
 import type { VmRecord } from '../link/index.js';

@@ -1,6 +1,7 @@
 /** Boots an instance: its daemon is started and told to. */
 import { waitUntilGone } from '../base/process-identity.js';
-import type { InstanceStatus, Parameters } from '../contract/control.js';
+import type { Parameters } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/status.js';
 import type { UpEvent } from '../contract/events.js';
 import type { InstancePaths } from '../state/paths.js';
 import type { Roots } from '../state/roots.js';

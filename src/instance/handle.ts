@@ -6,16 +6,9 @@ import type { configSchema } from '../config/schema.js';
 import { openConsole } from '../console/client/open.js';
 import { interactByScript } from '../console/dialogue/at-console.js';
 import type { ScriptStep } from '../console/dialogue/script.js';
-import type {
-  Counters,
-  HookResult,
-  InstanceStatus,
-  Method,
-  OperatorVm,
-  Parameters,
-  Proof,
-  ResultOf,
-} from '../contract/control.js';
+import type { Counters, HookResult, OperatorVm, Proof } from '../contract/answers.js';
+import type { Method, Parameters, ResultOf } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/status.js';
 import type { UpEvent } from '../contract/events.js';
 import { defaultInstanceName, instancePaths, type InstancePaths } from '../state/paths.js';
 import { findRoots } from '../state/roots.js';

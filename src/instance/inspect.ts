@@ -5,7 +5,7 @@ import { VsbError, messageOf } from '../base/errors.js';
 import { exists } from '../base/files.js';
 import { stretched } from '../base/machine-pace.js';
 import { processState } from '../base/process-identity.js';
-import type { InstanceStatus } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/status.js';
 import { findLeftovers } from '../machine/leftovers.js';
 import { findAdoptable } from '../machine/resume.js';
 import { assertInstanceName, instancePaths, type InstancePaths } from '../state/paths.js';

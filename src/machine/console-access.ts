@@ -20,7 +20,7 @@ import {
   type KeyParser,
   type AuthorizedKey,
 } from '../console/gateway/auth.js';
-import type { GrantInfo } from '../contract/control.js';
+import type { GrantInfo } from '../contract/answers.js';
 import type { InstancePaths } from '../state/paths.js';
 import type { Running } from './running.js';
 

@@ -2,7 +2,7 @@
 import { VsbError } from '../base/errors.js';
 import { assertIrqMode, hltPolicyOf, needsServer, serverlessMode } from '../config/interrupts.js';
 import type { IrqMode } from '../config/schema.js';
-import type { IrqStatus } from '../contract/control.js';
+import type { IrqStatus } from '../contract/status.js';
 import { openRemote, runRemote, type SshTarget } from '../host/ssh.js';
 import { interruptServerProgram } from '../images/programs.js';
 import { GLOBAL_SLOT } from '../link/index.js';

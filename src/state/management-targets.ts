@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { VsbError, messageOf } from '../base/errors.js';
 import { publicLineOf } from '../formats/keys/dropbear.js';
 import type { SshTarget } from '../host/ssh.js';
-import type { InstanceStatus } from '../contract/control.js';
+import type { InstanceStatus } from '../contract/status.js';
 import type { InstancePaths } from './paths.js';
 
 export interface ManagementTargets {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { VsbError } from '../../src/base/errors.js';
 import { parseConfig } from '../../src/config/load.js';
-import type { InstanceStatus } from '../../src/contract/control.js';
+import type { InstanceStatus } from '../../src/contract/status.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
 import { callDaemon } from '../../src/instance/client.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';

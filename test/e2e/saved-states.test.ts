@@ -1,7 +1,7 @@
 /** Saved states: two instances begin with one at the same time, and have nothing in common that should be secret or unique. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { InstanceStatus } from '../../src/contract/control.js';
+import type { InstanceStatus } from '../../src/contract/status.js';
 import { runRemote } from '../../src/host/ssh.js';
 import { instancePaths } from '../../src/state/paths.js';
 import { findRoots } from '../../src/state/roots.js';

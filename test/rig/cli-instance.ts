@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { identifyProcess } from '../../src/base/process-identity.js';
-import type { InstanceStatus } from '../../src/contract/control.js';
+import type { InstanceStatus } from '../../src/contract/status.js';
 import { ControlServer, type Handlers } from '../../src/daemon/server.js';
 import { fingerprintOfLine } from '../../src/formats/keys/key-files.js';
 import { instancePaths, type InstancePaths } from '../../src/state/paths.js';

@@ -1,7 +1,7 @@
 /** What configurations run on: machines that the benchmark boots, and ends again. */
 import type { HltPolicy, IrqMode, L2Kind } from '../../config/schema.js';
 import type { ConsoleTarget } from '../../console/client/gateway-client.js';
-import type { Counters } from '../../contract/control.js';
+import type { Counters } from '../../contract/answers.js';
 import type { BootEvent } from '../../contract/events.js';
 import type { AccelDecision } from '../../host/accel.js';
 import type { SshTarget } from '../../host/ssh.js';

@@ -7,7 +7,7 @@ import {
   type L2Kind,
   type VmConfig,
 } from '../../config/schema.js';
-import type { InstanceStatus } from '../../contract/control.js';
+import type { InstanceStatus } from '../../contract/status.js';
 import { readKey } from '../../formats/keys/key-files.js';
 import type { AccelDecision } from '../../host/accel.js';
 import { bootInstance } from '../../instance/boot.js';

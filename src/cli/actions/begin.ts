@@ -1,5 +1,5 @@
 /** What to do next, for one who typed `vsbypass` and nothing else. */
-import { isUp } from '../../contract/control.js';
+import { isUp } from '../../contract/status.js';
 import { inspectInstance } from '../../instance/inspect.js';
 import { instancePaths } from '../../state/paths.js';
 import type { CliContext } from '../context.js';

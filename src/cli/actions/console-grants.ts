@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { errnoOf, VsbError } from '../../base/errors.js';
-import type { GrantInfo } from '../../contract/control.js';
+import type { GrantInfo } from '../../contract/answers.js';
 import { fingerprintOfLine } from '../../formats/keys/key-files.js';
 import { servedInstance } from '../../instance/access.js';
 import { callDaemon } from '../../instance/client.js';

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { VsbError } from '../../base/errors.js';
-import type { InstanceStatus } from '../../contract/control.js';
+import type { InstanceStatus } from '../../contract/status.js';
 import { inspectInstance, listInstances } from '../../instance/inspect.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import { findRoots } from '../../state/roots.js';

@@ -9,7 +9,7 @@ import type {
   L2Kind,
 } from '../../config/schema.js';
 import { activityAfter } from '../../contract/activity.js';
-import type { InstanceStatus, VmStatus } from '../../contract/control.js';
+import type { InstanceStatus, VmStatus } from '../../contract/status.js';
 import { asksKvm, decideAccel, type Accel } from '../../host/accel.js';
 import { probeKvm } from '../../host/kvm.js';
 import { assertRunsWith, withRequiredAccel } from '../../host/required-accel.js';

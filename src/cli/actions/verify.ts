@@ -6,7 +6,7 @@ import { ExitCode, VsbError } from '../../base/errors.js';
 import { fileError } from '../../base/files.js';
 import { hintOfKnown } from '../../base/suggest.js';
 import type { L2Kind } from '../../config/schema.js';
-import { isUp, type InstanceStatus, type VmStatus } from '../../contract/control.js';
+import { isUp, type InstanceStatus, type VmStatus } from '../../contract/status.js';
 import type { SelfTestReport, VerifyReport } from '../../contract/evidence.js';
 import { readKey } from '../../formats/keys/key-files.js';
 import { toJunit } from '../../formats/test-run/junit.js';

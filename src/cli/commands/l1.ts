@@ -2,6 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { shellCommand } from './layer-shell.js';
 
 const examples = `
 Examples:
@@ -10,17 +11,8 @@ Examples:
   $ vsbypass l1 shell 'dmesg | tail'     one word is a line for the shell there`;
 
 export function l1Command(context: CliContext): Command {
-  const command = new Command('l1')
+  return new Command('l1')
     .description("L1's dom0, which manages L2")
-    .addHelpText('after', examples);
-  command
-    .command('shell')
-    .description("a shell of root in L1's dom0, or one command there")
-    .argument('[command...]')
     .addHelpText('after', examples)
-    .action(async (words) => {
-      const { openShell } = await import('../actions/shell.js');
-      await openShell(context, 'l1', words);
-    });
-  return command;
+    .addCommand(shellCommand(context, 'l1', "of root in L1's dom0", examples));
 }

@@ -2,6 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 
 import type { CliContext } from '../context.js';
+import { shellCommand } from './layer-shell.js';
 
 const shellExamples = `
 Examples:
@@ -21,16 +22,8 @@ For a system of l2.disk with "l2": {"screen": true}.`;
 export function l2Command(context: CliContext): Command {
   const command = new Command('l2')
     .description('the virtualized system: a shell in it, its screen')
-    .addHelpText('after', shellExamples);
-  command
-    .command('shell')
-    .description('a shell in the virtualized system, or one command there')
-    .argument('[command...]')
     .addHelpText('after', shellExamples)
-    .action(async (words) => {
-      const { openShell } = await import('../actions/shell.js');
-      await openShell(context, 'l2', words);
-    });
+    .addCommand(shellCommand(context, 'l2', 'in the virtualized system', shellExamples));
   command
     .command('screen')
     .description("the picture of the virtualized system's graphics card")

@@ -2,7 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 
 import { ExitCode } from '../../base/errors.js';
-import type { Proof } from '../../contract/control.js';
+import type { Proof } from '../../contract/answers.js';
 import type { CliContext } from '../context.js';
 
 const examples = `

@@ -1,7 +1,8 @@
 /** `vsbypass vm`: starts and stops user VMs, as the operator of the virtualized system would. */
 import { Argument, Command } from '@commander-js/extra-typings';
 
-import type { HookResult, Method, Parameters, ResultOf } from '../../contract/control.js';
+import type { HookResult } from '../../contract/answers.js';
+import type { Method, Parameters, ResultOf } from '../../contract/control.js';
 import type { CliContext } from '../context.js';
 
 const examples = `

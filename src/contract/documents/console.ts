@@ -1,7 +1,7 @@
 /** The documents of `vsbypass console`. */
 import { z } from 'zod';
 
-import { grantInfoSchema } from '../control.js';
+import { grantInfoSchema } from '../answers.js';
 
 const version = z.literal(1);
 

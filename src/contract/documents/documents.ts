@@ -8,16 +8,9 @@ import { z } from 'zod';
 import { accels, configSchema, l2Kinds, vendors } from '../../config/schema.js';
 import { cacheKinds } from '../cache.js';
 import { checkSchema } from '../check.js';
-import {
-  countersSchema,
-  hookResultSchema,
-  imagesSchema,
-  irqStatusSchema,
-  operatorStates,
-  proofSchema,
-  statusSchema,
-  vmStatusSchema,
-} from '../control.js';
+import { countersSchema, hookResultSchema, operatorStates, proofSchema } from '../answers.js';
+import { imagesSchema } from '../control.js';
+import { irqStatusSchema, statusSchema, vmStatusSchema } from '../status.js';
 import { errorDocumentSchema } from '../error.js';
 import { eventLineSchema } from '../event-stream.js';
 import { grantSchema, grantsSchema, revokedSchema, runSchema, whoSchema } from './console.js';
