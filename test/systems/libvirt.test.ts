@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { exists } from '../../src/base/files.js';
 import { CommandLine, type Status } from '../e2e/command-line.js';
-import { patientSeconds } from '../e2e/limits.js';
+import { patientMs, patientSeconds } from '../e2e/limits.js';
 
 const maker = fileURLToPath(new URL('debian-libvirt', import.meta.url));
 /** Known to that script. */
@@ -43,12 +43,14 @@ async function up(l2: object): Promise<void> {
   await cli.must(['up', '--config', config], { timeoutMs: 1_800_000 });
 }
 
-/** The VM's shell answers on the secure console. */
-async function answers(vm: string): Promise<void> {
-  const timeout = ['--timeout', patientSeconds(300)];
-  await cli.must(['console', vm, '--replay', 'lines', ...timeout, '--expect', shell], {
-    timeoutMs: 400_000,
-  });
+/** The VM's shell answers on the secure console, once the VM is there. */
+async function answers(vm: string, name: string): Promise<void> {
+  await expect
+    .poll(async () => (await cli.json<Status>(['status'])).vms, { timeout: patientMs(600_000) })
+    .toContainEqual(expect.objectContaining({ name, state: 'running', hooked: true }));
+  // Its shell asks the terminal where the cursor is, behind the prompt.
+  const wait = ['--replay', 'lines', '--strip-ansi', '--timeout', patientSeconds(300)];
+  await cli.must(['console', vm, ...wait, '--expect', shell], { timeoutMs: 400_000 });
   const command = ['--prompt', shell, '--', 'cat /proc/cmdline'];
   const options = { timeoutMs: 200_000 };
   expect(await cli.must(['console', 'run', vm, ...command], options)).toContain('break=premount');
@@ -99,8 +101,8 @@ describe('without any access to it', () => {
   });
 
   it('has a secure console for each, by name and by the beginning of its UUID', async () => {
-    await answers('accounts');
-    await answers('3c0f8a52-8f2b');
+    await answers('accounts', 'accounts');
+    await answers('3c0f8a52-8f2b', 'vm-3c0f8a52');
   });
 
   it.each(['accounts', web])('proves by L1 that the console of %s is not L2’s', async (vm) => {
@@ -125,8 +127,8 @@ describe('with a key of its root', () => {
   afterAll(async () => void (await cli.must(['down'])));
 
   it('has run both VMs, and seen nothing on their serial ports', async () => {
-    await answers('accounts');
-    await answers(web);
+    await answers('accounts', 'accounts');
+    await answers(web, 'vm-3c0f8a52');
     const shellOf = async (command: string): Promise<string> =>
       await cli.must(['l2', 'shell', command], { timeoutMs: 200_000 });
     expect(await shellOf('virsh list --name')).toMatch(/database[^]*web|web[^]*database/);

@@ -10,25 +10,27 @@ import { managedInstance } from '../../instance/access.js';
 import { bootFiles } from '../../machine/plan.js';
 import { accessToL2 } from '../../state/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
+import { readRecord } from '../../state/record.js';
 import type { CliContext } from '../context.js';
 import { printJson, printLines, table } from '../output.js';
 
 /** A hundred megabytes are read in L2, under emulation. */
 const hashLimitMs = 180_000;
 
-/** @throws VsbError E_INSTANCE_NOT_RUNNING, E_FILE, E_SSH; the signal's reason */
+/** @throws VsbError E_INSTANCE_NOT_RUNNING, E_L2_OWN, E_FILE, E_SSH; the signal's reason */
 export async function showStock(context: CliContext, json: boolean): Promise<void> {
   const { global, signal } = context;
   const { management } = await managedInstance(global.name, signal);
-  if (management.l2?.user !== undefined) {
+  const paths = instancePaths(global.name);
+  if ((await readRecord(paths))?.config.l2.disk !== undefined) {
     throw new VsbError('E_L2_OWN', 'L2 is a system of your own: what it was made of is not known', {
       layer: 'L2',
     });
   }
-  const listed = await listOf(instancePaths(global.name));
-  const paths = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
+  const listed = await listOf(paths);
+  const packaged = listed.filter((file) => file.package !== undefined).map(({ path }) => path);
   const result = await runRemote(accessToL2(management), 'xargs sha256sum', {
-    ...{ signal, stdin: `${paths.join('\n')}\n`, timeoutMs: hashLimitMs },
+    ...{ signal, stdin: `${packaged.join('\n')}\n`, timeoutMs: hashLimitMs },
   });
   const report = compare(listed, parseSums(result.stdout.toString()));
   if (json) printJson(context, report);

@@ -60,7 +60,7 @@ export function runningGateway(access: InstanceAccess): GatewayAccess {
 
 /**
  * Opens it. Whether it is secure, {@link isShadowed} says beforehand.
- * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), and what {@link connectGateway} and
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), E_VM_GONE, and what {@link connectGateway} and
  *   {@link connectOperator} throw
  */
 export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
@@ -72,7 +72,21 @@ export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleC
     return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });
   }
   const { connectGateway } = await import('./gateway-client.js');
-  return await connectGateway({ ...(await gatewayLogin(options)), attach, size });
+  const login = await gatewayLogin(options);
+  try {
+    return await connectGateway({ ...login, attach, size });
+  } catch (error) {
+    throw notThereYet(error, vmMeant(access, options.vm)) ?? error;
+  }
+}
+
+/** For a VM that the configuration knows, and the gateway does not. */
+function notThereYet(cause: unknown, vm: string | undefined): VsbError | undefined {
+  if (vm === undefined || !(cause instanceof VsbError) || cause.code !== 'E_VM_UNKNOWN') return;
+  return new VsbError('E_VM_GONE', `${vm} does not run, or has not used its serial port yet`, {
+    ...{ layer: 'L3', cause },
+    hint: '`vsbypass status --watch` shows when it is there.',
+  });
 }
 
 /**

@@ -27,6 +27,7 @@ PROGRAM(ask_rdpru);
 PROGRAM(loop_for_ever);
 PROGRAM(ask_cpuid);
 PROGRAM(halt);
+PROGRAM(halt_with_interrupts);
 PROGRAM(raise_ud);
 PROGRAM(allow_interrupts);
 PROGRAM(busy_with_interrupts);
@@ -113,6 +114,10 @@ static void exits(void)
 {
     new_guest(halt);
     EXPECT(run(), EXIT_HLT);
+    EXPECT(vmcb.rflags & RFLAGS_IF, 0);
+    new_guest(halt_with_interrupts);
+    EXPECT(run(), EXIT_HLT);
+    EXPECT(vmcb.rflags & RFLAGS_IF, RFLAGS_IF);
     new_guest(ask_cpuid);
     vmcb.intercept_1 |= INTERCEPT_CPUID;
     EXPECT(run(), EXIT_CPUID);
