@@ -26,6 +26,9 @@ PROGRAM(single_step);
 PROGRAM(ask_rdpru);
 PROGRAM(loop_for_ever);
 PROGRAM(ask_cpuid);
+PROGRAM(read_cr2);
+PROGRAM(read_cr3);
+PROGRAM(read_cr8);
 PROGRAM(halt);
 PROGRAM(halt_with_interrupts);
 PROGRAM(raise_ud);
@@ -236,6 +239,28 @@ static void shares_registers_that_vmrun_leaves_alone(void)
     EXPECT(run(), EXIT_VMMCALL);
     EXPECT(vmcb.rax, 0xfedcba987654321);
     EXPECT(registers.rbx, 0x1234000);
+}
+
+/* TCG of QEMU 10 takes each read of a control register for one of CR0. */
+static void reads_control_registers(void)
+{
+    new_guest(read_cr2);
+    vmcb.intercept_cr_read = 1;
+    vmcb.cr2 = 0x123456789;
+    EXPECT(run(), EXIT_VMMCALL);
+    EXPECT(registers.rbx, 0x123456789);
+    new_guest(read_cr3);
+    vmcb.intercept_cr_read = 1;
+    EXPECT(run(), EXIT_VMMCALL);
+    EXPECT(registers.rbx, vmcb.cr3);
+    new_guest(read_cr8);
+    vmcb.intercept_cr_read = 1;
+    vmcb.virtual_interrupt |= V_INTR_MASKING | 5;
+    EXPECT(run(), EXIT_VMMCALL);
+    EXPECT(registers.rbx, 5);
+    new_guest(read_cr3);
+    vmcb.intercept_cr_read = 1 << 3 | 1;
+    EXPECT(run(), EXIT_CR_READ + 3);
 }
 
 static void has_its_own_ts(void)
@@ -550,6 +575,7 @@ static const struct {
     {"state of VMLOAD and VMSAVE is each one's own", keeps_what_vmload_loads},
     {"XMM and debug registers go through", shares_registers_that_vmrun_leaves_alone},
     {"CR0.TS is each one's own", has_its_own_ts},
+    {"a read of a control register is one of that register", reads_control_registers},
     {"changed nested tables hold after a flush", sees_changed_tables},
     {"rights of nested tables hold", has_the_rights_of_its_tables},
     {"a single step is told in DR6", is_stepped},

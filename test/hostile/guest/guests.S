@@ -60,6 +60,18 @@ program ask_rdpru
         .byte   0x0f, 0x01, 0xfd
         vmmcall
 
+program read_cr2                        /* into RBX */
+        mov     %cr2, %rbx
+        vmmcall
+
+program read_cr3
+        mov     %cr3, %rbx
+        vmmcall
+
+program read_cr8
+        mov     %cr8, %rbx
+        vmmcall
+
 program ask_cpuid
         cpuid
         vmmcall

@@ -68,6 +68,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "");
 #define INTERCEPTS_OF_SVM 0x7cu
 #define INTERCEPT_RDPRU (1u << 14)
 
+#define EXIT_CR_READ 0x00
 #define EXIT_EXCEPTION 0x40
 #define EXIT_INTR 0x60
 #define EXIT_CPUID 0x72
