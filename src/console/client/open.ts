@@ -60,7 +60,8 @@ export function runningGateway(access: InstanceAccess): GatewayAccess {
 
 /**
  * Opens it. Whether it is secure, {@link isShadowed} says beforehand.
- * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), E_VM_GONE, and what {@link connectGateway} and
+ * Its checkEnd() throws E_VM_GONE for a VM that is configured and was not seen yet.
+ * @throws VsbError E_INSTANCE_NOT_RUNNING, E_USAGE (no agent), and what {@link connectGateway} and
  *   {@link connectOperator} throw
  */
 export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
@@ -72,17 +73,22 @@ export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleC
     return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });
   }
   const { connectGateway } = await import('./gateway-client.js');
-  const login = await gatewayLogin(options);
-  try {
-    return await connectGateway({ ...login, attach, size });
-  } catch (error) {
-    throw notThereYet(error, vmMeant(access, options.vm)) ?? error;
-  }
+  const connection = await connectGateway({ ...(await gatewayLogin(options)), attach, size });
+  const vm = vmMeant(access, options.vm);
+  if (vm === undefined) return connection;
+  const checkEnd = (): void => {
+    try {
+      connection.checkEnd();
+    } catch (error) {
+      throw notThereYet(error, vm) ?? error;
+    }
+  };
+  return { ...connection, checkEnd };
 }
 
 /** For a VM that the configuration knows, and the gateway does not. */
-function notThereYet(cause: unknown, vm: string | undefined): VsbError | undefined {
-  if (vm === undefined || !(cause instanceof VsbError) || cause.code !== 'E_VM_UNKNOWN') return;
+function notThereYet(cause: unknown, vm: string): VsbError | undefined {
+  if (!(cause instanceof VsbError) || cause.code !== 'E_VM_UNKNOWN') return undefined;
   return new VsbError('E_VM_GONE', `${vm} does not run, or has not used its serial port yet`, {
     ...{ layer: 'L3', cause },
     hint: '`vsbypass status --watch` shows when it is there.',
