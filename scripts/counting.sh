@@ -20,13 +20,14 @@ check() {
   fi
 }
 
-# vitest_suite NAME LIMIT-SECONDS OPTIONS-OF-VITEST...
+# vitest_suite NAME LIMIT-SECONDS OPTIONS-OF-VITEST...; run_with: what to run it by
+run_with=()
 vitest_suite() {
   local name=$1 limit=$2 counts=$results/counts.json before=$failed code
   shift 2
   say "tests: $name"
   rm -f "$counts"
-  VSBYPASS_COUNTS=$counts timeout --kill-after=60 "$limit" npx --no-install vitest run \
+  VSBYPASS_COUNTS=$counts timeout --kill-after=60 "$limit" "${run_with[@]}" npx --no-install vitest run \
     --reporter=default --reporter="$REPOSITORY/test/counting/reporter.ts" "$@"
   code=$?
   count_vitest "$counts"
