@@ -2,6 +2,7 @@
  * A saved state on disk, a private folder: `state.zst` (QEMU's migration stream, the memory of all layers with all secrets in it),
  * `snapshot.json` (what it is bound to) and `access.json` (the keys and passwords that were good when it was saved).
  */
+import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -85,9 +86,8 @@ export async function writeState(
   { snapshot, access, fill }: NewState,
   place: (work: string) => Promise<void>,
 ): Promise<void> {
-  // Another instance may be writing the same.
-  const work = `${directory}.${process.pid}${workSuffix}`;
-  await rm(work, { recursive: true, force: true });
+  // Another may be writing the same, in this process, too.
+  const work = `${directory}.${randomBytes(6).toString('hex')}${workSuffix}`;
   await mkdir(work, { recursive: true, mode: 0o700 });
   try {
     const files = stateFolder(work);
