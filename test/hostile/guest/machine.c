@@ -19,7 +19,7 @@ static volatile uint64_t resume_at;
 static volatile int raised;
 
 volatile uint32_t timer_interrupts, injected_interrupts, untimely_interrupts;
-/* After so many it comes again; 0: it does not. */
+/* Its next period; 0: it is to come once. */
 static volatile uint32_t next_ticks;
 
 /* Of MSR_APIC_BASE. */
@@ -35,6 +35,7 @@ static volatile uint32_t next_ticks;
 #define APIC_TIMER_COUNT 0x380
 #define APIC_TIMER_DIVIDE 0x3e0
 #define APIC_MASKED (1u << 16)
+#define APIC_PERIODIC (1u << 17)
 
 static uintptr_t apic_base;
 
@@ -43,7 +44,7 @@ static volatile uint32_t *apic(uint32_t offset)
     return (volatile uint32_t *)(apic_base + offset);
 }
 
-/* Each time later: where another CPU is in its way for long, this one must get on between two of them. */
+/* From now on half as often: where another CPU is in its way for long, this one must get on between two of them. */
 static void arm_timer_again(void)
 {
     uint32_t ticks = next_ticks;
@@ -121,7 +122,7 @@ void set_up_traps(void)
 void start_timer(uint32_t ticks, bool again)
 {
     *apic(APIC_TIMER_DIVIDE) = 0xb; /* by 1 */
-    *apic(APIC_TIMER) = VECTOR_TIMER;
+    *apic(APIC_TIMER) = (again ? APIC_PERIODIC : 0) | VECTOR_TIMER;
     next_ticks = again ? 2 * ticks : 0;
     *apic(APIC_TIMER_COUNT) = ticks;
 }
