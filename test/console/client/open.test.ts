@@ -47,6 +47,7 @@ async function open(vm: string): Promise<ConsoleConnection> {
 /** What a console ends with that the gateway refuses. */
 async function endOf(vm: string): Promise<unknown> {
   const connection = await open(vm);
+  connection.channel.resume();
   await connection.closed;
   try {
     connection.checkEnd();
