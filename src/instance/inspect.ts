@@ -36,6 +36,7 @@ export async function inspectInstance(
     }
     if (daemon !== undefined) {
       try {
+        // A daemon of a version before does not know the parameter.
         return await callDaemon(paths.controlSocket, 'status', ask ? {} : { ask }, {
           signal,
           timeoutMs: answerLimitMs,

@@ -17,10 +17,7 @@ beforeAll(async () => {
 
   const binary = join(cli.directory, 'canary');
   const options = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-static'];
-  const { code, stderr } = await cli.startProgram('gcc', [...options, '-o', binary, source], {
-    input: '',
-  }).finished;
-  expect(code, stderr).toBe(0);
+  await cli.mustProgram('gcc', [...options, '-o', binary, source]);
   const content = await readFile(binary);
   for (const layer of ['l1', 'l2'] as const) {
     const copied = await cli.ssh(layer, `cat > ${program} && chmod 700 ${program}`, {

@@ -124,10 +124,17 @@ export class CommandLine {
   }
 
   /** Runs any program in this test's folder, and expects success. */
-  async mustProgram(program: string, ...words: string[]): Promise<void> {
-    const { code, stdout, stderr } = await this.startProgram(program, words, { input: '' })
-      .finished;
+  async mustProgram(
+    program: string,
+    words: readonly string[],
+    options: RunOptions = {},
+  ): Promise<string> {
+    const { code, stdout, stderr } = await this.startProgram(program, words, {
+      input: '',
+      ...options,
+    }).finished;
     if (code !== 0) throw new Error(`${program}: exit ${code}\n${stdout}${stderr}`);
+    return stdout;
   }
 
   /** Runs it with --json and expects success. */

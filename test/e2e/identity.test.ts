@@ -16,9 +16,9 @@ let cli: CommandLine;
 
 /** The attacker's kernel, with the UUID that it is to claim. */
 async function makeKernel(): Promise<string> {
-  await cli.mustProgram('as', '--32', source, '-o', 'takeover.o');
+  await cli.mustProgram('as', ['--32', source, '-o', 'takeover.o']);
   const link = ['-m', 'elf_i386', '-Ttext', '0', '--oformat', 'binary', '-o', 'takeover'];
-  await cli.mustProgram('ld', ...link, 'takeover.o');
+  await cli.mustProgram('ld', [...link, 'takeover.o']);
   const path = join(cli.directory, 'takeover');
   const kernel = await readFile(path);
   const uuid = Buffer.from(victimUuid.replaceAll('-', ''), 'hex');

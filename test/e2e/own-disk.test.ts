@@ -27,17 +27,15 @@ let cli: CommandLine;
 
 /** A disk that boots by GRUB what the default user VM boots without it. */
 async function makeDisk(): Promise<string> {
-  const built = await cli.startProgram(images, ['l3', '--cache', cache], { timeoutMs: 900_000 })
-    .finished;
-  const l3 = /^l3\t(.*)$/m.exec(built.stdout)?.[1];
-  if (l3 === undefined) throw new Error(built.stderr);
+  const built = await cli.mustProgram(images, ['l3', '--cache', cache], { timeoutMs: 900_000 });
+  const l3 = /^l3\t(.*)$/m.exec(built)?.[1];
+  if (l3 === undefined) throw new Error(built);
   const boot = join(cli.directory, 'content/boot');
   await mkdir(join(boot, 'grub'), { recursive: true });
   await copyFile(join(l3, 'vmlinuz'), join(boot, 'vmlinuz'));
   await copyFile(join(l3, 'initrd'), join(boot, 'initrd'));
   await writeFile(join(boot, 'grub/grub.cfg'), grubConfig);
-  const made = await cli.startProgram('grub-mkrescue', ['-o', 'disk.img', 'content']).finished;
-  if (made.code !== 0) throw new Error(made.stderr);
+  await cli.mustProgram('grub-mkrescue', ['-o', 'disk.img', 'content']);
   return join(cli.directory, 'disk.img');
 }
 

@@ -19,29 +19,10 @@ let cli: CommandLine;
 /** A disk that boots one of them. */
 async function makeDisk({ name, modem, timer }: (typeof guests)[number]): Promise<string> {
   const disk = join(cli.directory, `${name}.img`);
-  await cli.mustProgram(
-    'as',
-    '--32',
-    '--defsym',
-    `MODEM=${modem}`,
-    '--defsym',
-    `TIMER=${timer}`,
-    source,
-    '-o',
-    'echo.o',
-  );
-  await cli.mustProgram(
-    'ld',
-    '-m',
-    'elf_i386',
-    '-Ttext',
-    '0x7c00',
-    '--oformat',
-    'binary',
-    'echo.o',
-    '-o',
-    disk,
-  );
+  const symbols = ['--defsym', `MODEM=${modem}`, '--defsym', `TIMER=${timer}`];
+  await cli.mustProgram('as', ['--32', ...symbols, source, '-o', 'echo.o']);
+  const link = ['-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary'];
+  await cli.mustProgram('ld', [...link, 'echo.o', '-o', disk]);
   await truncate(disk, 1024 * 1024);
   return disk;
 }

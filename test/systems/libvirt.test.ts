@@ -65,15 +65,10 @@ async function makeDisk(): Promise<{ disk: string; key: string }> {
   if (await exists(made)) return { disk: made, key };
   await mkdir(folder, { recursive: true });
   await rm(key, { force: true });
-  const must = async (program: string, ...words: string[]): Promise<void> => {
-    const options = { timeoutMs: 1_200_000 };
-    const { code, stderr } = await cli.startProgram(program, words, options).finished;
-    if (code !== 0) throw new Error(stderr);
-  };
-  await must('ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', key);
+  await cli.mustProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
   const unfinished = join(cli.directory, 'disk.qcow2');
-  await must(maker, unfinished, `${key}.pub`);
-  await must('mv', unfinished, made);
+  await cli.mustProgram(maker, [unfinished, `${key}.pub`], { timeoutMs: 1_200_000 });
+  await cli.mustProgram('mv', [unfinished, made], { timeoutMs: 1_200_000 });
   return { disk: made, key };
 }
 

@@ -66,15 +66,15 @@ export function runningGateway(access: InstanceAccess): GatewayAccess {
  */
 export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleConnection> {
   const { access, attach, size, signal } = options;
+  const vm = vmMeant(access, options.vm);
   if (!isShadowed(access, options.vm) && access.management !== undefined) {
-    const vm = vmMeant(access, options.vm) ?? options.vm;
     const { connectOperator } = await import('./operator.js');
     const history = attach.replay === 'none' ? 'none' : 'all';
-    return await connectOperator({ l2: accessToL2(access.management), vm, history, signal });
+    const l2 = accessToL2(access.management);
+    return await connectOperator({ l2, vm: vm ?? options.vm, history, signal });
   }
   const { connectGateway } = await import('./gateway-client.js');
   const connection = await connectGateway({ ...(await gatewayLogin(options)), attach, size });
-  const vm = vmMeant(access, options.vm);
   if (vm === undefined) return connection;
   const checkEnd = (): void => {
     try {

@@ -242,6 +242,13 @@ static void tell_own_state(const struct own_state *own)
           (unsigned long long)own->sysenter_esp);
 }
 
+/* What ends each case stays, and what must not end QEMU. */
+static bool may_flip(unsigned int offset)
+{
+    return offset / 4 != offsetof(struct vmcb, intercept_1) / 4 && offset / 8 != offsetof(struct vmcb, virtual_interrupt) / 8 &&
+           !(on_tcg && offset == offsetof(struct vmcb, dr7));
+}
+
 static volatile bool flipping;
 
 /* The second CPU, which changes what the first one has given to VMRUN while that is under way. */
@@ -256,8 +263,7 @@ void second_main(void)
             uint8_t *page = mine >> 62 == 0 ? (uint8_t *)nested_window : (uint8_t *)&vmcb;
             unsigned int offset = mine >> 40 & 0xfff;
 
-            /* What ends each case stays, and what must not end QEMU. */
-            if (!(on_tcg && offset == offsetof(struct vmcb, dr7)) && offset / 4 != offsetof(struct vmcb, intercept_1) / 4 && offset / 8 != offsetof(struct vmcb, virtual_interrupt) / 8) {
+            if (may_flip(offset)) {
                 page[offset] ^= (uint8_t)(1u << (mine >> 56 & 7));
             }
         }
