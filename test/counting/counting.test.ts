@@ -26,19 +26,25 @@ async function counted(script: string): Promise<{ lines: string[]; stderr: strin
 }
 
 describe('scripts/test', () => {
-  it('counts what did not run after a failed hook as failed, and lists what was skipped', async () => {
+  it('counts what did not run after a failed hook as failed, and lists what failed and what was skipped', async () => {
     const { lines, stderr, code } = await counted(`vitest_suite fixture 50 --root '${fixture}'`);
     expect(code).toBe(1);
-    expect(lines.slice(-6)).toEqual([
+    expect(lines.slice(-12)).toEqual([
       'skipped: broken.fixture.ts > is skipped: no reason is given',
       'skipped: broken.fixture.ts > is skipped while it runs: no such device',
       'skipped: broken.fixture.ts > is to be written: it is to be written',
       'skipped: broken.fixture.ts > whose beforeAll fails > would have been skipped: no reason is given',
       'skipped: broken.fixture.ts > skipped as a whole > does not run: no reason is given',
+      'failed: broken.fixture.ts > fails: expected 1 to be 2 // Object.is equality',
+      'failed: before.fixture.ts > does not run: did not run: it did not boot',
+      'failed: before.fixture.ts > does not run either: did not run: it did not boot',
+      'failed: broken.fixture.ts > whose beforeAll fails > does not run: did not run: it did not boot',
+      'failed: broken.fixture.ts > whose beforeAll fails > does not run either: did not run: it did not boot',
+      'failed: broken.fixture.ts > whose beforeAll fails > inside > does not run, too: did not run: it did not boot',
       '1 passed, 6 failed, 5 skipped',
     ]);
     expect(stderr).toContain(
-      'FAILED: did not run: before.fixture.ts > does not run: it did not boot',
+      'FAILED: before.fixture.ts > does not run: did not run: it did not boot',
     );
   }, 60_000);
 
@@ -46,14 +52,19 @@ describe('scripts/test', () => {
     const { lines, code } = await counted(
       `vitest_suite fixture 50 --root '${fixture}' --no-such-option`,
     );
-    expect([lines.at(-1), code]).toEqual(['0 passed, 1 failed', 1]);
+    expect([...lines.slice(-2), code]).toEqual([
+      'failed: fixture: left no count',
+      '0 passed, 1 failed',
+      1,
+    ]);
   }, 60_000);
 
   it('counts TAP, and keeps the reasons of what was skipped', async () => {
     const tap = String.raw`printf 'ok 1 - a\nok 2 - b # SKIP no compiler\nnot ok 3 - c\n'`;
     const { lines } = await counted(`tap_suite host 10 ${tap}`);
-    expect(lines.slice(-2)).toEqual([
+    expect(lines.slice(-3)).toEqual([
       'skipped: host > b: no compiler',
+      'failed: host > c',
       '1 passed, 1 failed, 1 skipped',
     ]);
   });

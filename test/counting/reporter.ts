@@ -4,13 +4,11 @@
  */
 import { writeFileSync } from 'node:fs';
 
-import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node';
 
 export interface Counts {
   readonly passed: number;
-  readonly failed: number;
-  /** Of those that failed: did not run, and why. */
-  readonly notRun: readonly Named[];
+  readonly failed: readonly Named[];
   readonly skipped: readonly Named[];
 }
 
@@ -20,34 +18,37 @@ interface Named {
 }
 
 export default class CountingReporter implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const file = process.env['VSBYPASS_COUNTS'];
     if (file === undefined) throw new Error('VSBYPASS_COUNTS names no file');
-    writeFileSync(file, JSON.stringify(countRun(modules, errors.length)));
+    writeFileSync(file, JSON.stringify(countRun(modules, errors)));
   }
 }
 
 /** @param strayErrors errors that belong to no test */
-function countRun(modules: readonly TestModule[], strayErrors: number): Counts {
+function countRun(modules: readonly TestModule[], strayErrors: readonly SerializedError[]): Counts {
   const tests = modules.flatMap((module) => [...module.children.allTests()]);
-  const states = tests.map((test) => ({ test, state: test.result().state }));
-  const skipped = states.filter(({ state }) => state === 'skipped').map(({ test }) => test);
-  // A run that was cut short leaves some that are pending.
-  const pending = states.filter(({ state }) => state === 'pending').map(({ test }) => test);
+  const inState = (state: string): TestCase[] =>
+    tests.filter((test) => test.result().state === state);
+  const skipped = inState('skipped');
   const held = skipped.filter((test) => whyNotRun(test) !== undefined);
-  const notRun = [
-    ...held.map((test) => named(test, whyNotRun(test) ?? '')),
-    ...pending.map((test) => named(test, 'the run ended before')),
-  ];
-  const failures = states.filter(({ state }) => state === 'failed').length;
   // A file that cannot be loaded, or whose hooks fail, and has no test to show for it.
   const empty = modules.filter(
     (module) => module.state() === 'failed' && [...module.children.allTests()].length === 0,
   );
   return {
-    passed: states.filter(({ state }) => state === 'passed').length,
-    failed: failures + notRun.length + empty.length + strayErrors,
-    notRun,
+    passed: inState('passed').length,
+    failed: [
+      ...inState('failed').map((test) => named(test, messageOf(test.result().errors))),
+      ...held.map((test) => named(test, `did not run: ${whyNotRun(test) ?? ''}`)),
+      // A run that was cut short leaves some that are pending.
+      ...inState('pending').map((test) => named(test, 'did not run: the run ended before')),
+      ...empty.map((module) => ({
+        name: module.relativeModuleId,
+        reason: messageOf(module.errors()),
+      })),
+      ...strayErrors.map((error) => ({ name: 'outside of a test', reason: messageOf([error]) })),
+    ],
     skipped: skipped
       .filter((test) => !held.includes(test))
       .map((test) => named(test, noteOf(test))),
@@ -65,6 +66,11 @@ function whyNotRun(test: TestCase): string | undefined {
     if (parent.type === 'module') return undefined;
     parent = parent.parent;
   }
+}
+
+/** The first line: the rest is in the run's own report. */
+function messageOf(errors: readonly { readonly message: string }[] | undefined): string {
+  return errors?.[0]?.message.split('\n', 1)[0] ?? 'no message';
 }
 
 function noteOf(test: TestCase): string {
