@@ -71,6 +71,10 @@ export async function runOnConsole(
         if (options.json) output.push(bytes);
         else stdout.write(sanitizer?.push(bytes) ?? bytes);
       },
+      onBooting: (limitMs) =>
+        stderr.write(
+          `vsbypass: ${vm} prints, but has no prompt yet: waiting for one, up to ${limitMs / 1000} s\n`,
+        ),
       onLeftOpen: () =>
         stderr.write(
           `vsbypass: the console of ${vm} was not left as it was found: ${options.user} may be logged in there, ` +

@@ -18,6 +18,10 @@ import { ending, pieces, program } from './shell-program.js';
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
 const PROMPT_TURNS = 4;
+/** One that prints meanwhile boots, or shuts down: how long there may be no prompt then. */
+const BOOT_MS = 180_000;
+/** What a terminal may echo of the keys that ask for a prompt, bytes. */
+const ECHO = 16;
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
 const LINE_MS = 30_000;
 /** How long a login may take: it is slow where the VM is emulated, and after a wrong password. */
@@ -64,6 +68,8 @@ export interface ShellRunOptions {
   readonly signalMs?: number;
   /** How long it may take to leave the console as it was found when the command does not get to its end, milliseconds. */
   readonly tidyMs?: number;
+  /** There is no prompt yet, but the VM prints: it is waited for, so many milliseconds at most. */
+  readonly onBooting?: (limitMs: number) => void;
   /** The console could not be left as it was found: the user may be logged in there, and the command may run. */
   readonly onLeftOpen?: () => void;
 }
@@ -96,10 +102,15 @@ class ShellRun {
   readonly #nonce = randomBytes(6).toString('hex');
   #stage: Stage = 'outside';
   #loggedIn = false;
+  /** Bytes that the VM has printed. */
+  #heard = 0;
 
   constructor(peer: ScriptPeer, options: ShellRunOptions) {
     this.#peer = peer;
     this.#options = options;
+    peer.onOutput((bytes) => {
+      this.#heard += bytes?.length ?? 0;
+    });
   }
 
   async run(): Promise<number> {
@@ -242,7 +253,9 @@ class ShellRun {
 
   async #wakeUp(talk: Conversation): Promise<'login' | 'shell'> {
     const { prompt, loginPrompt, passwordPrompt } = this.#options;
-    for (let turn = 1; ; turn++) {
+    const begun = performance.now();
+    for (let silent = 0, booting = false; ;) {
+      const before = this.#heard;
       // What somebody has left on the line is not ours to run.
       await talk.send(Buffer.from('\x15\r'));
       try {
@@ -251,18 +264,13 @@ class ShellRun {
         if (loginPrompt.test(seen)) return 'login';
         if (!passwordPrompt.test(seen)) return 'shell';
       } catch (error) {
-        const silent = error instanceof VsbError && error.code === 'E_EXPECT_TIMEOUT';
-        if (!silent) throw error;
-        if (turn < PROMPT_TURNS) continue;
-        const limit = (PROMPT_MS * PROMPT_TURNS) / 1000;
-        throw new VsbError(
-          'E_EXPECT_TIMEOUT',
-          `no login and no shell prompt came within ${limit} s`,
-          {
-            ...{ layer: 'L3', details: error.details, cause: error },
-            hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
-          },
-        );
+        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+        const prints = this.#heard - before > ECHO;
+        silent = prints ? 0 : silent + 1;
+        const waited = performance.now() - begun;
+        if (silent >= PROMPT_TURNS || waited >= BOOT_MS) throw noPrompt(waited, error);
+        if (prints && !booting) this.#options.onBooting?.(BOOT_MS);
+        booting ||= prints;
       }
     }
   }
@@ -285,6 +293,14 @@ class ShellRun {
   #mark(kind: string): RegExp {
     return new RegExp(`vsb${this.#nonce}${kind}\\r*\\n`);
   }
+}
+
+function noPrompt(waitedMs: number, cause: VsbError): VsbError {
+  const text = `no login and no shell prompt came within ${Math.round(waitedMs / 1000)} s`;
+  return new VsbError('E_EXPECT_TIMEOUT', text, {
+    ...{ layer: 'L3', details: cause.details, cause },
+    hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
+  });
 }
 
 /** One that matches what any of them matches. */
