@@ -4,11 +4,8 @@ import { isShadowed, openConsole } from '../../console/client/open.js';
 import { warnNotSecure } from '../../console/client/operator.js';
 import { scriptPeer, withConnection } from '../../console/dialogue/at-console.js';
 import { parsePattern } from '../../console/dialogue/script.js';
-import {
-  defaultLoginPrompt,
-  defaultPasswordPrompt,
-  runInShell,
-} from '../../console/dialogue/shell-run.js';
+import { defaultLoginPrompt, defaultPasswordPrompt } from '../../console/dialogue/prompts.js';
+import { runInShell } from '../../console/dialogue/shell-run.js';
 import { Sanitizer } from '../../console/sanitize.js';
 import { shellQuote } from '../../host/ssh.js';
 import { existingInstance } from '../../instance/access.js';

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
 import { LastWords } from './last-words.js';
+import { either, noPrompt } from './prompts.js';
 import { ending, pieces, program } from './shell-program.js';
 
 /** How long a prompt may take to answer a key, and how often it is asked. */
@@ -40,13 +41,6 @@ const TIDY_MS = LOGIN_MS;
 const SIGNAL_MS = 4000;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
-
-/** What asks for a name, and for a password in the languages that distributions have; both can be given. */
-export const defaultLoginPrompt = '(?<!Last )login: ?$';
-export const defaultPasswordPrompt =
-  '(?:[Pp]assw(?:or[dt]|oord)|[Mm]ot de passe|[Cc]ontraseña|[Cc]ontrasenya|[Ss]enha|[Pp]alavra-passe|[Ll]ösenord|' +
-  '[Pp]assord|[Aa]dgangskode|[Ss]alasana|[Hh]asło|[Hh]eslo|[Jj]elszó|[Pp]arola|[Şş]ifre|[Гг]?[Пп]ароль|Κωδικός|' +
-  'パスワード|密码|密碼|암호)[^\\r\\n]{0,40}[:：] ?$';
 
 export interface ShellRunOptions {
   readonly user: string;
@@ -293,17 +287,4 @@ class ShellRun {
   #mark(kind: string): RegExp {
     return new RegExp(`vsb${this.#nonce}${kind}\\r*\\n`);
   }
-}
-
-function noPrompt(waitedMs: number, cause: VsbError): VsbError {
-  const text = `no login and no shell prompt came within ${Math.round(waitedMs / 1000)} s`;
-  return new VsbError('E_EXPECT_TIMEOUT', text, {
-    ...{ layer: 'L3', details: cause.details, cause },
-    hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
-  });
-}
-
-/** One that matches what any of them matches. */
-function either(...patterns: readonly RegExp[]): RegExp {
-  return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');
 }

@@ -12,9 +12,8 @@ import type { ScriptPeer } from '../../../src/console/dialogue/conversation.js';
 import {
   defaultLoginPrompt,
   defaultPasswordPrompt,
-  runInShell,
-  type ShellRunOptions,
-} from '../../../src/console/dialogue/shell-run.js';
+} from '../../../src/console/dialogue/prompts.js';
+import { runInShell, type ShellRunOptions } from '../../../src/console/dialogue/shell-run.js';
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 

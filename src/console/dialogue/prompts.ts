@@ -1,0 +1,23 @@
+/** What a VM's console shows when it waits for somebody: logins, passwords, shells. */
+import { VsbError } from '../../base/errors.js';
+
+/** What asks for a name, and for a password in the languages that distributions have; both can be given. */
+export const defaultLoginPrompt = '(?<!Last )login: ?$';
+export const defaultPasswordPrompt =
+  '(?:[Pp]assw(?:or[dt]|oord)|[Mm]ot de passe|[Cc]ontraseña|[Cc]ontrasenya|[Ss]enha|[Pp]alavra-passe|[Ll]ösenord|' +
+  '[Pp]assord|[Aa]dgangskode|[Ss]alasana|[Hh]asło|[Hh]eslo|[Jj]elszó|[Pp]arola|[Şş]ifre|[Гг]?[Пп]ароль|Κωδικός|' +
+  'パスワード|密码|密碼|암호)[^\\r\\n]{0,40}[:：] ?$';
+
+/** One that matches what any of them matches. */
+export function either(...patterns: readonly RegExp[]): RegExp {
+  return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');
+}
+
+/** Nothing of the kind came. */
+export function noPrompt(waitedMs: number, cause: VsbError): VsbError {
+  const text = `no login and no shell prompt came within ${Math.round(waitedMs / 1000)} s`;
+  return new VsbError('E_EXPECT_TIMEOUT', text, {
+    ...{ layer: 'L3', details: cause.details, cause },
+    hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
+  });
+}
