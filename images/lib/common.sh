@@ -48,10 +48,22 @@ require_programs() {
   for entry in "$@"; do
     command -v "${entry%%:*}" >/dev/null 2>&1 || missing+=("${entry#*:}")
   done
-  if ((${#missing[@]} > 0)); then
-    printf 'images: error: programs are missing on this host. Debian packages: %s\n' "${missing[*]}" >&2
-    exit "$EXIT_HOST"
-  fi
+  ((${#missing[@]} == 0)) || lacks programs "${missing[@]}"
+}
+
+# require_packages DEBIAN-PACKAGE...: the same for libraries.
+require_packages() {
+  local package missing=()
+  for package in "$@"; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+  done
+  ((${#missing[@]} == 0)) || lacks libraries "${missing[@]}"
+}
+
+# lacks WHAT DEBIAN-PACKAGE...
+lacks() {
+  printf 'images: error: %s are missing on this host. Debian packages: %s\n' "$1" "${*:2}" >&2
+  exit "$EXIT_HOST"
 }
 
 # strip_list FILE: the first word of each line; `#` starts a comment (the reason why an entry is there).

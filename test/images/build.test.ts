@@ -37,7 +37,7 @@ describe('buildImages', () => {
   });
 
   it.each([
-    ['xen', 'L1', "Debian's source package of Xen 4.17"],
+    ['xen', 'L1', "Debian's source package xen 4.17"],
     ['l1-hvm', 'L1', "apt's lists of packages"],
     ['l2-kvm', 'L2', `3 of 130 Debian packages: ${'liblong=1 '.repeat(60)}lib=1`],
     ['l3', 'L3', '1 of 40 Debian packages: busybox-static=1:1.35'],

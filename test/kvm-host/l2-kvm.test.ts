@@ -6,10 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { project, vsbypass, type EmulatedHost } from '../rig/emulated-host.js';
 import { bootHost, upLimitMs, upUnderKvm } from './boot.js';
 
-const boot = async (): Promise<EmulatedHost> => await bootHost('L2 = KVM', { features: ['vgif'] });
 let host: EmulatedHost;
 beforeAll(async () => {
-  host = await boot();
+  host = await bootHost('L2 = KVM', { features: ['vgif'] });
 });
 afterAll(async () => {
   await host.dispose();
@@ -104,8 +103,8 @@ describe('without a KVM that is of use', () => {
 
 describe('under KVM', () => {
   beforeAll(async () => {
-    host = await upUnderKvm('', boot, host);
-  }, 3 * upLimitMs);
+    await upUnderKvm(host);
+  }, upLimitMs);
 
   interface Status {
     readonly state: string;

@@ -7,8 +7,9 @@ import { bootHost, upLimitMs, upUnderKvm } from './boot.js';
 describe('L2 = Xen under KVM', () => {
   let host: EmulatedHost;
   beforeAll(async () => {
-    host = await upUnderKvm('--l2 xen', async () => await bootHost('L2 = Xen'));
-  }, 3 * upLimitMs);
+    host = await bootHost('L2 = Xen');
+    await upUnderKvm(host, '--l2 xen');
+  }, 2 * upLimitMs);
   afterAll(async () => {
     await host.dispose();
   });

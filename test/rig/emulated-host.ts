@@ -58,7 +58,12 @@ while read -r job <&3; do
 done
 `;
 
+/** Where Debian's packages have the firmware and the loader of kernels: a QEMU that is built from source has none. */
+const firmware = ['/usr/share/qemu', '/usr/share/seabios'];
+
 export interface EmulatedHostOptions {
+  /** What emulates it: the image qemu of images/build. */
+  readonly qemu: string;
   /** The image kvm-host of images/build. */
   readonly image: string;
   /** Features of the processor in addition to those that QEMU's SVM gets right. */
@@ -106,7 +111,7 @@ export class EmulatedHost {
       ...['-virtfs', `local,path=${path},mount_tag=${tag},security_model=none,${more}`],
     ];
     const qemu = spawn(
-      'qemu-system-x86_64',
+      join(options.qemu, 'qemu-system-x86_64'),
       [
         ...[
           '-name',
@@ -117,6 +122,7 @@ export class EmulatedHost {
           '-display',
           'none',
         ],
+        ...firmware.flatMap((folder) => ['-L', folder]),
         ...['-machine', 'q35,usb=off,vmport=off'],
         ...['-accel', 'tcg,thread=single,tb-size=1024', '-icount', 'shift=0,sleep=on'],
         ...['-cpu', [tcgCpuModel().argument, ...(options.features ?? [])].join(',+')],
