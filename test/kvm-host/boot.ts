@@ -1,4 +1,4 @@
-/** Boots the emulated host of a test file: its image is built by scripts/test. */
+/** Boots the emulated host of a test file. */
 import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -13,18 +13,22 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), '
 /** What a testbed needs to come up there, on a slow machine. */
 export const upLimitMs = 840_000;
 
+/** The folder of an image, which scripts/test has built. */
+export async function imageOf(name: 'kvm-host' | 'qemu'): Promise<string> {
+  const { stdout } = await promisify(execFile)(build, [name, '--cache', cache, '--offline']);
+  const directory = stdout.trim().split('\t')[1];
+  if (directory === undefined) throw new Error(`images/build said ${stdout}`);
+  return directory;
+}
+
 export async function bootHost(
   name: string,
   options: Pick<EmulatedHostOptions, 'features'> = {},
 ): Promise<EmulatedHost> {
-  const words = ['kvm-host', 'qemu', '--cache', cache, '--offline'];
-  const { stdout } = await promisify(execFile)(build, words);
-  const [image, qemu] = stdout.split('\n').map((line) => line.split('\t')[1]);
-  if (image === undefined || qemu === undefined) throw new Error(`images/build said ${stdout}`);
   return await EmulatedHost.boot({
     ...options,
-    image,
-    qemu,
+    image: await imageOf('kvm-host'),
+    qemu: await imageOf('qemu'),
     progress: (line) => process.stderr.write(`${name}: ${line}\n`),
   });
 }

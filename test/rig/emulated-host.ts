@@ -60,6 +60,11 @@ done
 
 /** Where Debian's packages have the firmware and the loader of kernels: a QEMU that is built from source has none. */
 const firmware = ['/usr/share/qemu', '/usr/share/seabios'];
+/** Words for the QEMU of an emulated host: TCG, with a clock that counts instructions. */
+export const countedTcg = [
+  ...firmware.flatMap((folder) => ['-L', folder]),
+  ...['-accel', 'tcg,thread=single,tb-size=1024', '-icount', 'shift=0,sleep=on'],
+];
 
 export interface EmulatedHostOptions {
   /** What emulates it: the image qemu of images/build. */
@@ -122,9 +127,8 @@ export class EmulatedHost {
           '-display',
           'none',
         ],
-        ...firmware.flatMap((folder) => ['-L', folder]),
         ...['-machine', 'q35,usb=off,vmport=off'],
-        ...['-accel', 'tcg,thread=single,tb-size=1024', '-icount', 'shift=0,sleep=on'],
+        ...countedTcg,
         ...['-cpu', [tcgCpuModel().argument, ...(options.features ?? [])].join(',+')],
         ...['-smp', '1', '-m', `${options.memoryMiB ?? 6144}M`],
         ...['-kernel', join(options.image, 'vmlinuz'), '-initrd', join(options.image, 'initrd')],
