@@ -53,7 +53,7 @@ it('removes old images and programs, and nothing else that is in the folder', as
   expect(await readdir(cacheDir)).toHaveLength(5);
   expect(await prune()).toEqual(gone);
   expect((await readdir(cacheDir)).sort()).toEqual([
-    ...['bochs.lock', 'l3-of-mine', 'lock', 'mine', 'xen.lock'],
+    ...['bochs.lock', 'l3-of-mine', 'lock', 'mine', 'qemu.lock', 'xen.lock'],
   ]);
 });
 

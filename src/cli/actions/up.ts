@@ -117,7 +117,8 @@ async function printResult(
   status: InstanceStatus,
   timings: readonly string[],
 ): Promise<void> {
-  const passwords = options.showPassword ? await readPasswords(paths) : undefined;
+  const known = await readPasswords(paths);
+  const passwords = options.showPassword ? known : undefined;
   if (options.timings) printLinesTo(context.stderr, timings);
   if (options.events) {
     printEvent(context, { type: 'status', status });
@@ -128,14 +129,14 @@ async function printResult(
     return;
   }
   const instance = status.name === 'default' ? '' : ` --name ${status.name}`;
-  const [first] = status.vms;
+  // In a system of the user's own one that the configuration names may not be there yet.
+  const first = status.vms.find(({ state }) => state === 'running') ?? status.vms[0];
+  const passwordsCanBeShown = !options.showPassword && Object.keys(known).length > 0;
   printLines(context, [
     ...statusLines(status, passwords),
     '',
     ...(first === undefined ? [] : [consoleLine(first, instance)]),
-    ...(options.showPassword
-      ? []
-      : [`root's password: vsbypass${instance} status --show-password`]),
+    ...(passwordsCanBeShown ? [`root's password: vsbypass${instance} status --show-password`] : []),
   ]);
 }
 
