@@ -15,5 +15,7 @@ export function nestedDomain(type: 'hvm' | 'pvh', config: Config, uuid: string):
     ['hap', 1],
     // An emulated TSC costs an exit for each look at the clock.
     ['tsc_mode', 'native'],
+    // One that stays here gets the invariant TSC. Without it a Xen in it emulates the TSC of its own domains.
+    ['nomigrate', 1],
   ];
 }
