@@ -77,6 +77,10 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
       );
     });
 
+    it('has a TSC that its hypervisor need not emulate for the user VMs', async () => {
+      expect(await cli.must(['l2', 'shell', 'grep -c nonstop_tsc /proc/cpuinfo'])).toBe('1\n');
+    });
+
     it('delivers interrupts that the user VM counts', async () => {
       const count = async (): Promise<number> => {
         const line = await shell(cli, 'vm1', 'grep ttyS0 /proc/interrupts');
@@ -226,7 +230,9 @@ describe.each(inject('l2Kinds'))('L2 = %s:', (kind) => {
       await cli.must(['console', 'run', 'vm2', '--', 'poweroff'], { timeoutMs: 120_000 });
       await expect.poll(list, { timeout: 60_000 }).toEqual({ vm1: 'running', vm2: 'stopped' });
       await cli.must(['vm', 'start', 'vm2'], { timeoutMs: 180_000 });
-      await logIn(cli, 'vm2', passwordOf('vm2'));
+      // It boots, which `console run` waits for.
+      const hostname = ['console', 'run', 'vm2', '--', 'hostname'];
+      expect(await cli.must(hostname, { timeoutMs: 300_000 })).toBe('vm2\n');
     });
 
     it('does not know a VM of another name', async () => {

@@ -136,6 +136,8 @@ describe('L2 = KVM', () => {
       'nestedhvm = 1',
       'hap = 1',
       'tsc_mode = "native"',
+      // Which is what the invariant TSC depends on.
+      'nomigrate = 1',
       'ramdisk = "/run/l2.initrd"',
       `memory = ${l2MemoryMiB(twoVms)}`,
       'disk = [  ]',
