@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A source tree that is compiled here: unpacked, with patches of ours. LOG is the log of the build.
+# A source tree that is compiled here: unpacked, with patches of ours. HERE is the folder of the build, with its patches; LOG is its log.
 
 # fail_with_log MESSAGE
 fail_with_log() {
@@ -15,15 +15,22 @@ unpack_source() {
   dpkg-source --no-copy -x "$1" "$2" >"$LOG" 2>&1 || fail_with_log 'dpkg-source could not unpack it'
 }
 
-# apply_patches TREE PATCHES NAME...: those of these names in the folder PATCHES.
+# apply_series SOURCE TREE: all of patches/series. SOURCE is what the messages call the tree.
+apply_series() {
+  local series
+  mapfile -t series < <(strip_list "$HERE/patches/series")
+  apply_patches "$1" "$2" "${series[@]}"
+}
+
+# apply_patches SOURCE TREE NAME...: those of these names.
 apply_patches() {
-  local tree=$1 patches=$2 name
+  local source=$1 tree=$2 name
   shift 2
   for name in "$@"; do
-    progress "patch $name"
+    progress "$source: patch $name"
     # No fuzz: a hook at a place that only resembles the right one is worse than none.
-    patch -p1 --fuzz=0 --force --silent --no-backup-if-mismatch -d "$tree" -i "$patches/$name" >&2 ||
-      die "patch $name does not apply"
+    patch -p1 --fuzz=0 --force --silent --no-backup-if-mismatch -d "$tree" -i "$HERE/patches/$name" >&2 ||
+      die "patch $name does not apply to $source"
   done
 }
 

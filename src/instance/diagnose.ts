@@ -1,12 +1,11 @@
 /** What `doctor` looks at beyond what `up` checks itself: things that make it slow, late or odd. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
+import { digestOfFile } from '../base/digest.js';
 import { errnoOf, messageOf } from '../base/errors.js';
 import { stretched } from '../base/machine-pace.js';
 import type { Config } from '../config/schema.js';
@@ -188,7 +187,8 @@ export async function checkImages(cache: string): Promise<Check> {
     try {
       for (const { file, sha256 } of outputsSchema.parse(JSON.parse(text)).outputs) {
         files++;
-        if ((await hashOf(join(directory, file))) !== sha256) damaged.push(join(directory, file));
+        if ((await digestOfFile(join(directory, file))) !== sha256)
+          damaged.push(join(directory, file));
       }
     } catch {
       damaged.push(directory);
@@ -228,10 +228,4 @@ export async function checkCacheSize(
     signal.throwIfAborted();
     return { ...common, result: 'skip', found: messageOf(error) };
   }
-}
-
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -1,13 +1,10 @@
 /** A system of our own beside L2, in a domain of L1 like L2's: it tries the nested virtualization that it is given (guest/). */
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import type { CommandLine, Finished } from '../e2e/command-line.js';
+import { compileHostile } from './compile.js';
 
-const source = fileURLToPath(new URL('guest', import.meta.url));
 /** In L1's dom0. */
 const kernel = '/run/hostile.elf';
 /** Exit status of a run that had to be ended. */
@@ -34,11 +31,10 @@ export class HostileSystem {
 
   /** Compiles it, and brings it to L1's dom0 of a testbed that is up. */
   static async bring(cli: CommandLine): Promise<HostileSystem> {
-    const out = join(cli.directory, 'hostile');
-    await promisify(execFile)('make', ['-C', source, `OUT=${out}`, `${out}/hostile.elf`]);
+    const compiled = await compileHostile(join(cli.directory, 'hostile'));
     const { accel } = await cli.json<{ accel: { accel: string } }>(['status']);
     const system = new HostileSystem(cli, accel.accel === 'tcg');
-    await system.#inDom0(`cat > ${kernel}`, await readFile(join(out, 'hostile.elf')));
+    await system.#inDom0(`cat > ${kernel}`, await readFile(compiled));
     // Xen says why it ends a domain only when it is told to.
     await system.#inDom0('xl set-parameters guest_loglvl=all');
     return system;

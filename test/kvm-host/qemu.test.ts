@@ -1,25 +1,22 @@
 /** The emulated hosts' QEMU: with an instruction count, too, its processor delivers what VMRUN injects once. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 
 import { expect, it } from 'vitest';
 
+import { compileHostile } from '../hostile/compile.js';
 import { countedTcg } from '../rig/emulated-host.js';
 import { imageOf } from './boot.js';
 
-const guest = fileURLToPath(new URL('../hostile/guest', import.meta.url));
 const check = 'each event arrives once, while interrupts are on';
 
 it('delivers an interrupt that VMRUN injects once', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'vsb-qemu-'));
   try {
-    const kernel = join(directory, 'hostile.elf');
-    await promisify(execFile)('make', ['-C', guest, `OUT=${directory}`, kernel]);
+    const kernel = await compileHostile(directory);
     const qemu = spawn(
       join(await imageOf('qemu'), 'qemu-system-x86_64'),
       [
@@ -27,7 +24,7 @@ it('delivers an interrupt that VMRUN injects once', async () => {
         ...['-cpu', 'EPYC,+svm,+npt', '-m', '64', '-nodefaults', '-display', 'none', '-no-reboot'],
         ...['-kernel', kernel, '-append', 'checks', '-debugcon', 'stdio'],
       ],
-      { stdio: ['ignore', 'pipe', 'ignore'] },
+      { stdio: ['ignore', 'pipe', 'ignore'], timeout: 120_000 },
     );
     const ended = once(qemu, 'exit');
     let output = '';

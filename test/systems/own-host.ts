@@ -1,14 +1,13 @@
 /** A host of VMs that is none of ours, as L2: its disk is made by a script beside this file, once for each version of that. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 
 import { expect } from 'vitest';
 
+import { digestOfFile } from '../../src/base/digest.js';
 import { exists } from '../../src/base/files.js';
 import { CommandLine, type Status } from '../e2e/command-line.js';
 import { patientMs, patientSeconds } from '../e2e/limits.js';
@@ -45,7 +44,7 @@ export class OwnHost {
       await cli.mustProgram(maker, [unfinished, `${key}.pub`], { timeoutMs: 1_200_000 });
       await cli.mustProgram('mv', [unfinished, disk], { timeoutMs: 1_200_000 });
     }
-    return new OwnHost(cli, disk, key, await digestOf(disk));
+    return new OwnHost(cli, disk, key, await digestOfFile(disk));
   }
 
   private constructor(cli: CommandLine, disk: string, key: string, digest: string) {
@@ -94,16 +93,10 @@ export class OwnHost {
   }
 
   async diskIsAsItWas(): Promise<boolean> {
-    return (await digestOf(this.#disk)) === this.#digest;
+    return (await digestOfFile(this.#disk)) === this.#digest;
   }
 
   async dispose(): Promise<void> {
     await this.cli.dispose();
   }
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }

@@ -117,13 +117,13 @@ async function printResult(
   status: InstanceStatus,
   timings: readonly string[],
 ): Promise<void> {
-  const known = await readPasswords(paths);
-  const passwords = options.showPassword ? known : undefined;
   if (options.timings) printLinesTo(context.stderr, timings);
   if (options.events) {
     printEvent(context, { type: 'status', status });
     return;
   }
+  const known = await readPasswords(paths);
+  const passwords = options.showPassword ? known : undefined;
   if (options.json) {
     printJson(context, statusDocument(status, passwords));
     return;

@@ -1,11 +1,11 @@
 /** What a saved state is bound to: all that made it. Loaded into anything else it would be undefined. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 
 import { z } from 'zod';
 
+import { digestOfFile } from '../../base/digest.js';
 import { VsbError } from '../../base/errors.js';
 import { packageVersion } from '../../base/version.js';
 import type { Config } from '../../config/schema.js';
@@ -50,9 +50,6 @@ const anyInstance: PlannedPaths = {
   linkSocket: 'link',
 };
 
-/** Of the program that is hashed: it is some 18 MB. */
-const pieceBytes = 1_048_576;
-
 /** @throws VsbError E_QEMU_MISSING */
 export async function bindingOf({ config, accel, images }: BindingInputs): Promise<Binding> {
   const plan = planTestbed(anyInstance, config, accel);
@@ -61,12 +58,9 @@ export async function bindingOf({ config, accel, images }: BindingInputs): Promi
   if (program === undefined) {
     throw new VsbError('E_QEMU_MISSING', `${machine.program} is not there`, { layer: 'L0' });
   }
-  const hash = createHash('sha256');
-  const content = createReadStream(await realpath(program), { highWaterMark: pieceBytes });
-  for await (const chunk of content) hash.update(chunk as Buffer);
   const { xen, l1, l2 } = images;
   return {
-    qemu: hash.digest('hex'),
+    qemu: await digestOfFile(await realpath(program)),
     commandLine: hashOf(machine.arguments),
     layers: hashOf({ ...layers, overlay: overlayOf(config, plan).toString('base64') }),
     images: hashOf([xen, l1, l2 ?? []].flat().map((folder) => basename(folder))),
