@@ -39,5 +39,5 @@ build_command_line() {
   fi
   say 'compiling'
   rm -rf dist
-  npx --no-install tsc -p tsconfig.build.json || die 'the compiler found errors'
+  npm run --silent build || die 'the program was not built'
 }

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 import { z } from 'zod';
 
 import { ExitCode, VsbError, isErrorCode, type ErrorCode } from '../base/errors.js';
+import { installed } from '../base/installation.js';
 import { parseJson } from '../base/json.js';
 import { errorDocumentSchema } from '../contract/error.js';
 import { bootEventSchema, type BootEvent } from '../contract/events.js';
@@ -17,7 +17,7 @@ import type { InstancePaths } from '../state/paths.js';
 import type { BootsOptions } from './options.js';
 import type { Boot, PhaseTime } from './series.js';
 
-const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+const executable = installed('bin/vsbypass.js');
 const downLimitMs = 120_000;
 const keptComplaints = 64_000;
 /** What of the events of `up` is of use here. */

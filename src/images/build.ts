@@ -1,10 +1,10 @@
 /** Runs images/build, which builds what is missing and says where everything is. */
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 import { execa } from 'execa';
 
 import { VsbError, type ErrorLayer } from '../base/errors.js';
+import { installed } from '../base/installation.js';
 import type { L2Kind, L2System } from '../config/schema.js';
 import type { Accel } from '../host/accel.js';
 import { l2Domain } from '../layers/l2.js';
@@ -34,7 +34,7 @@ export function namesIn({ xen, l1, l2, bochs }: ImageDirectories): string[] {
 }
 
 /** images/ of this checkout or installation: beside dist/. */
-export const imagesDirectory = fileURLToPath(new URL('../../images', import.meta.url));
+export const imagesDirectory = installed('images');
 
 /** The virtualized systems by themselves; an instance has that with KVM on L1's disk. */
 const l2Names: Readonly<Record<L2Kind, string>> = { kvm: 'l2-kvm', xen: 'l2-xen' };

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
 import { z } from 'zod';
 
 import { abortable } from '../base/abortable.js';
 import { VsbError, messageOf } from '../base/errors.js';
+import { installed } from '../base/installation.js';
 import { stretched } from '../base/machine-pace.js';
 import { errorSchema } from '../contract/control.js';
 import { describeExit } from '../machine/l0/process.js';
@@ -19,7 +19,7 @@ import { lockedCommand, refusalOf } from './lock.js';
 
 /** A daemon that dies is noticed at once; this is for one that hangs. */
 const usualStartLimitMs = 20_000;
-const executable = fileURLToPath(new URL('../../bin/vsbypass.js', import.meta.url));
+const executable = installed('bin/vsbypass.js');
 
 const greetingSchema = z.union([
   z.object({ listening: z.literal(true), recovered: z.string().optional() }),

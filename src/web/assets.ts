@@ -5,7 +5,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+
+import { installed } from '../base/installation.js';
 
 export interface Asset {
   readonly type: string;
@@ -19,10 +20,8 @@ const types = {
   svg: 'image/svg+xml',
 } as const;
 
-/** This package's folder, from dist/web as from src/web. */
-const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Where the build puts the page's compiled scripts. */
-const compiledScripts = join(root, 'dist', 'web', 'page');
+const compiledScripts = installed('dist/web/page');
 
 /** Request path, package, file in it, type. */
 const vendored = [
@@ -42,7 +41,7 @@ export async function loadAssets(scripts = compiledScripts): Promise<ReadonlyMap
   const add = async (path: string, file: string, type: string): Promise<void> => {
     assets.set(path, { type, body: await readFile(file) });
   };
-  const page = join(root, 'src', 'web', 'page');
+  const page = installed('src/web/page');
   await add('/', join(page, 'index.html'), types.html);
   await add('/page.css', join(page, 'page.css'), types.css);
   await add('/icon.svg', join(page, 'icon.svg'), types.svg);

@@ -2,9 +2,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import { VsbError } from '../../base/errors.js';
+import { installed } from '../../base/installation.js';
 import { connectGateway } from '../../console/client/gateway-client.js';
 import { fingerprintOfLine } from '../../formats/keys/key-files.js';
 import { ChannelEnd } from '../ends/channel-end.js';
@@ -13,7 +13,7 @@ import { floodEnd, floodKey, gatewayVm, type GatewayReady } from '../gateway/pro
 import { between, type Random } from '../statistics/random.js';
 import type { Cell } from './cell.js';
 
-const server = fileURLToPath(new URL('../gateway/server.js', import.meta.url));
+const server = installed('dist/bench/gateway/server.js');
 const limitMs = 60_000;
 const keysPerTurn = 50;
 

@@ -1,8 +1,8 @@
 /** Carries `vsbypass sbom` out. */
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
 import { VsbError } from '../../base/errors.js';
+import { installed } from '../../base/installation.js';
 import type { L2Kind } from '../../config/schema.js';
 import { imageNames, namesIn, whereImages } from '../../images/build.js';
 import { readManifest, type Manifest } from '../../images/manifest.js';
@@ -20,7 +20,7 @@ export async function showSbom(
   kinds: readonly L2Kind[],
   json: boolean,
 ): Promise<void> {
-  const root = fileURLToPath(new URL('../../../', import.meta.url));
+  const root = installed();
   const { lock, self } = await readNpmLock(root);
   const bom = makeBom({
     npm: runtimePackages(lock, self),

@@ -43,15 +43,21 @@ export class Conversation {
 
   /**
    * Waits for output that ends with what matches, and for a while in which nothing follows it: a prompt.
+   * @param quietMs how long, milliseconds; asked for when it has matched
    * @throws as expect() does
    */
-  async expectAtEnd(pattern: RegExp, timeoutMs: number, quietMs: number): Promise<RegExpExecArray> {
+  async expectAtEnd(
+    pattern: RegExp,
+    timeoutMs: number,
+    quietMs: number | (() => number),
+  ): Promise<RegExpExecArray> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
       const match = await this.#until(left, pattern, () => this.#buffer.findAtEnd(pattern));
       const quiet = await new Promise<boolean>((resolve) => {
-        const timer = setTimeout(() => resolve(true), quietMs);
+        const forMs = typeof quietMs === 'number' ? quietMs : quietMs();
+        const timer = setTimeout(() => resolve(true), forMs);
         this.#changed = () => {
           clearTimeout(timer);
           resolve(false);
@@ -61,6 +67,18 @@ export class Conversation {
       this.#buffer.forget();
       return match;
     }
+  }
+
+  /** Whether it has come already, after what matched before it. */
+  heard(pattern: RegExp): boolean {
+    return this.#buffer.find(pattern) !== undefined;
+  }
+
+  /** Another that reads in its own way, first what has come here and was not matched. This one reads bytes. */
+  continued(options: ExpectOptions & { signal: AbortSignal }): Conversation {
+    const next = new Conversation(this.#peer, options);
+    next.#buffer.push(Buffer.from(this.#buffer.rest(), 'latin1'));
+    return next;
   }
 
   /** Nothing that has come so far matters any more. */

@@ -19,7 +19,6 @@ export interface ExpectOptions {
 export class ExpectBuffer {
   readonly #decoder: TextDecoder | undefined;
   #stripper: AnsiStripper | undefined;
-  /** What no match has consumed yet. */
   #window = '';
   #transcript = '';
 
@@ -69,6 +68,11 @@ export class ExpectBuffer {
     while (end > 0 && text[end - 1] === '\r') end--;
     this.#window = text.slice(end);
     return text.slice(0, end);
+  }
+
+  /** What no match has consumed yet. */
+  rest(): string {
+    return this.#window;
   }
 
   /** The last lines that came, matched or not, fit for a terminal. */

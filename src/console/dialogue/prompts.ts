@@ -1,6 +1,4 @@
 /** What a VM's console shows when it waits for somebody: logins, passwords, shells. */
-import { VsbError } from '../../base/errors.js';
-
 /** What asks for a name, and for a password in the languages that distributions have; both can be given. */
 export const defaultLoginPrompt = '(?<!Last )login: ?$';
 export const defaultPasswordPrompt =
@@ -13,11 +11,5 @@ export function either(...patterns: readonly RegExp[]): RegExp {
   return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');
 }
 
-/** Nothing of the kind came. */
-export function noPrompt(waitedMs: number, cause: VsbError): VsbError {
-  const text = `no login and no shell prompt came within ${Math.round(waitedMs / 1000)} s`;
-  return new VsbError('E_EXPECT_TIMEOUT', text, {
-    ...{ layer: 'L3', details: cause.details, cause },
-    hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
-  });
-}
+/** A prompt is one when nothing has followed it for so long. */
+export const QUIET_MS = 40;

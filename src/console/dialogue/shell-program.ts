@@ -2,16 +2,22 @@
 
 /** What a terminal in canonical mode surely takes for one line. */
 const LINE = 400;
+/** A command that was stopped by a signal (19 to 22, and 128) is the shell's job now. */
+const endStopped = '[ $vsb -lt 147 ]||kill -9 %% 2>/dev/null';
 
-/** What the shell runs: takes the command piece by piece, checks its length, runs it, says how it ended. */
-export function program(nonce: string): string {
+/**
+ * What the shell runs: takes the command piece by piece, checks its length, runs it, says how it ended.
+ * @param exit then the shell ends; otherwise it gives the terminal back
+ */
+export function program(nonce: string, { exit }: { exit: boolean }): string {
   const mark = (kind: string): string => `printf 'vsb%s${kind}\\n' ${nonce}`;
   return (
     `vsb=;${mark('+')};` +
     `while IFS= read -r vsbl;do case $vsbl in =*)break;;esac;vsbl=$(printf "$vsbl"x);vsb=$vsb\${vsbl%x};${mark('+')};done;` +
     `case $vsbl in *=\${#vsb}=*)${mark('<')};(eval "$vsb");vsb=$?;` +
-    `printf "\\nvsb${'%s'}>$vsb.\\nvsb${'%s'}>$vsb.\\n" ${nonce} ${nonce};;*)${mark('!')};;esac;` +
-    `stty "$vsbt";unset vsb vsbl vsbt`
+    `printf "\\nvsb${'%s'}>$vsb.\\nvsb${'%s'}>$vsb.\\n" ${nonce} ${nonce};${endStopped};;*)${mark('!')};;esac;` +
+    // Only the second is obeyed where the command has left a stopped job.
+    (exit ? 'exit;exit' : 'stty "$vsbt";unset vsb vsbl vsbt')
   );
 }
 

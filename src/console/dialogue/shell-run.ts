@@ -4,37 +4,33 @@
  *
  * Only a few words are typed at the prompt: line editors draw each character, and a nested console is slow. All else is
  * read as data, line by line, first what turns the echo off. So neither the line editor nor the terminal's limits
- * touch the command; the shell checks that all of it has come before it runs anything. Marks tell where output begins and ends. They are put together in
- * the VM from two halves, so that no echo looks like one, and the last is printed twice: what the kernel prints
- * meanwhile may split one of them.
+ * touch the command; the shell checks that all of it has come before it runs anything. Marks tell where output begins and
+ * ends. They are put together in the VM from two halves, so that no echo looks like one, and the last is printed twice:
+ * what the kernel prints meanwhile may split one of them.
  */
 import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
+import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
-import { either, noPrompt } from './prompts.js';
+import { QUIET_MS, either } from './prompts.js';
 import { ending, pieces, program } from './shell-program.js';
+import { wakeUp, type WakeUpOptions } from './wake-up.js';
 
-/** How long a prompt may take to answer a key, and how often it is asked. */
-const PROMPT_MS = 5000;
-const PROMPT_TURNS = 4;
-/** One that prints meanwhile boots, or shuts down: how long there may be no prompt then. */
-const BOOT_MS = 180_000;
-/** What a terminal may echo of the keys that ask for a prompt, bytes. */
-const ECHO = 16;
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
 const LINE_MS = 30_000;
 /** How long a login may take: it is slow where the VM is emulated, and after a wrong password. */
 const LOGIN_MS = 60_000;
 /** How long the VM may take to ask for a name again; one that shuts down never does. */
 const LOGOUT_MS = 5000;
-/** A prompt is one when nothing has followed it for so long. */
-const QUIET_MS = 40;
-/** The same after a password: messages of the day come in pieces. */
+/** How long nothing follows a prompt after a password: messages of the day come in pieces. */
 const MOTD_QUIET_MS = 150;
-/** A login asks for a password first and turns the echo off then; what is typed in between is shown, or lost. */
-const PASSWORD_QUIET_MS = 250;
+/**
+ * A login asks for a password first and turns the echo off then; what is typed in between is shown, or lost. Three times
+ * what pexpect waits (its delaybeforesend).
+ */
+const PASSWORD_QUIET_MS = 150;
 /** For ending what runs and logging out, when the command does not get to its end: as long as a login may take. */
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
@@ -42,14 +38,10 @@ const SIGNAL_MS = 4000;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
 
-export interface ShellRunOptions {
+export interface ShellRunOptions extends WakeUpOptions {
   readonly user: string;
   /** Undefined: only where there is a shell already, or a login that asks for none. */
   readonly password: Buffer | undefined;
-  /** What the shell, the login and its password prompt look like. */
-  readonly prompt: RegExp;
-  readonly loginPrompt: RegExp;
-  readonly passwordPrompt: RegExp;
   /** Command line for the shell. */
   readonly command: string;
   /** For the command, milliseconds. */
@@ -62,8 +54,6 @@ export interface ShellRunOptions {
   readonly signalMs?: number;
   /** How long it may take to leave the console as it was found when the command does not get to its end, milliseconds. */
   readonly tidyMs?: number;
-  /** There is no prompt yet, but the VM prints: it is waited for, so many milliseconds at most. */
-  readonly onBooting?: (limitMs: number) => void;
   /** The console could not be left as it was found: the user may be logged in there, and the command may run. */
   readonly onLeftOpen?: () => void;
 }
@@ -88,23 +78,24 @@ export async function runInShell(peer: ScriptPeer, options: ShellRunOptions): Pr
 }
 
 /** How far it has got. */
-type Stage = 'outside' | 'password' | 'shell' | 'running' | 'done';
+type Stage = 'outside' | 'password' | 'shell' | 'running' | 'ended';
 
 class ShellRun {
   readonly #peer: ScriptPeer;
   readonly #options: ShellRunOptions;
   readonly #nonce = randomBytes(6).toString('hex');
+  readonly #endMark = `vsb${this.#nonce}>`;
+  readonly #end = new RegExp(`(?:\\r*\\n)?${this.#endMark}(\\d+)\\.\\r*\\n`);
   #stage: Stage = 'outside';
   #loggedIn = false;
-  /** Bytes that the VM has printed. */
-  #heard = 0;
+  /** With the program that runs the command. Where we have logged in, that ends the shell, too. */
+  #talk: Conversation | undefined;
+  readonly #heard: Heard;
 
   constructor(peer: ScriptPeer, options: ShellRunOptions) {
     this.#peer = peer;
     this.#options = options;
-    peer.onOutput((bytes) => {
-      this.#heard += bytes?.length ?? 0;
-    });
+    this.#heard = new Heard(peer);
   }
 
   async run(): Promise<number> {
@@ -113,29 +104,30 @@ class ShellRun {
     const down = new AbortController();
     const ended = AbortSignal.any([signal, down.signal]);
     const talk = new Conversation(this.#peer, { bytes: true, signal: ended });
+    this.#talk = talk;
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
     await talk.send(Buffer.from(`${again}\r`));
     const quiet = `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};${again}`;
     await talk.send(Buffer.from(`${quiet}\n`));
     await talk.expect(this.#mark('\\+'), LINE_MS);
-    await this.#type(talk, [program(this.#nonce), ...pieces(command), ending(command)]);
+    const shellProgram = program(this.#nonce, { exit: this.#loggedIn });
+    await this.#type(talk, [shellProgram, ...pieces(command), ending(command)]);
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
+      this.#stage = 'ended';
       const text = 'the VM did not get the command as it was typed; nothing was run';
       throw new VsbError('E_CONSOLE_CLOSED', text, { layer: 'L3' });
     }
-    const mark = `vsb${this.#nonce}>`;
-    const end = new RegExp(`(?:\\r*\\n)?${mark}(\\d+)\\.\\r*\\n`);
     const lastWords = new LastWords(() => down.abort());
     try {
-      const [, status] = await talk.passUntil(end, mark, timeoutMs, (text) => {
+      const [, status] = await talk.passUntil(this.#end, this.#endMark, timeoutMs, (text) => {
         if (text === '') return;
         // The terminal has put one CR before every LF.
         onOutput(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'));
         lastWords.listen(text);
       });
-      this.#stage = 'done';
+      this.#stage = 'ended';
       return Number(status);
     } catch (error) {
       if (!down.signal.aborted || signal.aborted) throw error;
@@ -151,10 +143,12 @@ class ShellRun {
   /** Logs out, if it was not logged in before. What shuts down does not ask for a name again. */
   async leave(signal = this.#options.signal): Promise<void> {
     if (!this.#loggedIn) return;
-    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
-    await talk.send(Buffer.from('exit\r'));
+    const reading = { stripAnsi: true, signal };
+    const ended = this.#stage === 'ended' ? this.#talk : undefined;
+    const talk = ended?.continued(reading) ?? new Conversation(this.#peer, reading);
+    if (ended === undefined) await talk.send(Buffer.from('exit\r'));
     try {
-      await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, QUIET_MS);
+      await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, 0);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof VsbError)) throw error;
@@ -189,16 +183,20 @@ class ShellRun {
   }
 
   async #interrupt(signal: AbortSignal): Promise<void> {
-    const { prompt, signalMs = SIGNAL_MS } = this.#options;
+    const { prompt, loginPrompt, signalMs = SIGNAL_MS } = this.#options;
     const prompts = new Conversation(this.#peer, { stripAnsi: true, signal });
     const marks = new Conversation(this.#peer, { bytes: true, signal });
     // SIGINT, SIGQUIT, and for what ignores both: stopped by the terminal, and killed as the shell's job.
     for (const key of ['\x03', '\x1c', '\x1a']) {
+      // By a signal, or just now by itself; then the program has gone on to its own end.
+      if (this.#programEnded()) return;
       prompts.forget();
       await prompts.send(Buffer.from(key));
       try {
-        await prompts.expectAtEnd(prompt, signalMs, QUIET_MS);
-        break;
+        const [seen] = await prompts.expectAtEnd(either(loginPrompt, prompt), signalMs, QUIET_MS);
+        if (this.#programEnded()) return;
+        // The command may show one, of another system.
+        if (!loginPrompt.test(seen)) break;
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
@@ -208,14 +206,19 @@ class ShellRun {
     const restore = 'stty "${vsbt:-sane}";unset vsb vsbl vsbt';
     await marks.send(Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}\r`));
     await marks.expect(this.#mark('~'), LINE_MS);
-    this.#stage = 'done';
+    this.#stage = 'shell';
+  }
+
+  #programEnded(): boolean {
+    if (this.#talk?.heard(this.#end) === true) this.#stage = 'ended';
+    return this.#stage === 'ended';
   }
 
   /** Gets to a prompt. */
   async #reachShell(): Promise<void> {
     const { user, password, prompt, loginPrompt, passwordPrompt, signal } = this.#options;
     const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
-    if ((await this.#wakeUp(talk)) === 'shell') {
+    if ((await wakeUp(talk, this.#heard, this.#options)) === 'shell') {
       this.#stage = 'shell';
       return;
     }
@@ -236,37 +239,14 @@ class ShellRun {
       await talk.sendSecret(password);
       await talk.send(Buffer.from('\r'));
       const again = either(loginPrompt, passwordPrompt);
-      const [answer] = await talk.expectAtEnd(either(again, prompt), LOGIN_MS, MOTD_QUIET_MS);
+      const quietMs = (): number => (this.#heard.editsLine ? QUIET_MS : MOTD_QUIET_MS);
+      const [answer] = await talk.expectAtEnd(either(again, prompt), LOGIN_MS, quietMs);
       if (again.test(answer)) {
         throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });
       }
     }
     this.#loggedIn = true;
     this.#stage = 'shell';
-  }
-
-  async #wakeUp(talk: Conversation): Promise<'login' | 'shell'> {
-    const { prompt, loginPrompt, passwordPrompt } = this.#options;
-    const begun = performance.now();
-    for (let silent = 0, booting = false; ;) {
-      const before = this.#heard;
-      // What somebody has left on the line is not ours to run.
-      await talk.send(Buffer.from('\x15\r'));
-      try {
-        const any = either(loginPrompt, passwordPrompt, prompt);
-        const [seen] = await talk.expectAtEnd(any, PROMPT_MS, QUIET_MS);
-        if (loginPrompt.test(seen)) return 'login';
-        if (!passwordPrompt.test(seen)) return 'shell';
-      } catch (error) {
-        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
-        const prints = this.#heard - before > ECHO;
-        silent = prints ? 0 : silent + 1;
-        const waited = performance.now() - begun;
-        if (silent >= PROMPT_TURNS || waited >= BOOT_MS) throw noPrompt(waited, error);
-        if (prints && !booting) this.#options.onBooting?.(BOOT_MS);
-        booting ||= prints;
-      }
-    }
   }
 
   /** Lines that the VM acknowledges, each as soon as there is room for it. */

@@ -277,6 +277,15 @@ describe('runInShell leaves the console as it was found', () => {
     60_000,
   );
 
+  test('when the command is stopped, which a shell with its job would not be left for', async () => {
+    boot(join(directory, 'getty'));
+    expect(await runCommand('kill -STOP 0')).toEqual({ status: 147, output: '' });
+    await shows('\r', /login: $/);
+    expect(await runCommand('ps -t "$(tty)" -o stat= | grep -c T; exit 4')).toEqual({
+      ...{ status: 4, output: '0\n' },
+    });
+  });
+
   test('when it is interrupted while the login is under way', async () => {
     await writeFile(join(directory, 'slow'), '');
     boot(join(directory, 'getty'));

@@ -1,0 +1,63 @@
+/** Gets a console to show what it waits for. */
+import { VsbError } from '../../base/errors.js';
+import type { Conversation } from './conversation.js';
+import type { Heard } from './heard.js';
+import { QUIET_MS, either } from './prompts.js';
+
+/** How long a prompt may take to answer a key, and how often it is asked. */
+const PROMPT_MS = 5000;
+const PROMPT_TURNS = 4;
+/** One that prints meanwhile boots, or shuts down: how long there may be no prompt then. */
+const BOOT_MS = 180_000;
+/** What a terminal may echo of the keys that ask for a prompt, bytes. */
+const ECHO = 16;
+
+export interface WakeUpOptions {
+  /** What the shell, the login and its password prompt look like. */
+  readonly prompt: RegExp;
+  readonly loginPrompt: RegExp;
+  readonly passwordPrompt: RegExp;
+  /** There is no prompt yet, but the VM prints: it is waited for, so many milliseconds at most. */
+  readonly onBooting?: (limitMs: number) => void;
+}
+
+/**
+ * A password prompt that somebody has left gets an empty one.
+ * @param talk what it is asked in; it reads without control sequences
+ * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the talk's signal's reason
+ */
+export async function wakeUp(
+  talk: Conversation,
+  heard: Heard,
+  options: WakeUpOptions,
+): Promise<'login' | 'shell'> {
+  const { prompt, loginPrompt, passwordPrompt, onBooting } = options;
+  const begun = performance.now();
+  for (let silent = 0, booting = false; ;) {
+    const before = heard.bytes;
+    // What somebody has left on the line is not ours to run.
+    await talk.send(Buffer.from('\x15\r'));
+    try {
+      const any = either(loginPrompt, passwordPrompt, prompt);
+      const [seen] = await talk.expectAtEnd(any, PROMPT_MS, QUIET_MS);
+      if (loginPrompt.test(seen)) return 'login';
+      if (!passwordPrompt.test(seen)) return 'shell';
+    } catch (error) {
+      if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      const prints = heard.bytes - before > ECHO;
+      silent = prints ? 0 : silent + 1;
+      const waited = performance.now() - begun;
+      if (silent >= PROMPT_TURNS || waited >= BOOT_MS) throw noPrompt(waited, error);
+      if (prints && !booting) onBooting?.(BOOT_MS);
+      booting ||= prints;
+    }
+  }
+}
+
+function noPrompt(waitedMs: number, cause: VsbError): VsbError {
+  const text = `no login and no shell prompt came within ${Math.round(waitedMs / 1000)} s`;
+  return new VsbError('E_EXPECT_TIMEOUT', text, {
+    ...{ layer: 'L3', details: cause.details, cause },
+    hint: '--prompt, --login-prompt and --password-prompt tell what they look like',
+  });
+}
