@@ -29,7 +29,7 @@ export const limitsMs = {
   link: 60_000,
   'l1-dom0': 150_000,
   l2: 240_000,
-  'l2-own': 600_000,
+  'l2-own': 1_200_000,
   'irq-server': 90_000,
   vm: 120_000,
   login: 240_000,
