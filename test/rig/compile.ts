@@ -1,8 +1,8 @@
 /**
- * Compiles sources as they are now, without checking them: a test that runs the program or the page must
+ * Compiles sources as they are now, without checking them: a test that runs the page must
  * not see an older build.
  */
-import { copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,19 +34,4 @@ export async function compileFolder(from: string, to: string): Promise<void> {
     if (!entry.name.endsWith('.ts')) continue;
     await writeFile(target.replace(/\.ts$/, '.js'), compile(await readFile(source, 'utf8')));
   }
-}
-
-/**
- * Makes the whole program in an empty folder.
- * @returns the path of its executable, named `vsbypass`
- */
-export async function compileProgram(directory: string): Promise<string> {
-  await compileFolder('src', join(directory, 'dist'));
-  await copyFile(join(root, 'package.json'), join(directory, 'package.json'));
-  await symlink(join(root, 'node_modules'), join(directory, 'node_modules'));
-  const executable = join(directory, 'bin', 'vsbypass');
-  await mkdir(dirname(executable));
-  const source = await readFile(join(root, 'bin', 'vsbypass.js'));
-  await writeFile(executable, source, { mode: 0o755 });
-  return executable;
 }

@@ -1,16 +1,16 @@
 /** The scripts in the real shells, each with a terminal where it needs one. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 import { spawn } from '@lydell/node-pty';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { AnsiStripper } from '../../../src/formats/ansi.js';
-import { compileProgram } from '../../rig/compile.js';
+import { executable } from '../../rig/run-cli.js';
 
 const run = promisify(execFile);
 let directory: string;
@@ -18,10 +18,12 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-shells-'));
-  const executable = await compileProgram(directory);
+  const bin = join(directory, 'bin');
+  await mkdir(bin);
+  await symlink(executable, join(bin, 'vsbypass'));
   env = {
     HOME: directory,
-    PATH: `${dirname(executable)}:${process.env['PATH'] ?? ''}`,
+    PATH: `${bin}:${process.env['PATH'] ?? ''}`,
     TERM: 'xterm',
     XDG_STATE_HOME: join(directory, 'state'),
   };
