@@ -52,6 +52,9 @@ export async function instanceAccess(name: string, signal: AbortSignal): Promise
     ),
     ...(status.gateway === undefined ? {} : { gateway: status.gateway }),
     unhooked: status.vms.filter((vm) => vm.hooked === false).map((vm) => vm.name),
+    watched: Object.fromEntries(
+      status.vms.flatMap(({ name, watched }) => (watched === undefined ? [] : [[name, watched]])),
+    ),
     ...(status.management === undefined
       ? {}
       : { management: await managementTargets(paths, status.management) }),

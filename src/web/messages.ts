@@ -45,6 +45,8 @@ export interface VmView {
   readonly name: string;
   /** False while its COM1 is left to L2, whose operator then reads and changes its console. */
   readonly secure: boolean;
+  /** What L1 has seen of an L2 that watches it, a sentence each. */
+  readonly watched: readonly string[];
 }
 
 /** What the page needs of the gateway's answer to the verb `who json`. */

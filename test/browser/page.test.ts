@@ -241,6 +241,22 @@ describe.skipIf(!existsSync(executablePath))('the page in Chromium, if it is ins
     expect(vm.input.length).toBe(0);
   });
 
+  test('has a mark that stays where L1 has seen L2 watch the VM, and none at another VM', async () => {
+    await open();
+    const mark = page.locator('#watched');
+    expect(await mark.isVisible()).toBe(false);
+    vm.update({ evidence: ['stepped'] });
+    await mark.getByText(/L2 is watching this VM: single steps seen since [\d:]+ UTC\./).waitFor();
+    vm.update({ evidence: [] });
+    await mark.getByText(/L2 has watched this VM: single steps seen [\d:]+ to/).waitFor();
+    await page.locator('#vm').selectOption('vm2');
+    await says('Connected to vm2');
+    expect(await mark.isVisible()).toBe(false);
+    await page.locator('#vm').selectOption('vm1');
+    await mark.waitFor();
+    expect(complaints).toEqual([]);
+  });
+
   test('the loss of the gateway and of the server is said, and both come back', async () => {
     vm.print('before');
     await open();

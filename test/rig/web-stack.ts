@@ -13,7 +13,7 @@ import { fingerprintOfLine } from '../../src/formats/keys/key-files.js';
 import { loadAssets } from '../../src/web/assets.js';
 import type { PageMessage, ServerMessage } from '../../src/web/messages.js';
 import { proofText } from '../../src/web/page/limits.js';
-import type { ConsoleProvider } from '../../src/web/provider.js';
+import { vmViews, type ConsoleProvider } from '../../src/web/provider.js';
 import { startWebServer, type WebServer } from '../../src/web/server.js';
 import { compileFolder } from './compile.js';
 import { ConsoleRig, uuid2 } from './console-rig.js';
@@ -79,14 +79,16 @@ export class WebStack {
 
   /** As `console --web` finds it; a VM that is left to L2 is played by the gateway all the same. */
   #provider(): ConsoleProvider {
-    const access = () => this.access({ unhooked: this.unhooked, management: noManagement });
+    const access = () =>
+      this.access({
+        ...{ unhooked: this.unhooked, management: noManagement },
+        watched: Object.fromEntries(
+          this.rig.hub.list().map(({ name, watched }) => [name, watched]),
+        ),
+      });
     const secure = (vm: string) => isShadowed(access(), vm);
     return {
-      instance: () =>
-        Promise.resolve({
-          name: 'lab',
-          vms: access().vms.map((name) => ({ name, secure: secure(name) })),
-        }),
+      instance: () => Promise.resolve({ name: 'lab', vms: vmViews(access()) }),
       find: (vm) => {
         const shadowed = this.access();
         return Promise.resolve({

@@ -66,8 +66,8 @@ test('console --web prints a link, another for Enter, serves the console and end
     type: 'instance',
     name: 'lab',
     vms: [
-      { name: 'vm1', secure: true },
-      { name: 'vm2', secure: true },
+      { name: 'vm1', secure: true, watched: [] },
+      { name: 'vm2', secure: true, watched: [] },
     ],
   });
   page.send({ type: 'open', vm: 'vm1', notSecure: false });

@@ -6,7 +6,7 @@ import { hintOfKnown } from '../../base/suggest.js';
 import { isShadowed, openConsole, runningGateway, vmMeant } from '../../console/client/open.js';
 import { LINK_MS } from '../../web/admission.js';
 import { loadAssets } from '../../web/assets.js';
-import type { ConsoleProvider } from '../../web/provider.js';
+import { vmViews, type ConsoleProvider } from '../../web/provider.js';
 import { startWebServer } from '../../web/server.js';
 import type { CliContext } from '../context.js';
 
@@ -76,8 +76,7 @@ function consoleProvider(context: CliContext, options: WebOptions): ConsoleProvi
   return {
     instance: async () => {
       const access = await context.instance();
-      const vms = access.vms.map((name) => ({ name, secure: isShadowed(access, name) }));
-      return { name: access.name, vms };
+      return { name: access.name, vms: vmViews(access) };
     },
     find: async (vm) => {
       const access = await context.instance();

@@ -1,4 +1,5 @@
 /** What it takes to reach the consoles of an instance. */
+import type { Watched } from '../../contract/watched.js';
 import type { ManagementTargets } from '../../state/management-targets.js';
 
 /** Where a client finds one instance's console. */
@@ -25,6 +26,8 @@ export interface InstanceAccess {
   readonly gateway?: GatewayAccess;
   /** Those of its user VMs whose COM1 is left to L2. */
   readonly unhooked?: readonly string[];
+  /** What L1 has seen of an L2 that watches them, by name; those of which it has seen nothing are left out. */
+  readonly watched?: Readonly<Record<string, readonly Watched[]>>;
   /** root of L1's dom0 and of L2, while it runs. */
   readonly management?: ManagementTargets;
 }

@@ -2,13 +2,14 @@
  * One VM's console in this page: its session with the server, from the wish for a VM to the end, and what
  * the user is told of it.
  */
-import type { ServerMessage } from '../messages.js';
+import type { ServerMessage, VmView } from '../messages.js';
 import { lowerCurtain, raiseCurtain } from './curtain.js';
 import { byId } from './dom.js';
 import { InputQueue } from './input.js';
 import type { Screen } from './screen.js';
 import { showSecurity } from './security-mark.js';
 import { ConsoleSocket, type SocketListener } from './socket.js';
+import { showWatched } from './watched-mark.js';
 import { showAttached } from './who.js';
 
 /** Pause before a console that ended is opened again, milliseconds: the first, and the longest. */
@@ -16,7 +17,7 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 10_000;
 
 export interface ConsoleListener {
-  onInstance(name: string, vms: readonly { name: string; secure: boolean }[]): void;
+  onInstance(name: string, vms: readonly VmView[]): void;
   onOpen(open: boolean): void;
 }
 
@@ -26,6 +27,7 @@ export class VmConsole implements SocketListener {
   readonly #socket: ConsoleSocket;
   readonly #input: InputQueue;
   #vm = '';
+  #vms: readonly VmView[] = [];
   /** The VM that the user has agreed to use although it is not secure. */
   #accepted: string | undefined;
   #open = false;
@@ -53,6 +55,7 @@ export class VmConsole implements SocketListener {
     }
     this.#vm = vm;
     sessionStorage.setItem('vm', vm);
+    this.#markWatched();
     this.#close();
     clearTimeout(this.#timer);
     state(`Opening the console of ${vm} …`);
@@ -141,12 +144,18 @@ export class VmConsole implements SocketListener {
   }
 
   #onInstance({ name, vms }: Extract<ServerMessage, { type: 'instance' }>): void {
+    this.#vms = vms;
+    this.#markWatched();
     this.#listener.onInstance(name, vms);
     const [first] = vms;
     if (this.#open || this.#timer !== undefined) return;
     const wanted = vms.find((vm) => vm.name === this.#vm) ?? first;
     if (wanted === undefined) state('This instance has no user VM.');
     else this.choose(wanted.name);
+  }
+
+  #markWatched(): void {
+    showWatched(this.#vms.find(({ name }) => name === this.#vm)?.watched ?? []);
   }
 
   #onOpened({ vm, secure }: Extract<ServerMessage, { type: 'opened' }>): void {

@@ -1,4 +1,5 @@
 /** The page of `vsbypass console --web`: puts its parts together. */
+import type { VmView } from '../messages.js';
 import { seekAdmission, takeLink } from './admission.js';
 import { showNotAdmitted, state, VmConsole } from './console.js';
 import { styleThroughObjects } from './csp.js';
@@ -83,7 +84,7 @@ function download(): void {
   state(`The scrollback was saved as ${anchor.download}.`);
 }
 
-function showVms(instance: string, vms: readonly { name: string; secure: boolean }[]): void {
+function showVms(instance: string, vms: readonly VmView[]): void {
   byId('instance', HTMLHeadingElement).textContent = instance;
   const select = byId('vm', HTMLSelectElement);
   select.replaceChildren(
