@@ -11,7 +11,7 @@ import type { Accel } from '../../host/accel.js';
  */
 export function whyUnsound(config: Config, accel: Accel): string | undefined {
   if (accel === 'kvm') {
-    return 'Linux does not support to save and load a guest of KVM that runs a nested guest (AMD)';
+    return 'Linux does not support saving and loading a guest of KVM that runs a nested guest (AMD)';
   }
   if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
   const { kind, disk: own } = config.l2;
