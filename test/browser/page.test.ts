@@ -6,7 +6,7 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 
-import type { FakeVm } from '../rig/fake-l1.js';
+import type { FakeVm } from '../rig/fake-vm.js';
 import { WebStack } from '../rig/web-stack.js';
 
 const executablePath = '/usr/bin/chromium';

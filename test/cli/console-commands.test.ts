@@ -15,7 +15,8 @@ import { ConsoleHub } from '../../src/console/hub/hub.js';
 import { ensureKey, fingerprintOfLine, generateKey } from '../../src/formats/keys/key-files.js';
 import { Link } from '../../src/link/index.js';
 import { uuid1 } from '../rig/console-rig.js';
-import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
+import { FakeL1 } from '../rig/fake-l1.js';
+import type { FakeVm } from '../rig/fake-vm.js';
 
 let directory: string;
 let l1: FakeL1;

@@ -22,7 +22,8 @@ import {
   knownHostsLine,
 } from '../../src/formats/keys/key-files.js';
 import { uuid1 } from '../rig/console-rig.js';
-import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
+import { FakeL1 } from '../rig/fake-l1.js';
+import type { FakeVm } from '../rig/fake-vm.js';
 
 const hostKey = generateKey('host');
 const clientKey = generateKey('client');

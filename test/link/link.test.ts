@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { VsbError } from '../../src/base/errors.js';
 import { encodeFrame } from '../../src/link/frame.js';
 import { Link, type LinkOptions, type VmRecord } from '../../src/link/index.js';
-import { FakeL1, type FakeVm } from '../rig/fake-l1.js';
+import { FakeL1 } from '../rig/fake-l1.js';
+import type { FakeVm } from '../rig/fake-vm.js';
 
 let l1: FakeL1;
 const links: Link[] = [];

@@ -13,7 +13,8 @@ import {
 import { ConsoleHub } from '../../src/console/hub/hub.js';
 import { generateKey, type KeyPair } from '../../src/formats/keys/key-files.js';
 import { Link } from '../../src/link/index.js';
-import { FakeL1, type FakeVm } from './fake-l1.js';
+import { FakeL1 } from './fake-l1.js';
+import type { FakeVm } from './fake-vm.js';
 
 export const uuid1 = '00000000-0000-4000-8000-000000000001';
 export const uuid2 = '00000000-0000-4000-8000-000000000002';

@@ -2,7 +2,7 @@
  * A stand-in for L1's hypervisor behind QEMU's serial chardev: speaks the link's protocol over a UNIX
  * socket, as the C side does, and lets a test play its VMs and spoil the line.
  */
-import { EventEmitter, once } from 'node:events';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,85 +15,11 @@ import {
   requestTypeOf,
   type FromL1,
   type HelloRecord,
-  type Request,
   type ToL1,
   type VmRecord,
 } from '../../src/link/messages.js';
-import { RetryDelay, StreamReceiver, StreamSender } from '../../src/link/stream.js';
 import { decodeToL1 } from '../../src/link/to-l1.js';
-
-const UNLIMITED = 0x4000_0000;
-
-/** One user VM's serial port, from the VM's side. */
-export class FakeVm extends EventEmitter<{ input: []; request: [Request] }> {
-  record: VmRecord;
-  /** All that the VM has read. */
-  input: Buffer = Buffer.alloc(0);
-  /** What it was asked to do, in order. */
-  readonly requests: Request[] = [];
-  /** Room for input, bytes; 0 while the VM does not read. */
-  window = 4096;
-  /** Called with each piece of input. */
-  onInput: (bytes: Buffer) => void = () => {};
-  readonly sender: StreamSender;
-  readonly receiver: StreamReceiver;
-  readonly retry = new RetryDelay();
-  timer: NodeJS.Timeout | undefined;
-  printed = 0;
-  readonly #l1: FakeL1;
-
-  constructor(l1: FakeL1, record: VmRecord) {
-    super();
-    this.#l1 = l1;
-    this.record = record;
-    this.sender = new StreamSender(record.outAcked);
-    this.sender.acknowledge(record.outAcked, UNLIMITED);
-    this.receiver = new StreamReceiver(record.inNext);
-  }
-
-  print(text: string | Buffer): void {
-    const bytes = Buffer.from(text);
-    this.printed += bytes.length;
-    this.sender.write(bytes);
-    this.#l1.pump(this);
-  }
-
-  /** Opens or closes the input window and says so. */
-  setWindow(window: number): void {
-    this.window = window;
-    this.#l1.acknowledge(this);
-  }
-
-  /** Changes the VM's record and reports it. */
-  update(change: Partial<VmRecord>): void {
-    const outEnd = (this.record.outAcked + this.printed) >>> 0;
-    this.record = { ...this.record, outEnd, ...change };
-    this.#l1.report(this);
-    if (this.record.state === 'gone' && this.sender.buffered === 0) this.#l1.remove(this);
-  }
-
-  /** Resolves when the VM has read so much in all. */
-  async inputReached(bytes: number): Promise<Buffer> {
-    while (this.input.length < bytes) await once(this, 'input');
-    return this.input;
-  }
-
-  /** Resolves with the first request of that type, which may be there already. */
-  async requested<Type extends Request['type']>(
-    type: Type,
-    matches: (request: Extract<Request, { type: Type }>) => boolean = () => true,
-  ): Promise<Extract<Request, { type: Type }>> {
-    for (let seen = 0; ;) {
-      for (; seen < this.requests.length; seen++) {
-        const request = this.requests[seen];
-        if (request?.type !== type) continue;
-        const typed = request as Extract<Request, { type: Type }>;
-        if (matches(typed)) return typed;
-      }
-      await once(this, 'request');
-    }
-  }
-}
+import { FakeVm, UNLIMITED } from './fake-vm.js';
 
 export class FakeL1 {
   readonly socketPath: string;

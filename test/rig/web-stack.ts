@@ -17,7 +17,7 @@ import { vmViews, type ConsoleProvider } from '../../src/web/provider.js';
 import { startWebServer, type WebServer } from '../../src/web/server.js';
 import { compileFolder } from './compile.js';
 import { ConsoleRig, uuid2 } from './console-rig.js';
-import type { FakeVm } from './fake-l1.js';
+import type { FakeVm } from './fake-vm.js';
 
 export class WebStack {
   readonly rig: ConsoleRig;

@@ -25,7 +25,7 @@ import {
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
 import { connectLink, ConsoleRig, uuid1 } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
-import type { FakeVm } from '../../rig/fake-l1.js';
+import type { FakeVm } from '../../rig/fake-vm.js';
 
 const { hostKey, clientKey, strangerKey } = ConsoleRig;
 
