@@ -14,9 +14,9 @@ import { startGateway, type Gateway } from '../../src/console/gateway/gateway.js
 import { ConsoleHub } from '../../src/console/hub/hub.js';
 import { ensureKey, fingerprintOfLine, generateKey } from '../../src/formats/keys/key-files.js';
 import { Link } from '../../src/link/index.js';
-import { uuid1 } from '../rig/console-rig.js';
 import { FakeL1 } from '../rig/fake-l1.js';
 import type { FakeVm } from '../rig/fake-vm.js';
+import { uuid1 } from '../rig/hub-rig.js';
 
 let directory: string;
 let l1: FakeL1;

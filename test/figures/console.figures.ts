@@ -21,9 +21,9 @@ import {
   generateKey,
   knownHostsLine,
 } from '../../src/formats/keys/key-files.js';
-import { uuid1 } from '../rig/console-rig.js';
 import { FakeL1 } from '../rig/fake-l1.js';
 import type { FakeVm } from '../rig/fake-vm.js';
+import { uuid1 } from '../rig/hub-rig.js';
 
 const hostKey = generateKey('host');
 const clientKey = generateKey('client');

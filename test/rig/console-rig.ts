@@ -10,15 +10,12 @@ import {
   type GatewayEvent,
   type GatewayOptions,
 } from '../../src/console/gateway/gateway.js';
-import { ConsoleHub } from '../../src/console/hub/hub.js';
+import type { ConsoleHub } from '../../src/console/hub/hub.js';
 import { generateKey, type KeyPair } from '../../src/formats/keys/key-files.js';
-import { Link } from '../../src/link/index.js';
-import { FakeL1 } from './fake-l1.js';
+import type { Link } from '../../src/link/index.js';
+import type { FakeL1 } from './fake-l1.js';
 import type { FakeVm } from './fake-vm.js';
-
-export const uuid1 = '00000000-0000-4000-8000-000000000001';
-export const uuid2 = '00000000-0000-4000-8000-000000000002';
-const names: Readonly<Record<string, string>> = { [uuid1]: 'vm1', [uuid2]: 'vm2' };
+import { HubRig, uuid1 } from './hub-rig.js';
 
 export class ConsoleRig {
   static readonly hostKey: KeyPair = generateKey('host');
@@ -39,14 +36,7 @@ export class ConsoleRig {
     options: Partial<GatewayOptions> = {},
     historyBytes = 256 * 1024,
   ): Promise<ConsoleRig> {
-    const l1 = await FakeL1.start();
-    const hub = new ConsoleHub({
-      historyBytes,
-      nameOf: ({ uuid }) => (uuid === undefined ? undefined : names[uuid]),
-      goneGraceMs: 20,
-    });
-    const link = await connectLink(l1);
-    hub.attachLink(link);
+    const { l1, hub, link } = await HubRig.start({ historyBytes, goneGraceMs: 20 });
     const rig = new ConsoleRig(l1, hub, link, l1.addVm({ uuid: uuid1 }));
     await vi.waitFor(() => expect(hub.vm('vm1')).toBeDefined());
     await rig.startGateway(options);
@@ -155,14 +145,6 @@ export class ConsoleRig {
   ): Promise<{ status: unknown; output: string; notices: string }> {
     return await this.ending(await this.exec(await this.login(config), verb));
   }
-}
-
-export async function connectLink(l1: FakeL1, resume?: Link): Promise<Link> {
-  const signal = new AbortController().signal;
-  return await Link.connect(l1.socketPath, {
-    ...{ signal, timeoutMs: 5000 },
-    ...(resume === undefined ? {} : { resume }),
-  });
 }
 
 /** Collects what a channel shows, and what it says beside it. */

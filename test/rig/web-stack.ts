@@ -16,8 +16,9 @@ import { proofText } from '../../src/web/page/limits.js';
 import { vmViews, type ConsoleProvider } from '../../src/web/provider.js';
 import { startWebServer, type WebServer } from '../../src/web/server.js';
 import { compileFolder } from './compile.js';
-import { ConsoleRig, uuid2 } from './console-rig.js';
+import { ConsoleRig } from './console-rig.js';
 import type { FakeVm } from './fake-vm.js';
+import { uuid2 } from './hub-rig.js';
 
 export class WebStack {
   readonly rig: ConsoleRig;

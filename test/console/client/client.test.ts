@@ -23,9 +23,10 @@ import {
   type ScriptStep,
 } from '../../../src/console/dialogue/script.js';
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
-import { connectLink, ConsoleRig, uuid1 } from '../../rig/console-rig.js';
+import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
 import type { FakeVm } from '../../rig/fake-vm.js';
+import { connectLink, uuid1 } from '../../rig/hub-rig.js';
 
 const { hostKey, clientKey, strangerKey } = ConsoleRig;
 

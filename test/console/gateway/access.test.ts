@@ -13,8 +13,9 @@ import { AccessList, type Grant } from '../../../src/console/gateway/access.js';
 import { parseAuthorizedKeys } from '../../../src/console/gateway/auth.js';
 import { RateLimit } from '../../../src/console/gateway/rate-limit.js';
 import { fingerprintOfLine, knownHostsLine } from '../../../src/formats/keys/key-files.js';
-import { collect, ConsoleRig, uuid1, uuid2 } from '../../rig/console-rig.js';
+import { collect, ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
+import { uuid1, uuid2 } from '../../rig/hub-rig.js';
 
 const run = promisify(execFile);
 const { clientKey, hostKey, strangerKey } = ConsoleRig;

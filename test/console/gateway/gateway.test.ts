@@ -12,8 +12,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import { renderSshConfig } from '../../../src/console/client/ssh-config.js';
 import { knownHostsLine } from '../../../src/formats/keys/key-files.js';
-import { ConsoleRig, read, uuid1 } from '../../rig/console-rig.js';
+import { ConsoleRig, read } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
+import { uuid1 } from '../../rig/hub-rig.js';
 
 const sshPath = '/usr/bin/ssh';
 const run = promisify(execFile);
