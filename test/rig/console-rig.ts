@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import ssh2, { type ClientChannel, type ConnectConfig } from 'ssh2';
 import { expect, vi } from 'vitest';
 
+import type { ConsoleTarget } from '../../src/console/client/gateway-client.js';
 import {
   startGateway,
   type Gateway,
@@ -11,7 +12,7 @@ import {
   type GatewayOptions,
 } from '../../src/console/gateway/gateway.js';
 import type { ConsoleHub } from '../../src/console/hub/hub.js';
-import { generateKey, type KeyPair } from '../../src/formats/keys/key-files.js';
+import { fingerprintOfLine, generateKey, type KeyPair } from '../../src/formats/keys/key-files.js';
 import type { Link } from '../../src/link/index.js';
 import type { FakeL1 } from './fake-l1.js';
 import type { FakeVm } from './fake-vm.js';
@@ -83,6 +84,18 @@ export class ConsoleRig {
     const end = (console?.history.end ?? 0) + Buffer.byteLength(text);
     this.vm.print(text);
     await vi.waitFor(() => expect(console?.history.end).toBe(end), { timeout: 10_000 });
+  }
+
+  /** Where our own client finds the VM. */
+  target(change: Partial<ConsoleTarget> = {}): ConsoleTarget {
+    return {
+      ...{ host: '127.0.0.1', port: this.gateway.port, vm: 'vm1' },
+      hostKeyFingerprint: fingerprintOfLine(ConsoleRig.hostKey.publicLine),
+      privateKeyPem: ConsoleRig.clientKey.privatePem,
+      attach: { as: 'auto', replay: 'lines', sanitize: false },
+      signal: new AbortController().signal,
+      ...change,
+    };
   }
 
   async login(config: ConnectConfig = {}): Promise<ssh2.Client> {
