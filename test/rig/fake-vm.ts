@@ -41,6 +41,12 @@ export class FakeVm extends EventEmitter<{ input: []; request: [Request] }> {
     this.#l1.pump(this);
   }
 
+  /** Plays a program that answers with what was typed. */
+  echo(): void {
+    this.onInput = (bytes) =>
+      this.print(Buffer.from(bytes.toString('latin1').replace(/\r/g, '\r\n')));
+  }
+
   /** Opens or closes the input window and says so. */
   setWindow(window: number): void {
     this.window = window;

@@ -5,12 +5,22 @@ import { expect } from 'vitest';
 
 import type { CliInstance } from './cli-instance.js';
 import { eventually } from './eventually.js';
+import { executable } from './run-cli.js';
 
 const screens: Screen[] = [];
 
 /** After each test. */
 export function closeScreens(): void {
   for (const screen of screens.splice(0)) screen.close();
+}
+
+/** The compiled program on a screen. */
+export function vsbypass(
+  instance: CliInstance,
+  words: readonly string[],
+  env: Record<string, string> = {},
+): Screen {
+  return new Screen(instance, process.execPath, [executable, ...words], env);
 }
 
 export class Screen {

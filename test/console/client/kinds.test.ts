@@ -10,8 +10,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
-import { executable } from '../../rig/run-cli.js';
-import { closeScreens, Screen } from '../../rig/screen.js';
+import { closeScreens, vsbypass, type Screen } from '../../rig/screen.js';
 
 let rig: ConsoleRig;
 let instance: CliInstance;
@@ -38,8 +37,7 @@ async function sessions(count: number): Promise<void> {
 
 /** @param words by default, what earlier tests have printed is not shown */
 async function attach(words: readonly string[] = ['--replay', 'none'], env = {}): Promise<Screen> {
-  const command = [executable, 'console', 'vm1', ...words];
-  const screen = new Screen(instance, process.execPath, command, env);
+  const screen = vsbypass(instance, ['console', 'vm1', ...words], env);
   await screen.shows(/secure console of vm1/);
   await sessions(1);
   return screen;

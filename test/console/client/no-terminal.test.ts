@@ -1,12 +1,14 @@
-/** The compiled program and stock OpenSSH that look on without a terminal: in a pipe, under nohup, in cron. */
+/** The compiled program and stock OpenSSH without a terminal: in a script, in a pipe, under nohup, in cron. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { spawn as spawnPty } from '@lydell/node-pty';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
+import { runSchema, whoSchema } from '../../../src/contract/documents/console.js';
 import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
@@ -92,3 +94,64 @@ test('without --watch it needs a terminal or a script, and says what else there 
     ...{ code: 2, stderr: expect.stringContaining('--watch needs neither') as string },
   });
 }, 60_000);
+
+describe('vsbypass console without a terminal', () => {
+  test('who and break answer, and what is refused ends with its exit code', async () => {
+    expect(await instance.run(['console', 'who', 'vm1'])).toEqual({
+      ...{ code: 0, stderr: '', stdout: 'nobody is at the console of vm1\n' },
+    });
+    const json = await instance.run(['console', 'who', 'vm1', '--json']);
+    expect(whoSchema.parse(JSON.parse(json.stdout))).toMatchObject({ vm: 'vm1', sessions: [] });
+    expect(await instance.run(['console', 'break', 'vm1', '--sysrq', 't'])).toMatchObject({
+      ...{ code: 0, stdout: "BREAK and 't' sent\n" },
+    });
+    expect(String(await rig.vm.inputReached(1))).toBe('t');
+    await rig.shell(await rig.login());
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    expect(await instance.run(['console', 'break', 'vm1'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/alice \S+ types .* \[E_CONSOLE_REFUSED\]/) as string,
+    });
+    expect(await instance.run(['console', 'vm1', '--send', 'x'])).toMatchObject({ code: 2 });
+    expect(await instance.run(['console', 'vm1', '--watch', '--take'])).toMatchObject({ code: 2 });
+  });
+
+  test('run gives the output and the exit code, and the document that tells them apart', async () => {
+    const shell = spawnPty('/bin/sh', ['-i'], {
+      cols: 80,
+      rows: 24,
+      env: { ...instance.env, PS1: '$ ' },
+    });
+    shell.onData((text) => rig.vm.print(text));
+    rig.vm.onInput = (bytes) => shell.write(bytes.toString('latin1'));
+    try {
+      const run = (...words: string[]) => instance.run(['console', 'run', 'vm1', ...words]);
+      expect(await run('--', 'echo "a  b"; exit 3')).toEqual({
+        ...{ code: 3, stdout: 'a  b\n', stderr: '' },
+      });
+      expect(await run('--', 'printf', '%s|', 'a  b', '$HOME')).toMatchObject({
+        ...{ code: 0, stdout: 'a  b|$HOME|' },
+      });
+      const { code, stdout } = await run('--json', '--', 'echo out; exit 7');
+      expect(code).toBe(0);
+      expect(runSchema.parse(JSON.parse(stdout))).toEqual({
+        ...{ schemaVersion: 1, vm: 'vm1', exitCode: 7, output: 'out\n' },
+      });
+      expect(await run('--timeout', '1', '--', 'sleep 30')).toMatchObject({
+        code: 124,
+        stderr: expect.stringContaining('E_EXPECT_TIMEOUT') as string,
+      });
+      expect(await run('--password-env', 'NONE', '--', 'id')).toMatchObject({ code: 2 });
+    } finally {
+      shell.kill('SIGKILL');
+    }
+  });
+
+  test('a key with a passphrase is for the agent, and says so', async () => {
+    await writeFile(join(instance.directory, 'not a key'), 'x');
+    expect(await instance.run(['console', 'who', 'vm1', '--identity', 'not a key'])).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining('E_CONSOLE_KEY') as string,
+    });
+  });
+});
