@@ -5,7 +5,6 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { spawn as spawnPty } from '@lydell/node-pty';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { runSchema, whoSchema } from '../../../src/contract/documents/console.js';
@@ -13,6 +12,7 @@ import { CliInstance } from '../../rig/cli-instance.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
 import { executable } from '../../rig/run-cli.js';
+import { runOnSerialPort } from '../../rig/shell-rig.js';
 
 let rig: ConsoleRig;
 let instance: CliInstance;
@@ -117,13 +117,8 @@ describe('vsbypass console without a terminal', () => {
   });
 
   test('run gives the output and the exit code, and the document that tells them apart', async () => {
-    const shell = spawnPty('/bin/sh', ['-i'], {
-      cols: 80,
-      rows: 24,
-      env: { ...instance.env, PS1: '$ ' },
-    });
-    shell.onData((text) => rig.vm.print(text));
-    rig.vm.onInput = (bytes) => shell.write(bytes.toString('latin1'));
+    const env = { ...instance.env, PS1: '$ ' };
+    const shell = runOnSerialPort(rig.vm, ['/bin/sh', '-i'], env, instance.directory);
     try {
       const run = (...words: string[]) => instance.run(['console', 'run', 'vm1', ...words]);
       expect(await run('--', 'echo "a  b"; exit 3')).toEqual({

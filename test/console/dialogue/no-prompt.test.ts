@@ -1,0 +1,64 @@
+/** How long `runInShell` waits where no prompt comes: for a VM that prints, as it boots, and for a silent one. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+
+import type { ScriptPeer } from '../../../src/console/dialogue/conversation.js';
+import { runInShell } from '../../../src/console/dialogue/shell-run.js';
+
+beforeEach(() => vi.useFakeTimers());
+afterEach(() => vi.useRealTimers());
+
+const options = {
+  ...{ user: 'root', password: undefined, command: 'true', timeoutMs: 1000 },
+  ...{ prompt: /[#$] $/, loginPrompt: /login: $/, passwordPrompt: /Password: $/ },
+  ...{ signal: new AbortController().signal, onOutput: () => {} },
+};
+
+test('runInShell says that it sees no prompt, and how to tell it what one looks like', async () => {
+  const silent: ScriptPeer = { onOutput: () => {}, send: () => Promise.resolve() };
+  const refused = expect(runInShell(silent, options)).rejects.toMatchObject({
+    ...{ code: 'E_EXPECT_TIMEOUT', message: 'no login and no shell prompt came within 20 s' },
+    hint: expect.stringContaining('--login-prompt') as unknown,
+  });
+  await vi.advanceTimersByTimeAsync(20_000);
+  await refused;
+});
+
+describe('runInShell, where no prompt comes but the VM prints', () => {
+  /** A VM that prints a line each second for so many seconds, and shows what is given then. */
+  function bootingFor(seconds: number, prompt: string): ScriptPeer {
+    const listeners: ((bytes: Buffer | undefined) => void)[] = [];
+    const print = (text: string): void => {
+      for (const listener of listeners) listener(Buffer.from(text));
+    };
+    for (let second = 1; second <= seconds; second++) {
+      setTimeout(() => print(`[    ${second}.000000] of the kernel\r\n`), second * 1000);
+    }
+    setTimeout(() => print(prompt), seconds * 1000 + 500);
+    return {
+      onOutput: (listener) => listeners.push(listener),
+      send: () => Promise.resolve(),
+    };
+  }
+
+  test('waits for its login, and says so once', async () => {
+    const onBooting = vi.fn();
+    const run = runInShell(bootingFor(60, '\r\nvm1 login: '), { ...options, onBooting });
+    // It has come further than to the login: this VM does not answer to a name.
+    const refused = expect(run).rejects.toMatchObject({
+      details: { pattern: expect.stringContaining('Password') as unknown },
+      message: expect.stringContaining('within 60 s') as unknown,
+    });
+    await vi.advanceTimersByTimeAsync(130_000);
+    await refused;
+    expect(onBooting.mock.calls).toEqual([[180_000]]);
+  });
+
+  test('gives up after minutes in which it only prints', async () => {
+    const run = runInShell(bootingFor(400, ''), options);
+    const refused = expect(run).rejects.toMatchObject({
+      message: 'no login and no shell prompt came within 180 s',
+    });
+    await vi.advanceTimersByTimeAsync(181_000);
+    await refused;
+  });
+});
