@@ -189,6 +189,11 @@ export class FakePage {
     this.socket.send(JSON.stringify(message));
   }
 
+  async openVm1(): Promise<void> {
+    this.send({ type: 'open', vm: 'vm1', notSecure: false });
+    await this.next('opened');
+  }
+
   /** The next message of that type after the one that was returned last. */
   async next<T extends ServerMessage['type']>(
     type: T,
