@@ -1,6 +1,5 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -9,11 +8,10 @@ import { VsbError } from '../../src/base/errors.js';
 import { identifyProcess, isAlive } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
 import { Testbed } from '../../src/daemon/testbed.js';
-import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
-import { createInstanceDirectories } from '../../src/state/private-folders.js';
-import { findRoots } from '../../src/state/roots.js';
+import type { InstancePaths } from '../../src/state/paths.js';
 import { readProcesses } from '../../src/state/record.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
+import { temporaryInstance } from '../rig/temporary-instance.js';
 
 let directory: string;
 let paths: InstancePaths;
@@ -21,14 +19,7 @@ let testbed: Testbed;
 const path = process.env['PATH'];
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'vsb-bed-'));
-  const roots = findRoots({
-    XDG_STATE_HOME: directory,
-    XDG_CACHE_HOME: directory,
-    XDG_RUNTIME_DIR: directory,
-  });
-  paths = instancePaths('default', roots);
-  await createInstanceDirectories(paths, roots);
+  ({ directory, paths } = await temporaryInstance());
   for (const file of ['xen', 'vmlinux', 'initrd', 'l2.img']) {
     await writeFile(join(directory, file), file.padEnd(512));
   }

@@ -1,7 +1,6 @@
 /** Clearing an instance away while another command is at work on it. */
 import type { ChildProcess } from 'node:child_process';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -10,21 +9,17 @@ import { exists } from '../../src/base/files.js';
 import { isAlive, type ProcessIdentity } from '../../src/base/process-identity.js';
 import { withInstanceLock } from '../../src/instance/lock.js';
 import { clearBroken, stopInstance } from '../../src/instance/stop.js';
-import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
-import { createInstanceDirectories } from '../../src/state/private-folders.js';
-import { findRoots } from '../../src/state/roots.js';
+import type { InstancePaths } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { startLivingProcess } from '../rig/living-process.js';
+import { temporaryInstance } from '../rig/temporary-instance.js';
 
 let directory: string;
 let paths: InstancePaths;
 const children: ChildProcess[] = [];
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'vsb-lock-'));
-  const roots = findRoots({ XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory });
-  paths = instancePaths('default', roots);
-  await createInstanceDirectories(paths, roots);
+  ({ directory, paths } = await temporaryInstance());
 });
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');

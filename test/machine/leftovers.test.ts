@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { access, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, copyFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,25 +9,17 @@ import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/base/p
 import { inspectInstance } from '../../src/instance/inspect.js';
 import { stopInstance } from '../../src/instance/stop.js';
 import { findLeftovers, removeLeftovers } from '../../src/machine/leftovers.js';
-import { instancePaths, type InstancePaths } from '../../src/state/paths.js';
-import { createInstanceDirectories } from '../../src/state/private-folders.js';
-import { findRoots } from '../../src/state/roots.js';
+import type { InstancePaths } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
 import { startLivingProcess } from '../rig/living-process.js';
+import { temporaryInstance } from '../rig/temporary-instance.js';
 
 let directory: string;
 let paths: InstancePaths;
 const children: ChildProcess[] = [];
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'vsb-left-'));
-  const roots = findRoots({
-    XDG_STATE_HOME: directory,
-    XDG_CACHE_HOME: directory,
-    XDG_RUNTIME_DIR: directory,
-  });
-  paths = instancePaths('default', roots);
-  await createInstanceDirectories(paths, roots);
+  ({ directory, paths } = await temporaryInstance());
 });
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');

@@ -1,13 +1,21 @@
-/** A saved state on disk that nobody can resume: what lists and prunes states needs no more. */
+/** Saved states on disk that nobody can resume: what lists and prunes states needs no more. */
 import { writeFile } from 'node:fs/promises';
 
 import { parseConfig } from '../../src/config/load.js';
+import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import type { ImageDirectories } from '../../src/images/build.js';
 import { bindingSchema, type Binding } from '../../src/machine/saved/binding.js';
 import type { NewState } from '../../src/machine/saved/folder.js';
 import { sharedKey, writeShared } from '../../src/machine/saved/shared.js';
 import { writeSnapshot } from '../../src/machine/saved/store.js';
 import type { InstancePaths } from '../../src/state/paths.js';
+
+/** What a state that can be resumed is made of. */
+export const machine = {
+  config: parseConfig('{}', 'f'),
+  accel: { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() },
+  images: { xen: '/x-1', l1: '/l-1', l2: '/d-1' },
+} as const;
 
 /** @param images that it needs; undefined: it does not say so, as those of older versions */
 export async function writeSavedState(
@@ -43,7 +51,7 @@ function stateOf(name: string, binding: Binding, images: ImageDirectories | unde
       name,
       createdAt: new Date().toISOString(),
       binding,
-      config: parseConfig('{}', 'f'),
+      config: machine.config,
       uuids: {},
       ...(images === undefined ? {} : { images }),
     },

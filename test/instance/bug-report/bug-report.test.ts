@@ -1,15 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
 import { redact } from '../../../src/instance/bug-report/redact.js';
 import { writeReport } from '../../../src/instance/bug-report/write.js';
-import { instancePaths } from '../../../src/state/paths.js';
-import { createInstanceDirectories } from '../../../src/state/private-folders.js';
-import { findRoots } from '../../../src/state/roots.js';
+import { temporaryInstance } from '../../rig/temporary-instance.js';
 
 it('redact leaves out keys, hashes and known passwords, and counts them', () => {
   const text =
@@ -22,10 +19,7 @@ it('redact leaves out keys, hashes and known passwords, and counts them', () => 
 });
 
 it('writeReport lists what is in the archive, and nothing secret is', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'vsb-report-'));
-  const roots = findRoots({ XDG_STATE_HOME: directory, XDG_RUNTIME_DIR: directory });
-  const paths = instancePaths('default', roots);
-  await createInstanceDirectories(paths, roots);
+  const { directory, paths } = await temporaryInstance();
   await writeFile(paths.passwords, '{"vm1": "verysecret1"}');
   await writeFile(paths.l2Log, '2026-01-01T00:00:00.000Z typed verysecret1 here\n');
   const target = join(directory, 'report.tar.gz');

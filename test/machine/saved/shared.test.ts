@@ -4,8 +4,6 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { parseConfig } from '../../../src/config/load.js';
-import { tcgCpuModel } from '../../../src/host/cpu-model.js';
 import { bindingOf } from '../../../src/machine/saved/binding.js';
 import { chooseState } from '../../../src/machine/saved/choose.js';
 import {
@@ -18,15 +16,13 @@ import {
 } from '../../../src/machine/saved/shared.js';
 import { instancePaths, type InstancePaths } from '../../../src/state/paths.js';
 import { findRoots } from '../../../src/state/roots.js';
-import { writeSharedState } from '../../rig/saved-state.js';
+import { machine, writeSharedState } from '../../rig/saved-state.js';
 
 let directory: string;
 let cacheDir: string;
 let paths: InstancePaths;
 const request = {
-  config: parseConfig('{}', 'f'),
-  accel: { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() },
-  images: { xen: '/x-1', l1: '/l-1', l2: '/d-1' },
+  ...machine,
   keepFailed: false,
   warm: { resume: 'warm', must: false, keep: true },
 } as const;
