@@ -68,6 +68,9 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
+          // One Chromium at a time.
+          fileParallelism: false,
+          maxWorkers: 1,
           testTimeout: 20_000,
         },
       },

@@ -1,0 +1,84 @@
+/** A user at the page: what is shown and typed, with others, at another VM, and when a server goes. */
+import { expect, test, vi } from 'vitest';
+
+import { inChromium } from '../rig/page-rig.js';
+
+inChromium((rig) => {
+  test('shows the history, types, echoes, and complains of nothing', async () => {
+    const { complaints, page, vm } = rig;
+    vm.onInput = (bytes) => vm.print(bytes);
+    vm.print('\x1b[1mDebian\x1b[0m \x1b[38;2;200;10;99mtrue colour\x1b[0m\r\nlogin: ');
+    await rig.open();
+    await rig.shown('login:');
+    const colour = await page.evaluate(() => {
+      const spans = [...document.querySelectorAll('.xterm-rows span')];
+      const found = spans.find((span) => span.textContent.includes('true colour'));
+      return found === undefined ? 'none' : getComputedStyle(found).color;
+    });
+    expect(colour).toBe('rgb(200, 10, 99)');
+    await page.keyboard.type('root');
+    await rig.shown('login: root');
+    expect(vm.input.toString()).toBe('root');
+    await page.keyboard.press('Control+c');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowUp');
+    expect((await vm.inputReached(9)).toString()).toBe('root\x03\t\x1b[A');
+    expect(await page.locator('#security-text').textContent()).toBe('Secure');
+    expect(await page.title()).toBe('vm1 · vsbypass');
+    expect(complaints).toEqual([]);
+  });
+
+  test('says who is there, and takes over when told to', async () => {
+    const { page, stack, vm } = rig;
+    await rig.open();
+    await page.locator('#role').getByText('You type', { exact: true }).waitFor();
+    const second = await rig.newPage();
+    await second.goto(stack.server.newLink('vm1'));
+    await second.locator('#role').getByText('You look on +1').waitFor();
+    await second.keyboard.type('x');
+    await rig.says('not typed', second);
+    await second.locator('#role').click();
+    await vi.waitFor(async () => expect(await second.locator('#who-list li').count()).toBe(2));
+    await second.locator('#take').click();
+    await second.locator('#role').getByText('You type +1').waitFor();
+    await page.locator('#role').getByText('You look on +1').waitFor();
+    await rig.says('types here now');
+    await second.keyboard.type('y');
+    expect((await vm.inputReached(1)).toString()).toBe('y');
+  });
+
+  test('another VM is chosen, and nothing of the first stays', async () => {
+    const { page, stack, vm } = rig;
+    vm.print('first');
+    stack.vm2.print('second');
+    await rig.open();
+    await rig.shown('first');
+    await page.locator('#vm').selectOption('vm2');
+    await rig.says('Connected to vm2');
+    await rig.shown('second');
+    expect(await page.locator('.xterm-rows').textContent()).not.toContain('first');
+    await page.keyboard.type('x');
+    await stack.vm2.inputReached(1);
+    expect(vm.input.length).toBe(0);
+  });
+
+  test('the loss of the gateway and of the server is said, and both come back', async () => {
+    const { page, stack, vm } = rig;
+    vm.print('before');
+    await rig.open();
+    await rig.shown('before');
+    await stack.rig.gateway.close();
+    await rig.says('the gateway is going down');
+    await stack.rig.startGateway();
+    vm.print(' after');
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await rig.shown('before after');
+    const { port } = stack.server;
+    await stack.server.close();
+    await rig.says('does not answer');
+    await stack.serve(port);
+    await page.getByRole('button', { name: 'Try now' }).click();
+    // Another server knows nobody.
+    await rig.says('does not know this page');
+  });
+});
