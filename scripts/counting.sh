@@ -37,8 +37,12 @@ vitest_suite() {
     --reporter=default --reporter="$REPOSITORY/test/counting/reporter.ts" "$@"
   code=$?
   count_vitest "$name" "$counts"
-  # A run that was cut short must not pass.
-  ((code == 0 || ${#failed[@]} > before)) || fail "$name: ended with exit code $code"
+  # A run that was cut short must not pass. 124, 137: timeout has ended it.
+  if ((code == 124 || code == 137)); then
+    fail "$name: ended at its limit of $limit s"
+  elif ((code != 0 && ${#failed[@]} == before)); then
+    fail "$name: ended with exit code $code"
+  fi
 }
 
 # count_vitest NAME FILE: adds what test/counting/reporter.ts has counted; a run without that has failed.

@@ -27,7 +27,9 @@ async function counted(script: string): Promise<{ lines: string[]; stderr: strin
 
 describe('scripts/test', () => {
   it('counts what did not run after a failed hook as failed, and lists what failed and what was skipped', async () => {
-    const { lines, stderr, code } = await counted(`vitest_suite fixture 50 --root '${fixture}'`);
+    const { lines, stderr, code } = await counted(
+      `vitest_suite fixture 50 --root '${fixture}' before broken`,
+    );
     expect(code).toBe(1);
     expect(lines.slice(-12)).toEqual([
       'skipped: broken.fixture.ts > is skipped: no reason is given',
@@ -55,6 +57,17 @@ describe('scripts/test', () => {
     expect([...lines.slice(-2), code]).toEqual([
       'failed: fixture: left no count',
       '0 passed, 1 failed',
+      1,
+    ]);
+  }, 60_000);
+
+  it('knows what had failed when a run is ended at its limit', async () => {
+    const { lines, code } = await counted(`vitest_suite fixture 8 --root '${fixture}' endless`);
+    expect([...lines.slice(-4), code]).toEqual([
+      'failed: endless.fixture.ts > fails before: expected 1 to be 2 // Object.is equality',
+      'failed: endless.fixture.ts > does not end: did not run: the run ended before',
+      'failed: fixture: ended at its limit of 8 s',
+      '0 passed, 3 failed',
       1,
     ]);
   }, 60_000);

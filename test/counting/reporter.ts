@@ -18,7 +18,27 @@ interface Named {
 }
 
 export default class CountingReporter implements Reporter {
+  readonly #modules = new Set<TestModule>();
+
+  onTestModuleCollected(module: TestModule): void {
+    this.#modules.add(module);
+  }
+
+  /** A run that is killed, at its limit say, leaves what it has found by then. */
+  onTestCaseResult(test: TestCase): void {
+    if (test.result().state === 'failed') this.#write([...this.#modules], []);
+  }
+
+  onTestModuleEnd(module: TestModule): void {
+    this.#modules.add(module);
+    this.#write([...this.#modules], []);
+  }
+
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
+    this.#write(modules, errors);
+  }
+
+  #write(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const file = process.env['VSBYPASS_COUNTS'];
     if (file === undefined) throw new Error('VSBYPASS_COUNTS names no file');
     writeFileSync(file, JSON.stringify(countRun(modules, errors)));
