@@ -22,8 +22,11 @@ export class Heard {
     return this.#bytes;
   }
 
-  /** Last it has asked where the cursor is: a line editor has printed its prompt, and reads. */
-  get editsLine(): boolean {
-    return this.#last === CURSOR_QUESTION;
+  /**
+   * How long nothing is to follow a prompt: no time where it has asked last where the cursor is, since a line editor has printed
+   * its prompt then, and reads.
+   */
+  quietMs(otherwise: number): number {
+    return this.#last === CURSOR_QUESTION ? 0 : otherwise;
   }
 }

@@ -239,7 +239,7 @@ class ShellRun {
       await talk.sendSecret(password);
       await talk.send(Buffer.from('\r'));
       const again = either(loginPrompt, passwordPrompt);
-      const quietMs = (): number => (this.#heard.editsLine ? QUIET_MS : MOTD_QUIET_MS);
+      const quietMs = (): number => this.#heard.quietMs(MOTD_QUIET_MS);
       const [answer] = await talk.expectAtEnd(either(again, prompt), LOGIN_MS, quietMs);
       if (again.test(answer)) {
         throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });

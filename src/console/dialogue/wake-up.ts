@@ -39,7 +39,7 @@ export async function wakeUp(
     await talk.send(Buffer.from('\x15\r'));
     try {
       const any = either(loginPrompt, passwordPrompt, prompt);
-      const [seen] = await talk.expectAtEnd(any, PROMPT_MS, QUIET_MS);
+      const [seen] = await talk.expectAtEnd(any, PROMPT_MS, () => heard.quietMs(QUIET_MS));
       if (loginPrompt.test(seen)) return 'login';
       if (!passwordPrompt.test(seen)) return 'shell';
     } catch (error) {
