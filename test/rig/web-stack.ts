@@ -15,7 +15,7 @@ import type { PageMessage, ServerMessage } from '../../src/web/messages.js';
 import { proofText } from '../../src/web/page/limits.js';
 import { vmViews, type ConsoleProvider } from '../../src/web/provider.js';
 import { startWebServer, type WebServer } from '../../src/web/server.js';
-import { compileFolder } from './compile.js';
+import { compilePage } from './compile-page.js';
 import { ConsoleRig } from './console-rig.js';
 import type { FakeVm } from './fake-vm.js';
 import { uuid2 } from './hub-rig.js';
@@ -38,7 +38,7 @@ export class WebStack {
 
   static async start(): Promise<WebStack> {
     const directory = await mkdtemp(join(tmpdir(), 'vsb-web-'));
-    await compileFolder('src/web/page', directory);
+    await compilePage(directory);
     await writeFile(join(directory, 'client'), ConsoleRig.clientKey.privatePem, { mode: 0o600 });
     const stack = new WebStack(await ConsoleRig.start(), directory);
     await vi.waitFor(() => expect(stack.rig.hub.vm('vm2')).toBeDefined());

@@ -78,7 +78,7 @@ export class OwnHost {
   async answers(vm: string, name: string): Promise<void> {
     const { cli } = this;
     await expect
-      .poll(async () => (await cli.json<Status>(['status'])).vms, { timeout: patientMs(1_200_000) })
+      .poll(async () => (await cli.json<Status>(['status'])).vms, { timeout: patientMs(600_000) })
       .toContainEqual(expect.objectContaining({ name, state: 'running', hooked: true }));
     const wait = ['--replay', 'lines', '--strip-ansi', '--timeout', patientSeconds(300)];
     await cli.must(['console', vm, ...wait, '--expect', shell], { timeoutMs: 400_000 });

@@ -70,7 +70,7 @@ export class Conversation {
   }
 
   /** Whether it has come already, after what matched before it. */
-  heard(pattern: RegExp): boolean {
+  hasCome(pattern: RegExp): boolean {
     return this.#buffer.find(pattern) !== undefined;
   }
 

@@ -210,7 +210,7 @@ class ShellRun {
   }
 
   #programEnded(): boolean {
-    if (this.#talk?.heard(this.#end) === true) this.#stage = 'ended';
+    if (this.#talk?.hasCome(this.#end) === true) this.#stage = 'ended';
     return this.#stage === 'ended';
   }
 
