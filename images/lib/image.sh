@@ -39,7 +39,7 @@ ensure_lock() {
   local name=$1 lock packages
   mapfile -t packages < <(image_list "$name" packages)
   lock=$(lock_path "$name")
-  if $WHERE; then
+  if $where; then
     [[ -e $lock ]] || exit "$EXIT_NOT_CACHED"
   elif [[ -e $lock ]]; then
     mark_used "$lock"
@@ -100,32 +100,17 @@ make_root() {
   done < <(image_parts "$name")
 }
 
-# build_once NAME KEY LOCK PART COMMAND...
-# Prints the directory of what has this name and key; if it was never built, COMMAND fills `out` in the folder that it gets
-# as its last argument, from the packages of the lock, which are unpacked to `sysroot` there. PART is the directory of the
-# image that becomes part of it, or nothing.
-build_once() {
-  local name=$1 key=$2 lock=$3 part=$4 directory=$CACHE/$1-$2 work=$CACHE/work.$$
-  shift 4
-  if $WHERE; then
-    :
-  elif [[ -e $directory/manifest.json ]]; then
-    mark_used "$directory/manifest.json"
-  else
-    progress "$name: building $key"
-    rm -rf "$work" "$directory"
-    mkdir -p "$work/out" "$work/description"
-    if [[ -s $lock ]]; then
-      fetch_packages "$name" "$lock"
-      unpack_packages "$lock" "$work/sysroot"
-    fi
-    "$@" "$work"
-    describe_image "$name" "$lock" "$part" "$work/description"
-    write_manifest "$name" "$key" "$work/description" "$work/out"
-    mv "$work/out" "$directory"
-    rm -rf "$work"
+# from_packages NAME LOCK PART COMMAND... WORK: COMMAND fills WORK/out from the packages of the lock, which are unpacked to WORK/sysroot.
+# PART is the directory of the image that becomes part of it, or nothing.
+from_packages() {
+  local name=$1 lock=$2 part=$3 work=${!#}
+  shift 3
+  if [[ -s $lock ]]; then
+    fetch_packages "$name" "$lock"
+    unpack_packages "$lock" "$work/sysroot"
   fi
-  printf '%s\n' "$directory"
+  "$@"
+  describe_image "$name" "$lock" "$part" "$work/description"
 }
 
 # describe_image NAME LOCK PART DESCRIPTION: the lists that write_manifest takes.
@@ -145,7 +130,7 @@ describe_image() {
 build_image() {
   local lock
   lock=$(ensure_lock "$1")
-  build_once "$1" "$(image_key "$1" "$lock" "$(basename "${2:-}")")" "$lock" "${2:-}" fill_image "$1" "${2:-}"
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "${2:-}")")" from_packages "$1" "$lock" "${2:-}" fill_image "$1" "${2:-}"
 }
 
 fill_image() {
@@ -166,7 +151,7 @@ fill_image() {
 build_disk() {
   local key
   key=$({ tree_hash "$IMAGES/lib"; tool_versions "${IMAGE_TOOLS[@]}"; basename "$1"; } | sha256sum | cut -c1-16)
-  build_once l1-disk "$key" /dev/null "$1" fill_disk "$1"
+  build_once l1-disk "$key" from_packages l1-disk /dev/null "$1" fill_disk "$1"
 }
 
 fill_disk() {
@@ -182,7 +167,7 @@ fill_disk() {
 build_boot_disk() {
   local lock
   lock=$(ensure_lock "$1")
-  build_once "$1" "$(image_key "$1" "$lock" "$(basename "$2")")" "$lock" "$2" fill_boot_disk "$1" "$2"
+  build_once "$1" "$(image_key "$1" "$lock" "$(basename "$2")")" from_packages "$1" "$lock" "$2" fill_boot_disk "$1" "$2"
 }
 
 fill_boot_disk() {

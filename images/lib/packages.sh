@@ -2,7 +2,7 @@
 # Debian packages without installing any: a private apt state below the cache, the host's configured sources and keys.
 # What is used is pinned in a lock file (file name and sha256 of each package), so that a build without a network or with a
 # newer archive gives the same image; the lock is renewed when the list of packages changes or with --refresh.
-# OFFLINE: nothing is fetched, what is not in the cache is an error.
+# --offline: nothing is fetched, what is not in the cache is an error.
 
 # private_apt PROGRAM ARG...
 # Runs apt-get/apt-cache on its own lists and cache. Signatures are checked by apt against the host's keyrings as usual;
@@ -18,7 +18,7 @@ private_apt() {
 
 # refresh_package_lists IMAGE
 refresh_package_lists() {
-  ! $OFFLINE || not_cached "$1" "apt's lists of packages"
+  ! $offline || not_cached "$1" "apt's lists of packages"
   progress 'fetching the package lists'
   mkdir -p "$CACHE/apt/state/lists/partial" "$CACHE/apt/cache/archives/partial"
   : >"$CACHE/apt/state/status"
@@ -69,7 +69,7 @@ fetch_packages() {
     fi
   done <"$lock"
   if ((${#wanted[@]} > 0)); then
-    ! $OFFLINE || not_cached "$image" "${#wanted[@]} of $(wc -l <"$lock") Debian packages: ${wanted[*]}"
+    ! $offline || not_cached "$image" "${#wanted[@]} of $(wc -l <"$lock") Debian packages: ${wanted[*]}"
     progress "downloading ${#wanted[@]} packages"
     [[ -e $CACHE/apt/lists-fetched ]] || refresh_package_lists "$image"
     (cd "$CACHE/pool" && private_apt apt-get download "${wanted[@]}" >&2) ||
