@@ -35,11 +35,11 @@ const oneStackAtATime = {
 };
 
 /**
- * Eight projects: `unit` and `programs` mirror src/ and run with fake peers only, the second what takes its time;
+ * Nine projects: `unit` and `programs` mirror src/ and run with fake peers only, the second what takes its time;
  * `browser` drives the console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
  * stack and are therefore sequential and patient: what each change is to pass, and the rest, with the example pipelines;
- * `kvm-host` boots it under KVM, in emulated AMD hosts; `systems` boots systems that are none of
- * ours; `figures` measures, and wants a quiet machine.
+ * `faults` breaks it; `kvm-host` boots it under KVM, in emulated AMD hosts; `systems` boots systems
+ * that are none of ours; `figures` measures, and wants a quiet machine.
  */
 export default defineConfig({
   test: {
@@ -52,6 +52,7 @@ export default defineConfig({
             ...['browser', 'e2e', 'kvm-host', 'pipelines', 'systems'].map(
               (folder) => `test/${folder}/**`,
             ),
+            'test/faults/*.test.ts',
             ...withPrograms,
           ],
           ...withFakePeers,
@@ -91,6 +92,17 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts', 'test/pipelines/**/*.test.ts'],
           exclude: briefOnly,
           provide: { tier: 'long', l2Kinds: ['kvm', 'xen'], bochsProcessors: ['amd', 'intel'] },
+          ...oneStackAtATime,
+        },
+      },
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/*.test.ts'],
+          provide: {
+            faultSeed: Number(process.env['FAULT_SEED'] ?? Date.now() % 1_000_000),
+            faultRounds: Number(process.env['FAULT_ROUNDS'] ?? 20),
+          },
           ...oneStackAtATime,
         },
       },

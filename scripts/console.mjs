@@ -4,9 +4,15 @@ import { readFileSync } from 'node:fs';
 
 import ssh2 from 'ssh2';
 
+/** @type {(ms: number) => Promise<void>} */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** @returns {Promise<import('ssh2').Client>} */
+/**
+ * @param {{ host: string, port: number }} address of the gateway
+ * @param {string} username the VM's name
+ * @param {string} keyFile
+ * @returns {Promise<import('ssh2').Client>}
+ */
 export function connect(address, username, keyFile) {
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
@@ -17,32 +23,45 @@ export function connect(address, username, keyFile) {
 
 /** A session that types at the console, and has seen all that it showed before. */
 export class Console {
+  /** @type {import('ssh2').ClientChannel | undefined} */
   #stream;
   #text = '';
   #wake = () => {};
+  /** @param {import('ssh2').Client} client */
   async open(client) {
-    this.#stream = await new Promise((resolve, reject) =>
-      client.exec('attach write lines', (error, stream) =>
-        error ? reject(error) : resolve(stream),
+    /** @type {import('ssh2').ClientChannel} */
+    const stream = await new Promise((resolve, reject) =>
+      client.exec('attach write lines', (error, channel) =>
+        error ? reject(error) : resolve(channel),
       ),
     );
-    this.#stream.on('data', (bytes) => {
+    stream.on('data', (/** @type {Buffer} */ bytes) => {
       this.#text += bytes.toString('latin1');
       this.#wake();
     });
+    this.#stream = stream;
     return this;
   }
+  /** @param {string} text */
   send(text) {
-    this.#stream.write(text);
+    this.#stream?.write(text);
   }
-  /** All that came up to and with the pattern. */
+  /**
+   * All that came up to and with the pattern.
+   *
+   * @param {RegExp} pattern
+   */
   async until(pattern, seconds = 60) {
     const match = await this.appears(pattern, seconds);
     const taken = this.#text.slice(0, match.index + match[0].length);
     this.#text = this.#text.slice(taken.length);
     return taken;
   }
-  /** The match, which stays to be taken. */
+  /**
+   * The match, which stays to be taken.
+   *
+   * @param {RegExp} pattern
+   */
   async appears(pattern, seconds = 60) {
     const end = Date.now() + seconds * 1000;
     for (;;) {
@@ -51,7 +70,7 @@ export class Console {
       const left = end - Date.now();
       if (left <= 0)
         throw new Error(`no ${pattern} within ${seconds} s: ${this.#text.slice(-300)}`);
-      await new Promise((resolve) => {
+      await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
         const timer = setTimeout(resolve, left);
         this.#wake = () => {
           clearTimeout(timer);
@@ -60,13 +79,18 @@ export class Console {
       });
     }
   }
-  /** Logs in unless somebody is: what a console shows first is its history. */
+  /**
+   * Logs in unless somebody is: what a console shows first is its history.
+   *
+   * @param {string} password root's
+   */
   async logInOnce(password) {
     this.send('\r');
     await pause(3000);
     if (/login: $/.test(this.#text)) await this.logIn(password);
     else await this.run('dmesg -n 1; stty cols 1000');
   }
+  /** @param {string} password root's */
   async logIn(password) {
     this.send('\r');
     await this.until(/login: $/);
@@ -87,6 +111,11 @@ export class Console {
   get text() {
     return this.#text;
   }
+  /**
+   * What a command of the shell prints.
+   *
+   * @param {string} command
+   */
   async run(command, seconds = 60) {
     const mark = randomBytes(6).toString('hex');
     this.clear();

@@ -64,7 +64,13 @@ export class CommandLine {
 
   /** Starts `vsbypass` with these arguments. */
   start(words: readonly string[], options: RunOptions = {}): RunningCommand {
-    return this.startProgram(process.execPath, [executable, ...words], options);
+    const [node, ...rest] = this.commandOf(words);
+    return this.startProgram(node, rest, options);
+  }
+
+  /** What runs `vsbypass` with these arguments. */
+  commandOf(words: readonly string[]): [string, ...string[]] {
+    return [process.execPath, executable, ...words];
   }
 
   startProgram(
@@ -206,7 +212,11 @@ export interface Status {
   readonly state: string;
   readonly reason?: string;
   readonly processes: { readonly daemon?: number; readonly qemu?: number };
-  readonly gateway?: { readonly host: string; readonly port: number };
+  readonly gateway?: {
+    readonly host: string;
+    readonly port: number;
+    readonly clientKeyPath: string;
+  };
   readonly vms: readonly {
     readonly name: string;
     readonly state: string;

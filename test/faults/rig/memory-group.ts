@@ -1,13 +1,13 @@
-// A control group that bounds the memory of what runs in it.
+/** A control group that bounds the memory of what runs in it. */
 import { accessSync, constants, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
  * Why none can be made here; undefined if one can.
  *
- * @param {string} root where the control groups are mounted
+ * @param root where the control groups are mounted
  */
-export function noMemoryGroup(root = '/sys/fs/cgroup') {
+export function noMemoryGroup(root = '/sys/fs/cgroup'): string | undefined {
   const controller = join(root, 'memory');
   if (existsSync(join(root, 'cgroup.controllers'))) return 'control groups are version 2 here';
   if (!existsSync(join(controller, 'cgroup.procs'))) {
@@ -22,23 +22,20 @@ export function noMemoryGroup(root = '/sys/fs/cgroup') {
 }
 
 export class MemoryGroup {
-  #folder;
+  readonly #folder: string;
 
-  /**
-   * @param {string} name
-   * @param {number} bytes limit
-   */
-  constructor(name, bytes, root = '/sys/fs/cgroup') {
+  /** @param bytes limit */
+  constructor(name: string, bytes: number, root = '/sys/fs/cgroup') {
     this.#folder = join(root, 'memory', name);
     mkdirSync(this.#folder);
     writeFileSync(join(this.#folder, 'memory.limit_in_bytes'), String(bytes));
   }
   /** Comes before a command that is to run in it. */
-  get wrap() {
+  get wrap(): string[] {
     return ['sh', '-c', `echo $$ > ${this.#folder}/cgroup.procs; exec "$@"`, 'sh'];
   }
   /** All that ran in it must have ended. */
-  remove() {
+  remove(): void {
     rmdirSync(this.#folder);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { KnownOutput } from '../../scripts/fault-checks/known-output.mjs';
+import { KnownOutput } from './known-output.js';
 
 const output = new KnownOutput(200);
 const lines = Array.from({ length: 200 }, (_, index) => `<${index + 1}>\r\n`);

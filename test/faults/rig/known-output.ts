@@ -1,57 +1,60 @@
-// Output of a shell that is known in advance, byte for byte: numbered lines. What came of it is laid beside what should
-// have come, so that bytes that are missing are told apart from bytes that are changed, repeated, or of someone else.
+/**
+ * Output of a shell that is known in advance, byte for byte: numbered lines. What came of it is laid beside what should
+ * have come, so that bytes that are missing are told apart from bytes that are changed, repeated, or of someone else.
+ */
 
-/** @typedef {{ bytes: number, lost: number, damaged: number }} Count `bytes`: those that are right */
+export interface Count {
+  /** Those that are right. */
+  readonly bytes: number;
+  readonly lost: number;
+  readonly damaged: number;
+}
+
+/** A text within the expected output, from `from` to `to`. */
+interface Aligned extends Count {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A line that came as it should, and where it belongs. */
+interface HeldLine {
+  readonly at: number;
+  readonly length: number;
+  readonly expectedAt: number;
+}
 
 export class KnownOutput {
-  #lines;
-  #expected;
+  readonly #lines: readonly string[];
+  readonly #expected: string;
 
-  /** @param {number} lines */
-  constructor(lines) {
+  constructor(lines: number) {
     this.#lines = Array.from({ length: lines }, (_, index) => `<${index + 1}>\r\n`);
     this.#expected = this.#lines.join('');
   }
 
   /** What is typed to get it. */
-  get command() {
+  get command(): string {
     return `i=0; while [ $i -lt ${this.#lines.length} ]; do i=$((i+1)); echo "<$i>"; done`;
   }
   /** The last of it. */
-  get end() {
+  get end(): RegExp {
     return new RegExp(`<${this.#lines.length}>\r\n`);
   }
 
-  /**
-   * What a session shows that saw all of it.
-   *
-   * @param {string} text
-   * @returns {Count}
-   */
-  whole(text) {
+  /** What a session shows that saw all of it. */
+  whole(text: string): Count {
     const { from, to, lost, damaged, bytes } = this.#align(withoutEcho(text), true);
     return { bytes, lost: lost + from + this.#expected.length - to, damaged };
   }
 
-  /**
-   * What a session had shown when it ended in the middle.
-   *
-   * @param {string} text
-   * @returns {Count}
-   */
-  beginning(text) {
+  /** What a session had shown when it ended in the middle. */
+  beginning(text: string): Count {
     const { from, lost, damaged, bytes } = this.#align(withoutEcho(text), true);
     return { bytes, lost: lost + from, damaged };
   }
 
-  /**
-   * A session that ended in the middle, and the next one, which shows the rest. `again`: bytes that both have shown.
-   *
-   * @param {string} before
-   * @param {string} rest
-   * @returns {Count & { again: number }}
-   */
-  continued(before, rest) {
+  /** A session that ended in the middle, and the next one, which shows the rest. `again`: bytes that both have shown. */
+  continued(before: string, rest: string): Count & { readonly again: number } {
     const first = this.#align(withoutEcho(before), true);
     const second = this.#align(withoutEcho(rest), false);
     const again = Math.max(0, first.to - second.from);
@@ -73,10 +76,9 @@ export class KnownOutput {
    * Finds where in the expected output a text lies (`from`, `to`), and what is wrong in between. Lines that came whole
    * and in order hold it; in a gap between two of them what came is damaged, and what came less than it should is lost.
    *
-   * @param {string} text
-   * @param {boolean} atStart the text starts where the output does, else anywhere in it
+   * @param atStart the text starts where the output does, else anywhere in it
    */
-  #align(text, atStart) {
+  #align(text: string, atStart: boolean): Aligned {
     const held = this.#linesInOrder(text);
     let lost = 0;
     let damaged = 0;
@@ -115,18 +117,13 @@ export class KnownOutput {
     };
   }
 
-  /**
-   * The most lines that are as expected, and in order.
-   *
-   * @param {string} text
-   */
-  #linesInOrder(text) {
-    /** @type {{ number: number, at: number, length: number, before: number | undefined }[]} */
-    const found = [];
-    /** Index in `found` of the smallest line that ends an ascending row of each length. @type {number[]} */
-    const ends = [];
-    /** @param {number | undefined} index */
-    const numberAt = (index) => (index === undefined ? 0 : (found[index]?.number ?? 0));
+  /** The most lines that are as expected, and in order. */
+  #linesInOrder(text: string): HeldLine[] {
+    const found: { number: number; at: number; length: number; before: number | undefined }[] = [];
+    /** Index in `found` of the smallest line that ends an ascending row of each length. */
+    const ends: number[] = [];
+    const numberAt = (index: number | undefined): number =>
+      index === undefined ? 0 : (found[index]?.number ?? 0);
     for (const match of text.matchAll(/(?<=^|\n)<([1-9]\d*)>\r\n/g)) {
       const number = Number(match[1]);
       if (number > this.#lines.length) continue;
@@ -149,23 +146,14 @@ export class KnownOutput {
   }
 }
 
-/**
- * What comes before the output is the command, echoed once or twice.
- *
- * @param {string} text
- */
-function withoutEcho(text) {
+/** What comes before the output is the command, echoed once or twice. */
+function withoutEcho(text: string): string {
   const end = 'done\r\n';
   const at = text.lastIndexOf(end);
   return at < 0 ? text : text.slice(at + end.length);
 }
 
-/**
- * @param {string} expected
- * @param {string} got
- * @returns {Count}
- */
-function compareGap(expected, got) {
+function compareGap(expected: string, got: string): Count {
   const start = commonStart(expected, got);
   const end = commonEnd(expected.slice(start), got.slice(start));
   const bytes = start + end;
@@ -176,22 +164,14 @@ function compareGap(expected, got) {
   };
 }
 
-/**
- * @param {string} one
- * @param {string} other
- */
-function commonStart(one, other) {
+function commonStart(one: string, other: string): number {
   const most = Math.min(one.length, other.length);
   let length = 0;
   while (length < most && one[length] === other[length]) length++;
   return length;
 }
 
-/**
- * @param {string} one
- * @param {string} other
- */
-function commonEnd(one, other) {
+function commonEnd(one: string, other: string): number {
   const most = Math.min(one.length, other.length);
   let length = 0;
   while (length < most && one.at(-1 - length) === other.at(-1 - length)) length++;

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
-import { complaint, said, told, unknownToStatus } from '../../scripts/fault-checks/told.mjs';
+import { complaint, said, told, unknownToStatus } from './told.js';
 
 describe('said', () => {
   it('takes the line with the code, else the last one', () => {
     expect(said({ code: 3, stderr: 'a\nvsbypass: full [E_NO_SPACE]\nhint: free some\n' })).toBe(
       'exit 3: vsbypass: full [E_NO_SPACE]',
     );
-    expect(said({ code: 'SIGKILL', stderr: 'a\nb\n' })).toBe('exit SIGKILL: b');
+    expect(said({ code: null, stderr: 'a\nb\n' })).toBe('killed: b');
     expect(said({ code: 1, stderr: '' })).toBe('exit 1: ');
   });
 });

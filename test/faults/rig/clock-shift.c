@@ -1,4 +1,4 @@
-/* LD_PRELOAD for scripts/faults: this program's wall clock is as many seconds off as the mapped file says. */
+/* LD_PRELOAD for clock.test.ts: this program's wall clock is as many seconds off as the mapped file says. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

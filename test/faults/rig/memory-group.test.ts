@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { MemoryGroup, noMemoryGroup } from '../../scripts/fault-checks/memory-group.mjs';
+import { MemoryGroup, noMemoryGroup } from './memory-group.js';
 
 let root: string;
 beforeEach(async () => {

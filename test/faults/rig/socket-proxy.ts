@@ -1,19 +1,23 @@
-// Stands between the daemon and the link's end at QEMU, and does to what passes what a fault would: cuts it, damages it, holds it.
-import { Buffer } from 'node:buffer';
+/**
+ * Stands between the daemon and one of QEMU's sockets, and does to what passes what a fault would: cuts it, damages it,
+ * holds it, adds to it.
+ */
 import { renameSync } from 'node:fs';
-import { createConnection, createServer } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
-export class LinkProxy {
-  #pairs = new Set();
-  #server;
-  #random;
+import type { Random } from '../../../src/bench/statistics/random.js';
+
+export class SocketProxy {
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  readonly #server: Server;
+  readonly #random: Random;
   #garble = 0;
   #stalled = false;
   /** Chunks that were damaged or dropped. */
   damaged = 0;
 
-  /** @param random numbers from 0 to 1 */
-  constructor(socketPath, random) {
+  /** @param socketPath QEMU's, which this takes the place of */
+  constructor(socketPath: string, random: Random) {
     this.#random = random;
     const behind = `${socketPath}.qemu`;
     renameSync(socketPath, behind);
@@ -22,27 +26,32 @@ export class LinkProxy {
   }
 
   /** Ends the connections there are; new ones are taken. */
-  cut() {
+  cut(): void {
     for (const ends of this.#pairs) for (const end of ends) end.destroy();
   }
   /** @param share of the chunks that get a changed byte, lose one, gain some, or do not arrive */
-  garble(share) {
+  garble(share: number): void {
     this.#garble = share;
   }
   /** Nothing passes, and nobody is told. */
-  stall(on) {
+  stall(on: boolean): void {
     this.#stalled = on;
     for (const ends of this.#pairs) for (const end of ends) end[on ? 'pause' : 'resume']();
   }
-  close() {
+  /** Says something to QEMU beside what the daemon says. */
+  say(text: string): void {
+    for (const [, qemu] of this.#pairs) qemu.write(text);
+  }
+  close(): void {
     this.cut();
     this.#server.close();
   }
 
-  #join(...ends) {
+  #join(daemon: Socket, qemu: Socket): void {
+    const ends = [daemon, qemu] as const;
     this.#pairs.add(ends);
-    for (const [end, other] of [ends, ends.toReversed()]) {
-      end.on('data', (bytes) => other.write(this.#pass(bytes)));
+    for (const [end, other] of [ends, [qemu, daemon] as const]) {
+      end.on('data', (bytes: Buffer) => other.write(this.#pass(bytes)));
       end.on('error', () => undefined);
       end.on('close', () => {
         this.#pairs.delete(ends);
@@ -52,7 +61,7 @@ export class LinkProxy {
     }
   }
 
-  #pass(bytes) {
+  #pass(bytes: Buffer): Buffer {
     if (this.#random() >= this.#garble) return bytes;
     this.damaged++;
     const at = Math.floor(this.#random() * bytes.length);
@@ -60,7 +69,7 @@ export class LinkProxy {
     switch (Math.floor(this.#random() * 4)) {
       case 0: {
         const changed = Buffer.from(bytes);
-        changed[at] ^= 1 + Math.floor(this.#random() * 255);
+        changed.writeUInt8(changed.readUInt8(at) ^ (1 + Math.floor(this.#random() * 255)), at);
         return changed;
       }
       case 1:

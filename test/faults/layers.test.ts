@@ -1,0 +1,139 @@
+/** Faults of the layers themselves: what panics, hangs or is killed in L1, its dom0, L2 and L3. */
+import { afterAll, beforeAll, describe, it } from 'vitest';
+
+import { randomOf } from './rig/moments.js';
+import { Survival } from './rig/survival.js';
+import { bothRun, checkAll, startOutput, Testbed, type FaultStatus } from './rig/testbed.js';
+import { told } from './rig/told.js';
+
+const panic = 'echo c > /proc/sysrq-trigger';
+
+describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
+  let testbed: Testbed;
+
+  beforeAll(async () => {
+    testbed = await Testbed.create();
+  });
+
+  afterAll(async () => {
+    await testbed.dispose();
+  });
+
+  /** Up, and at its best: a layer that an earlier fault has ended is not there. */
+  async function beWell(): Promise<void> {
+    if ((await testbed.status()).state === 'running') return;
+    await testbed.run(['down']);
+    await testbed.beUp('--l2', l2);
+  }
+
+  /** The testbed is no longer what it was, and says which layer it is. */
+  async function isTold(survival: Survival, reason: RegExp): Promise<FaultStatus> {
+    const status = await testbed.statusUntil(
+      (now) => now.state !== 'running' && reason.test(told(now)),
+      90,
+    );
+    survival.says(told(status), reason);
+    return status;
+  }
+
+  it('the kernel of a user VM panics', async (context) => {
+    await beWell();
+    const survival = new Survival(context, testbed, `L2 = ${l2}: the kernel of L3 panics`);
+    const { client, tty } = await testbed.session();
+    tty.clear();
+    tty.send(`${panic}\r`);
+    await tty.appears(/Kernel panic - not syncing: sysrq triggered crash/);
+    survival.sees('the console shows the panic');
+    await isTold(survival, /^degraded: vm:vm1: /);
+    await survival.leaves(bothRun);
+    client.end();
+    await testbed.run(['vm', 'stop', 'vm1']);
+    const { code } = await testbed.run(['vm', 'start', 'vm1']);
+    survival.next = `vm stop, vm start: exit ${code}`;
+    survival.expect(code === 0, 'the VM does not start again');
+    await isAnsweredAgain(survival);
+  });
+
+  it('what runs a user VM is killed', async (context) => {
+    await beWell();
+    const [what, command] =
+      l2 === 'kvm'
+        ? ['kill -9 of QEMU in L2', 'kill -9 $(pidof qemu-system-x86_64)']
+        : ['`xl destroy` of L3', 'xl destroy vm1'];
+    const survival = new Survival(context, testbed, `L2 = ${l2}: ${what} in output`);
+    const { client, tty } = await testbed.session();
+    const output = await startOutput(3000, tty);
+    await testbed.cli.ssh('l2', command);
+    await isTold(survival, /^degraded: vm:vm1: it has ended/);
+    await survival.leaves(bothRun);
+    survival.output(output.beginning(tty.text));
+    survival.noteBytes('then the VM was gone');
+    client.end();
+    const { code } = await testbed.run(['vm', 'start', 'vm1']);
+    survival.next = `vm start: exit ${code}`;
+    survival.expect(code === 0, 'the VM does not start again');
+    await isAnsweredAgain(survival);
+  });
+
+  /** The VM's console takes a login again. */
+  async function isAnsweredAgain(survival: Survival): Promise<void> {
+    const status = await testbed.statusUntil(({ state }) => state === 'running', 240);
+    survival.expect(status.state === 'running', `afterwards: ${told(status)}`);
+    const { client, tty } = await testbed.session();
+    const answer = await tty.run('echo $((6*7))');
+    survival.expect(answer.includes('42'), 'the console is mute');
+    client.end();
+  }
+
+  it('L2 hangs', async (context) => {
+    await beWell();
+    const what = `L2 = ${l2}: L2 is paused by dom0 in the middle of output (it hangs)`;
+    const survival = new Survival(context, testbed, what);
+    const { client, tty } = await testbed.session();
+    const output = await startOutput(2000, tty);
+    await testbed.cli.ssh('l1', 'xl pause l2');
+    await isTold(survival, /^degraded: L2: its SSH server does not answer/);
+    await survival.leaves(bothRun);
+    await testbed.cli.ssh('l1', 'xl unpause l2');
+    survival.output(await checkAll(output, tty));
+    const status = await testbed.statusUntil(({ state }) => state === 'running');
+    survival.next = `after it goes on: ${told(status)}`;
+    survival.expect(status.state === 'running', `after it goes on: ${told(status)}`);
+    client.end();
+  });
+
+  it('L2 panics', async (context) => {
+    await beWell();
+    const kernel = l2 === 'kvm' ? "L2's kernel" : "the kernel of L2's dom0";
+    const survival = new Survival(context, testbed, `L2 = ${l2}: ${kernel} panics`);
+    await testbed.cli.ssh('l2', panic, { timeoutMs: 5000 });
+    await isTold(survival, /^broken: L2: Kernel panic - not syncing: sysrq triggered crash/);
+    await survival.nextDown();
+    await beWell();
+    await isAnsweredAgain(survival);
+  });
+
+  it("the kernel of L1's dom0 panics", async (context) => {
+    await beWell();
+    const survival = new Survival(context, testbed, `L2 = ${l2}: the kernel of L1's dom0 panics`);
+    await testbed.cli.ssh('l1', panic, { timeoutMs: 5000 });
+    await isTold(survival, /^broken: L1: Kernel panic - not syncing: sysrq triggered crash/);
+    await survival.nextUp();
+    await isAnsweredAgain(survival);
+  });
+
+  it('L1 panics', async (context) => {
+    await beWell();
+    const what = `L2 = ${l2}: a machine check that L1 does not survive (QEMU's \`mce\`)`;
+    const survival = new Survival(context, testbed, what);
+    const proxy = await testbed.comeBetween('qmp.sock', randomOf('qmp'));
+    // Uncorrected, enabled, its context is corrupt: AMD64 Architecture Programmer's Manual 2, 9.3.2.
+    const line = 'mce 0 1 0xb200000000000000 0x5 0 0';
+    proxy.say(
+      `${JSON.stringify({ execute: 'human-monitor-command', arguments: { 'command-line': line }, id: 'fault' })}\n`,
+    );
+    await isTold(survival, /^broken: L1: Xen panic: /);
+    await survival.nextUp();
+    await isAnsweredAgain(survival);
+  });
+});
