@@ -81,7 +81,7 @@ export const configSchema = z
       .strictObject({
         /**
          * CPUs of the outermost machine, which all layers share. More than one need as many of the host's for themselves: under
-         * TCG one that waits for a lock or an IPI of another keeps it from running, see docs/performance.md.
+         * TCG one that waits for a lock or an IPI of another keeps it from running, see docs/performance-internals.md.
          */
         cpus: z.int().min(1).max(32).default(1),
       })

@@ -1,5 +1,5 @@
 /**
- * The figures of docs/console.md: gateway, clients and fake VM in processes of their own, over loopback. Needs
+ * The figures of the gateway in docs/measurements: gateway, clients and fake VM in processes of their own, over loopback. Needs
  * the compiled program, a quiet machine, and half a minute: `npx vitest run --project figures`.
  */
 import { execFile, fork, spawn, type ChildProcess } from 'node:child_process';
