@@ -43,6 +43,14 @@ const oneStackAtATime = {
  */
 export default defineConfig({
   test: {
+    // With --coverage, as scripts/test runs the unit tests. What runs in processes of their own is not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      exclude: ['src/web/page/**'],
+      reporter: ['text-summary'],
+      thresholds: { lines: 68, branches: 62 },
+    },
     projects: [
       {
         test: {
