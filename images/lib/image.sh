@@ -8,11 +8,13 @@
 #   root/     own files, copied over it
 #   links     symbolic links, one `path target` a line: packages of npm carry none
 
-# image_parts NAME: the directories that describe the image, its bases first.
-image_parts() {
+# image_parts NAME: the directories that describe the image, its bases first, and each once.
+image_parts() { image_and_bases "$1" | awk '!seen[$0]++'; }
+
+image_and_bases() {
   local base
   if [[ -e $IMAGES/$1/base ]]; then
-    while read -r base; do image_parts "$base"; done < <(strip_list "$IMAGES/$1/base")
+    while read -r base; do image_and_bases "$base"; done < <(strip_list "$IMAGES/$1/base")
   fi
   printf '%s\n' "$IMAGES/$1"
 }

@@ -13,7 +13,7 @@ export interface WaitOptions {
  * @param begin as for `new Promise`; what it returns is called once the promise has settled, in whatever way
  * @throws what it is rejected with; the signal's reason when that is aborted, also before; what `late` makes
  */
-export async function abortable<T>(
+export async function abortable<T = void>(
   begin: (
     resolve: (value: T) => void,
     reject: (reason: unknown) => void,

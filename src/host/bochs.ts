@@ -37,8 +37,5 @@ export function whyNotOnBochs(config: Config): Obstacle | undefined {
       remedy: 'Use `--irq direct` or `--irq doorbell`.',
     };
   }
-  if (config.l2.kind !== 'kvm') {
-    return { reason: `L2 = ${config.l2.kind} was never run on it`, remedy: 'Use `--l2 kvm`.' };
-  }
   return undefined;
 }

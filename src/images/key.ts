@@ -84,8 +84,8 @@ export async function describeTree(
 
 /** The first line; nothing of a tool that is not there. */
 async function versionOf(tool: string, flag: string, signal: AbortSignal): Promise<string> {
-  const { stdout = '' } = await execa(tool, [flag], {
+  const { stdout } = await execa(tool, [flag], {
     ...{ reject: false, stdin: 'ignore', timeout: toolLimitMs, cancelSignal: signal },
   });
-  return `${tool}: ${stdout.split('\n')[0] ?? ''}`;
+  return `${tool}: ${(stdout ?? '').split('\n')[0] ?? ''}`;
 }

@@ -22,7 +22,7 @@ function diskInL2({ index }: UserDisk): string {
 export const xen: VirtualizedSystem = {
   images: { l1: 'l1-hvm', l2: 'l2-xen' },
   diskInL2,
-  domainConfig: (config, _accel, uuid) =>
+  domainConfig: (config, accel, uuid) =>
     xlConfig([
       ...nestedDomain('hvm', config, uuid),
       ['boot', 'c'],
@@ -32,7 +32,7 @@ export const xen: VirtualizedSystem = {
       // L2's Xen knows nothing of the devices that L1's offers to its guests.
       ['xen_platform_pci', 0],
       ['serial', 'chardev:l2'],
-      ['device_model_args_hvm', deviceModelArguments(config)],
+      ['device_model_args_hvm', deviceModelArguments(config, accel)],
       ['on_poweroff', 'destroy'],
       ['on_reboot', 'destroy'],
       ['on_crash', 'destroy'],
@@ -60,11 +60,16 @@ export function xenVmFiles(
   ];
 }
 
-function deviceModelArguments(config: Config): string[] {
+/** Where L1's dom0 finds the disk that L2 boots from: known to images/l1 and images/l1-bochs (`devices`), too. */
+function l2BootDisk(accel: Accel): string {
+  return accel === 'bochs' ? '/dev/sr0' : '/dev/vda';
+}
+
+function deviceModelArguments(config: Config, accel: Accel): string[] {
   return [
     // What xenconsoled keeps of other domains, in the same place. It may be emptied, so each write goes to its end.
     ...['-chardev', 'file,id=l2,path=/var/log/xen/console/guest-l2.log,append=on'],
-    ...virtioDisk({ id: 'boot', file: '/dev/vda', readOnly: true, boots: true }),
+    ...virtioDisk({ id: 'boot', file: l2BootDisk(accel), readOnly: true, boots: true }),
     ...virtioDisk({ id: 'overlay', file: '/etc/vsbypass/l2-overlay.cpio', readOnly: true }),
     ...userDisks(config.vms).flatMap(({ vm, inDom0, readOnly }) =>
       virtioDisk({ id: `vm-${vm}`, file: inDom0, readOnly }),

@@ -176,7 +176,7 @@ export class VmStreams {
   #newVm(record: VmRecord): Vm {
     const same =
       this.#kept?.bootId === this.#port.hello().bootId
-        ? this.#kept?.vms.get(record.slot)
+        ? this.#kept.vms.get(record.slot)
         : undefined;
     const kept = same?.record.generation === record.generation ? same : undefined;
     const receiver = kept?.receiver ?? new StreamReceiver(record.outAcked);

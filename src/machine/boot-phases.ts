@@ -47,7 +47,9 @@ export function bootPhases(running: Running): Phase[] {
       limitMs: limit('l1-xen'),
       hint: 'The image of the hypervisor may be damaged: `vsbypass build`.',
       log: l1,
-      run: async (signal) => void (await firstXenLine(signal)),
+      run: async (signal) => {
+        await firstXenLine(signal);
+      },
     },
     {
       name: 'link',
@@ -69,7 +71,9 @@ export function bootPhases(running: Running): Phase[] {
       usualMs: usualDom0Ms,
       hint: '`vsbypass logs l1` shows how far dom0 came.',
       log: l1,
-      run: async (signal) => void (await dom0Ready(signal)),
+      run: async (signal) => {
+        await dom0Ready(signal);
+      },
     },
     config.l2.disk === undefined
       ? {
@@ -79,7 +83,9 @@ export function bootPhases(running: Running): Phase[] {
           limitMs: limit('l2'),
           hint: '`vsbypass logs l2` shows how far it came.',
           log: l2,
-          run: async (signal) => void (await l2Ready(signal)),
+          run: async (signal) => {
+            await l2Ready(signal);
+          },
         }
       : ownSystemPhase(running),
     ...(needsServer(config.irq) ? [interruptServerPhase(running, config.irq)] : []),
@@ -97,7 +103,9 @@ function interruptServerPhase(running: Running, mode: ServerMode): Phase {
     limitMs: limitOf(running.request.config, 'irq-server'),
     hint: '`vsbypass logs l2` shows whether L2 is well; --irq direct needs no server.',
     log: running.l2,
-    run: async (signal) => void (await setIrqMode(running, mode, signal)),
+    run: async (signal) => {
+      await setIrqMode(running, mode, signal);
+    },
   };
 }
 

@@ -34,7 +34,7 @@ async function nextOf(
   events: readonly ('vm-appeared' | 'vm-renamed')[],
   signal: AbortSignal,
 ): Promise<void> {
-  await abortable<void>(
+  await abortable(
     (resolve) => {
       const changed = (): void => resolve();
       for (const event of events) hub.on(event, changed);
@@ -53,7 +53,7 @@ export async function hookReported(
   on: boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  await abortable<void>(
+  await abortable(
     (resolve) => {
       const onVm = (now: VmRecord): void => {
         if (now.slot === vm.slot && now.generation === vm.generation && now.hooked === on)

@@ -201,7 +201,7 @@ export class InterruptPath {
 
 /** Resolves when the server says so, rejects when it ends before. */
 async function ready({ channel, closed }: RemoteCommand, signal: AbortSignal): Promise<void> {
-  await abortable<void>(
+  await abortable(
     (resolve, reject) => {
       let said = '';
       channel.on('data', (chunk: Buffer) => {

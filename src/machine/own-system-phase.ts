@@ -46,7 +46,9 @@ function readinessOf(running: Running, ready: L2Ready): Readiness {
     return {
       awaited: `the console of your system to show /${ready.pattern}/ (l2.ready)`,
       hint: '`vsbypass logs l2` shows what it said on its first serial port: its kernel may need console=ttyS0.',
-      run: async (signal) => void (await shown(signal)),
+      run: async (signal) => {
+        await shown(signal);
+      },
     };
   }
   const ms = ready.seconds * 1000;
@@ -54,7 +56,9 @@ function readinessOf(running: Running, ready: L2Ready): Readiness {
     awaited: `${ready.seconds} s to pass (l2.ready)`,
     hint: '`vsbypass logs l2` shows how far it came.',
     leastMs: ms,
-    run: async (signal) => void (await delay(ms, undefined, { signal })),
+    run: async (signal) => {
+      await delay(ms, undefined, { signal });
+    },
   };
 }
 

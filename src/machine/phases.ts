@@ -93,7 +93,7 @@ async function untilAborted(work: Promise<void>, signals: readonly AbortSignal[]
     work.catch(() => undefined);
     throw any.reason;
   }
-  await abortable<void>(
+  await abortable(
     (resolve, reject) => {
       work.then(resolve, reject);
       return undefined;

@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { parseConfig } from '../../src/config/load.js';
 import { tcgCpuModel } from '../../src/host/cpu-model.js';
@@ -20,16 +20,15 @@ import { runCli } from '../rig/run-cli.js';
 
 let directory: string;
 let qemu: ChildProcess;
-const variables = ['PATH', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR'] as const;
-const before = variables.map((name) => [name, process.env[name]] as const);
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-over-'));
   await mkdir(join(directory, 'bin'));
   await writeFile(join(directory, 'bin', 'flock'), '#!/bin/sh\nexit 75\n');
   await chmod(join(directory, 'bin', 'flock'), 0o755);
-  process.env['PATH'] = `${join(directory, 'bin')}:${process.env['PATH']}`;
-  process.env['XDG_STATE_HOME'] = process.env['XDG_RUNTIME_DIR'] = directory;
+  vi.stubEnv('PATH', `${join(directory, 'bin')}:${process.env['PATH']}`);
+  vi.stubEnv('XDG_STATE_HOME', directory);
+  vi.stubEnv('XDG_RUNTIME_DIR', directory);
   const paths = instancePaths('default', findRoots());
   await createInstanceDirectories(paths, findRoots());
   const living = await startLivingProcess([`unix:${paths.qmpSocket}`]);
@@ -55,10 +54,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   qemu.kill('SIGKILL');
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  }
+  vi.unstubAllEnvs();
   await rm(directory, { recursive: true, force: true });
 });
 

@@ -30,8 +30,9 @@ const idle = (): LimitOptions['signs'] => {
   let count = 0;
   return () => signs(String(count++), 'waits');
 };
-const seconds = async (count: number): Promise<void> =>
-  void (await vi.advanceTimersByTimeAsync(count * 1000));
+const seconds = async (count: number): Promise<void> => {
+  await vi.advanceTimersByTimeAsync(count * 1000);
+};
 
 describe('PhaseLimit', () => {
   it('ends a phase of which nothing is known at its limit', async () => {

@@ -35,7 +35,9 @@ export function userEnd(configuration: Configuration, stack: Stack): End {
     const connection = await configuration.connect(stack, signal);
     return {
       channel: connection.channel,
-      close: async () => void (await connection.close(closeMs)),
+      close: async () => {
+        await connection.close(closeMs);
+      },
     };
   });
 }

@@ -78,7 +78,9 @@ async function playAtGateway(steps: readonly Step[], signal: AbortSignal): Promi
       });
       return {
         channel: connection.channel,
-        close: async () => void (await connection.close(5000)),
+        close: async () => {
+          await connection.close(5000);
+        },
       };
     });
     return await end.play(steps, signal);

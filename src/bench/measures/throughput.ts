@@ -137,7 +137,7 @@ async function paste(
 
 /** The first line, and all up to the last one. */
 function flood(lines: number, limitMs: number): Step[] {
-  return [expect(`${line(0)}`, limitMs), expect(line(lines - 1), limitMs)];
+  return [expect(line(0), limitMs), expect(line(lines - 1), limitMs)];
 }
 
 interface Between {
@@ -165,7 +165,7 @@ function rateOf({ output, ms }: Between): number {
 
 function check(came: string, sent: string): void {
   if (sha256(came) === sha256(sent)) return;
-  const differ = [...sent].findIndex((character, index) => came[index] !== character);
+  const differ = Array.from(sent).findIndex((character, index) => came[index] !== character);
   const what = `${came.length} bytes came of ${sent.length}`;
   throw new VoidRun(`${what}; the first difference is at byte ${differ}`);
 }

@@ -150,7 +150,9 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
       {
         ...{ name: 'host', layer: 'L2', awaited: '`vsbypass-l2: ready`', limitMs: limitsMs.l2 },
         ...shown,
-        run: async (limit) => void (await ready(limit)),
+        run: async (limit) => {
+          await ready(limit);
+        },
       },
       {
         ...{

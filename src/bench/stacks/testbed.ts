@@ -123,7 +123,11 @@ async function describe(
         await callDaemon(paths.controlSocket, 'vm.hlt', { vm, policy }, { signal: until });
       },
     },
-    pause: async (paused) => void (await callDaemon(paths.controlSocket, 'pause', { paused })),
-    close: async () => void (await stopInstance(paths)),
+    pause: async (paused) => {
+      await callDaemon(paths.controlSocket, 'pause', { paused });
+    },
+    close: async () => {
+      await stopInstance(paths);
+    },
   };
 }

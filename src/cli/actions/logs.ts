@@ -54,7 +54,10 @@ export async function showLog(
     () => 0,
   );
   const lines = selectLines(await readLog(log.path), log.matches, options.lines, since);
-  if (options.json) return printDocument(context, layer, lines);
+  if (options.json) {
+    printDocument(context, layer, lines);
+    return;
+  }
   const print = lineWriter(context);
   lines.forEach(print);
   if (!options.follow) return;
@@ -94,7 +97,10 @@ async function showOperatorLog(
   options: LogOptions,
 ): Promise<void> {
   const count = options.lines ?? defaultLines;
-  if (options.follow) return await followOperatorLog(context, vm, count);
+  if (options.follow) {
+    await followOperatorLog(context, vm, count);
+    return;
+  }
   const { text } = await callDaemon(
     paths.controlSocket,
     'vm.operator-log',

@@ -48,7 +48,10 @@ export async function makeReport(
       versions: { node: process.version, platform: process.platform, arch: process.arch },
     },
   });
-  if (json) return printJson(context, { schemaVersion: 1, file: target, entries });
+  if (json) {
+    printJson(context, { schemaVersion: 1, file: target, entries });
+    return;
+  }
   printLines(context, [
     ...table([
       ['IN IT', 'BYTES', 'LEFT OUT'],

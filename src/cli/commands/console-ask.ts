@@ -34,7 +34,10 @@ export function breakCommand(context: CliContext): Command {
     .addHelpText('after', breakExamples)
     .action(async (vm, options) => {
       const { askConsole } = await import('../actions/console-ask.js');
-      const words = [...(options.take ? ['take'] : []), ...(options.sysrq ?? [])];
+      const words = [
+        ...(options.take ? ['take'] : []),
+        ...(options.sysrq === undefined ? [] : [options.sysrq]),
+      ];
       await askConsole(context, vm, ['break', ...words].join(' '), options);
     });
   return command as unknown as Command;

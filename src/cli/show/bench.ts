@@ -33,7 +33,7 @@ export async function createBenchReporter(
     return { report, note, stop: nothing };
   }
   const { createLogUpdate } = await import('log-update');
-  const screen = createLogUpdate(stderr as NodeJS.WriteStream);
+  const screen = createLogUpdate(stderr);
   const note = (text: string): void => {
     screen.clear();
     stderr.write(`${text}\n`);

@@ -124,7 +124,10 @@ export class EscapeParser {
         return undefined;
       case 'pasted':
         this.#release(data);
-        return this.#text(bytes, character, data);
+        {
+          this.#text(bytes, character, data);
+          return;
+        }
       case 'key':
         return this.#key(bytes, character, data);
     }
@@ -152,7 +155,7 @@ export class EscapeParser {
       this.#release(data);
       if (isEscape) return undefined;
     }
-    return this.#text(bytes, character, data);
+    this.#text(bytes, character, data);
   }
 
   #text(bytes: readonly number[], character: number | undefined, data: number[]): undefined {

@@ -93,7 +93,7 @@ export async function connectGateway(target: ConsoleTarget): Promise<ConsoleConn
     onNotice: (listener) => {
       noticeListener = listener;
     },
-    sendBreak: () => void channel.signal(BREAK_SIGNAL),
+    sendBreak: () => channel.signal(BREAK_SIGNAL),
     resize: ({ columns, rows }) => channel.setWindow(rows, columns, 0, 0),
     ask: async (verb, terminal) => await answer(login, target, verb, terminal),
     close: async (limitMs) => {

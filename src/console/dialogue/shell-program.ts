@@ -15,7 +15,7 @@ export function program(nonce: string, { exit }: { exit: boolean }): string {
     `vsb=;${mark('+')};` +
     `while IFS= read -r vsbl;do case $vsbl in =*)break;;esac;vsbl=$(printf "$vsbl"x);vsb=$vsb\${vsbl%x};${mark('+')};done;` +
     `case $vsbl in *=\${#vsb}=*)${mark('<')};(eval "$vsb");vsb=$?;` +
-    `printf "\\nvsb${'%s'}>$vsb.\\nvsb${'%s'}>$vsb.\\n" ${nonce} ${nonce};${endStopped};;*)${mark('!')};;esac;` +
+    `printf "\\nvsb%s>$vsb.\\nvsb%s>$vsb.\\n" ${nonce} ${nonce};${endStopped};;*)${mark('!')};;esac;` +
     // Only the second is obeyed where the command has left a stopped job.
     (exit ? 'exit;exit' : 'stty "$vsbt";unset vsb vsbl vsbt')
   );
@@ -23,7 +23,7 @@ export function program(nonce: string, { exit }: { exit: boolean }): string {
 
 /** The command as arguments of printf(1): no control characters, nothing that the terminal or the shell changes. */
 export function pieces(command: string): string[] {
-  const characters = [...Buffer.from(command).toString('latin1')].map((character) =>
+  const characters = Array.from(Buffer.from(command).toString('latin1'), (character) =>
     /[ -$&-[\]-~]/.test(character) ? character : octal(character),
   );
   const all: string[] = [];
@@ -45,5 +45,5 @@ function octal(character: string): string {
 
 /** Tells how long the command is: shells count characters or bytes. */
 export function ending(command: string): string {
-  return `=${[...command].length}=${Buffer.byteLength(command)}=`;
+  return `=${Array.from(command).length}=${Buffer.byteLength(command)}=`;
 }

@@ -196,7 +196,7 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   async #change(signal: AbortSignal): Promise<void> {
-    await abortable<void>(
+    await abortable(
       (resolve) => {
         const done = (): void => resolve();
         this.on('readable', done).on('end', done);

@@ -60,7 +60,10 @@ async function copy(): Promise<void> {
 
 async function paste(clipboard: string): Promise<void> {
   const text = cleanPaste(clipboard);
-  if (text === '') return state('There is no text on the clipboard.');
+  if (text === '') {
+    state('There is no text on the clipboard.');
+    return;
+  }
   const sure =
     !needsQuestion(text) ||
     (await confirm({
@@ -148,7 +151,10 @@ function wireTools(): void {
 
 async function start(): Promise<void> {
   const admittance = await seekAdmission(link);
-  if (admittance.kind === 'refused') return showNotAdmitted(admittance.why);
+  if (admittance.kind === 'refused') {
+    showNotAdmitted(admittance.why);
+    return;
+  }
   const vm = link?.vm ?? sessionStorage.getItem('vm') ?? undefined;
   vmConsole = new VmConsole(admittance.key, vm, screen, {
     onInstance: showVms,

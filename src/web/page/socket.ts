@@ -112,9 +112,15 @@ export class ConsoleSocket {
   async #onClose(socket: WebSocket, code: number): Promise<void> {
     if (socket !== this.#socket) return;
     // 4403: see CloseCode of the server.
-    if (code === 4403) return this.#listener.onNotAdmitted();
+    if (code === 4403) {
+      this.#listener.onNotAdmitted();
+      return;
+    }
     const known = await stillAdmitted().catch(() => true);
-    if (!known) return this.#listener.onNotAdmitted();
+    if (!known) {
+      this.#listener.onNotAdmitted();
+      return;
+    }
     const pause = this.#pause;
     this.#pause = Math.min(LONGEST_PAUSE, pause * 2);
     this.#timer = setTimeout(() => this.connect(), pause);

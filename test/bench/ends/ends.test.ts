@@ -144,14 +144,15 @@ describe('the probe', () => {
   });
 
   it('plays them at a pty, whose bytes it leaves alone', async () => {
+    // Declared to give strings, whatever the encoding.
     const pty = spawn('sh', ['-c', 'stty echo onlcr; tty; exec sleep 60'], { encoding: null });
     try {
       const told = await new Promise<string>((resolve) =>
-        pty.onData((text) => resolve(String(text))),
+        pty.onData((bytes: unknown) => resolve(String(bytes))),
       );
       let typed = '';
-      pty.onData((text) => {
-        typed += String(text);
+      pty.onData((bytes: unknown) => {
+        typed += String(bytes);
         if (typed === 'a\n') pty.write('b\rc');
       });
       const script = [send('a\n'), await_('c', 5000)];

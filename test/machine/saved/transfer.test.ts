@@ -108,7 +108,7 @@ describe('saveState and restoreState', () => {
     await writeFile(file, 'nonsense');
     const server = createServer().listen(paths.stateSocket);
     await once(server, 'listening');
-    const qmp = {} as QmpClient;
+    const qmp = {} as unknown as QmpClient;
     const options = { qmp, socketPath: paths.stateSocket, file, signal: AbortSignal.timeout(9000) };
     await expect(restoreState(options)).rejects.toMatchObject({ code: 'E_QMP' });
     server.close();
