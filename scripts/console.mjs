@@ -83,11 +83,12 @@ export class Console {
    * Logs in unless somebody is: what a console shows first is its history.
    *
    * @param {string} password root's
+   * @param {number} seconds for a prompt to come: the VM may boot
    */
-  async logInOnce(password) {
+  async logInOnce(password, seconds = 60) {
     this.send('\r');
-    await pause(3000);
-    if (/login: $/.test(this.#text)) await this.logIn(password);
+    const [, name] = await this.appears(/(login:|[#$]) $/, seconds);
+    if (name === 'login:') await this.logIn(password);
     else await this.run('dmesg -n 1; stty cols 1000');
   }
   /** @param {string} password root's */

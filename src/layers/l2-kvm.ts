@@ -61,7 +61,7 @@ export function kvmVmFiles(
   return [
     // One argument a line.
     { path: `${paths.definition}/argv`, content: `${command.join('\n')}\n` },
-    { path: `${paths.definition}/overlay.cpio`, content: overlay, mode: 0o600 },
+    { path: paths.overlay, content: overlay, mode: 0o600 },
     ...(kernel === undefined ? [] : [{ path: paths.ownKernel, content: kernel }]),
     ...(initrd === undefined ? [] : [{ path: paths.ownInitrd, content: initrd }]),
   ];

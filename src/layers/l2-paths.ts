@@ -2,6 +2,8 @@
 export function l2VmPaths(name: string): {
   /** Folder of what defines it. */
   readonly definition: string;
+  /** What is laid over the default user VM's initrd when it starts (KVM). */
+  readonly overlay: string;
   readonly initrd: string;
   readonly ownKernel: string;
   readonly ownInitrd: string;
@@ -16,6 +18,7 @@ export function l2VmPaths(name: string): {
 } {
   return {
     definition: `/etc/vsbypass/vms/${name}`,
+    overlay: `/etc/vsbypass/vms/${name}/overlay.cpio`,
     initrd: `/run/vm/${name}/initrd`,
     ownKernel: `/srv/vms/${name}/kernel`,
     ownInitrd: `/srv/vms/${name}/initrd`,

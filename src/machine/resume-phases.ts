@@ -5,7 +5,10 @@ import { once } from 'node:events';
 import { VsbError } from '../base/errors.js';
 import type { ScriptPeer } from '../console/dialogue/conversation.js';
 import { runScript } from '../console/dialogue/script.js';
+import { packCpio } from '../formats/cpio.js';
 import { hashPassword } from '../host/passwords.js';
+import { l2VmPaths } from '../layers/l2-paths.js';
+import { l3Overlay } from '../layers/l3.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
 import { attachLink } from './connect-link.js';
@@ -17,7 +20,7 @@ import type { VmPlan } from './plan.js';
 import { limitOf, type Running } from './running.js';
 import { readState, type SavedState } from './saved/folder.js';
 import { uuidsOf } from './saved/keep.js';
-import { loginSteps, newSeed, renewManaged, renewalSteps } from './saved/renew.js';
+import { loginSteps, newSeed, renewManaged, renewalSteps, type NewFile } from './saved/renew.js';
 import { accessToL2 } from '../state/management-targets.js';
 
 /** @param state `running.secrets` are those that were good when it was saved */
@@ -104,38 +107,64 @@ async function renewAll(
   const { management, paths } = running;
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
-  const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, signal);
-  const l2 = renewManaged(accessToL2(management), { hostKey: fresh.l2Host, authorizedKey }, signal);
-  const consoles = renewConsoles(running, link, fresh, signal);
+  const hashes = await passwordHashes(fresh, signal);
+  const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, [], signal);
+  const l2Keys = { hostKey: fresh.l2Host, authorizedKey };
+  const l2 = renewManaged(accessToL2(management), l2Keys, overlays(running, hashes), signal);
+  const consoles = renewConsoles(running, link, hashes, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
   running.secrets = fresh;
   running.management = await managementOf(running, signal);
 }
 
+/** By user VM. */
+type PasswordHashes = ReadonlyMap<string, string>;
+
+async function passwordHashes(
+  { passwords }: Secrets,
+  signal: AbortSignal,
+): Promise<PasswordHashes> {
+  const hashing = Object.entries(passwords).map(
+    async ([name, password]) => [name, await hashPassword(password, { signal })] as const,
+  );
+  return new Map(await Promise.all(hashing));
+}
+
+/** With what each user VM begins anew when it is started again. */
+function overlays({ plan }: Running, hashes: PasswordHashes): NewFile[] {
+  return plan.vms.map(({ name }) => ({
+    path: l2VmPaths(name).overlay,
+    content: packCpio(l3Overlay(name, hashOf(hashes, name))),
+  }));
+}
+
+function hashOf(hashes: PasswordHashes, name: string): string {
+  const hash = hashes.get(name);
+  if (hash === undefined) throw new TypeError(`${name} has no password`);
+  return hash;
+}
+
 async function renewConsoles(
   running: Running,
   link: Link,
-  fresh: Secrets,
+  hashes: PasswordHashes,
   signal: AbortSignal,
 ): Promise<void> {
   await link.setHltPolicy(GLOBAL_SLOT, 0, 'attached');
   const vms = running.plan.vms.filter(({ name }) => running.wanted.has(name));
-  await Promise.all(vms.map(async (vm) => await renewConsole(running, link, vm, fresh, signal)));
+  await Promise.all(vms.map(async (vm) => await renewConsole(running, link, vm, hashes, signal)));
 }
 
 async function renewConsole(
   { secrets, request }: Running,
   link: Link,
   { name, uuid }: VmPlan,
-  fresh: Secrets,
+  hashes: PasswordHashes,
   signal: AbortSignal,
 ): Promise<void> {
   const oldPassword = secrets.passwords[name];
-  const newPassword = fresh.passwords[name];
-  if (oldPassword === undefined || newPassword === undefined)
-    throw new TypeError('a VM that is renewed has a password before and after');
-  const hash = hashPassword(newPassword, { signal });
+  if (oldPassword === undefined) throw new TypeError(`${name} had no password`);
   const vm = await vmOf(link, uuid, signal);
   const canary = `canary-${randomBytes(6).toString('hex')}`;
   await link.setAttached(vm.slot, vm.generation, 1);
@@ -146,7 +175,7 @@ async function renewConsole(
     const limitMs = longestOf(limitOf(request.config, 'renew'));
     await runScript(peer, loginSteps(canary, oldPassword, limitMs), options);
     const seconds = Math.round(Date.now() / 1000);
-    const renewal = { passwordHash: await hash, seed: newSeed(), seconds };
+    const renewal = { passwordHash: hashOf(hashes, name), seed: newSeed(), seconds };
     await runScript(peer, renewalSteps(renewal, limitMs), options);
   } catch (error) {
     signal.throwIfAborted();

@@ -71,6 +71,17 @@ describe.each(['kvm'] as const)('L2 = %s', (kind) => {
     expect(first.filter((value) => second.includes(value))).toEqual([]);
   });
 
+  it('gives a user VM the new password, too, when it is started again', async () => {
+    const [name] = names;
+    const { vms } = await on(name).json<Managed>(['status', '--show-password']);
+    const [vm] = vms;
+    if (vm?.password === undefined) throw new Error('the user VM has a password');
+    await on(name).must(['vm', 'stop', vm.name], { timeoutMs: upLimitMs });
+    await on(name).must(['vm', 'start', vm.name], { timeoutMs: upLimitMs });
+    const run = ['console', 'run', vm.name, '--', 'hostname'];
+    expect(await on(name).must(run, { timeoutMs: upLimitMs })).toBe(`${vm.name}\n`);
+  });
+
   /** All that is its own, from all layers and from its files. */
   async function own(name: string): Promise<string[]> {
     const status = await on(name).json<Managed & { vms: { uuid: string }[] }>([

@@ -16,7 +16,7 @@ let proxy: SocketProxy;
 beforeAll(async () => {
   testbed = await Testbed.create();
   await testbed.beUp();
-  proxy = await testbed.comeBetween('link.sock', randomOf('link'));
+  proxy = await testbed.comeBetween('linkSocket', randomOf('link'));
 });
 
 afterAll(async () => {

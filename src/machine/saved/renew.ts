@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
 import type { ScriptStep } from '../../console/dialogue/script.js';
-import { runRemote, type SshTarget } from '../../host/ssh.js';
+import { runRemote, shellQuote, type SshTarget } from '../../host/ssh.js';
 
 /** What a layer's kernel gets to stir into its random numbers: 256 bits, all that it can use. */
 const seedBytes = 32;
@@ -22,6 +22,12 @@ export interface NewKeys {
   readonly authorizedKey: string;
 }
 
+/** A file that only root may read. */
+export interface NewFile {
+  readonly path: string;
+  readonly content: Buffer;
+}
+
 /**
  * The script for root's shell in L1's dom0 or L2, given on standard input: nothing of it is in an argument. To start a process
  * costs an emulated layer more than all that the shell does by itself. The parent of the server that has this connection is the
@@ -29,15 +35,20 @@ export interface NewKeys {
  *
  * @param seconds since 1970, to set the clock to
  */
-export function renewalScript(keys: NewKeys, seed: Buffer, seconds: number): string {
-  const octal = [...keys.hostKey].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`);
+export function renewalScript(
+  keys: NewKeys,
+  files: readonly NewFile[],
+  seed: Buffer,
+  seconds: number,
+): string {
+  const hostKey = { path: '/etc/dropbear/dropbear_ed25519_host_key', content: keys.hostKey };
   return `set -e
 date -s @${seconds} >/dev/null
 ${reseed} <<'.'
 ${seed.toString('hex')}
 .
 umask 077
-printf '${octal.join('')}' >/etc/dropbear/dropbear_ed25519_host_key
+${[hostKey, ...files].map(writing).join('\n')}
 echo '${keys.authorizedKey}' >/etc/vsbypass/authorized_keys
 echo '${keys.authorizedKey}' >/root/.ssh/authorized_keys
 read -r pid name state listener rest </proc/$PPID/stat
@@ -46,14 +57,23 @@ echo renewed
 `;
 }
 
-/** @throws VsbError E_SSH */
+function writing({ path, content }: NewFile): string {
+  const octal = [...content].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`);
+  return `printf '${octal.join('')}' >${shellQuote(path)}`;
+}
+
+/**
+ * @param files besides the keys: those that replace what the state has
+ * @throws VsbError E_SSH
+ */
 export async function renewManaged(
   target: SshTarget,
   keys: NewKeys,
+  files: readonly NewFile[],
   signal: AbortSignal,
 ): Promise<void> {
   const seconds = Math.round(Date.now() / 1000);
-  const stdin = renewalScript(keys, randomBytes(seedBytes), seconds);
+  const stdin = renewalScript(keys, files, randomBytes(seedBytes), seconds);
   const { code, stdout, stderr } = await runRemote(target, '. /proc/self/fd/0', { stdin, signal });
   if (code === 0 && stdout.toString().trim() === 'renewed') return;
   throw new VsbError('E_SSH', `${target.layer} could not be renewed: ${stderr.trim()}`, {

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import type { Client } from 'ssh2';
 
 import type { Random } from '../../../src/bench/statistics/random.js';
+import { instancePaths } from '../../../src/state/paths.js';
+import { findRoots } from '../../../src/state/roots.js';
 import { Console, connect, pause } from '../../../scripts/console.mjs';
 import {
   CommandLine,
@@ -132,7 +134,7 @@ export class Testbed {
     const session = await this.onlooker();
     const [vm] = (await this.status()).vms;
     if (vm?.password === undefined) throw new Error('the first VM has no password');
-    await session.tty.logInOnce(vm.password);
+    await session.tty.logInOnce(vm.password, 240);
     return session;
   }
 
@@ -146,8 +148,9 @@ export class Testbed {
   }
 
   /** Stands between the daemon and one of QEMU's sockets: the next daemon takes QEMU over through it. */
-  async comeBetween(socket: 'link.sock' | 'qmp.sock', random: Random): Promise<SocketProxy> {
-    const proxy = new SocketProxy(join(this.folder, 'vsbypass/default', socket), random);
+  async comeBetween(socket: 'linkSocket' | 'qmpSocket', random: Random): Promise<SocketProxy> {
+    const roots = { XDG_STATE_HOME: this.stateFolder, XDG_RUNTIME_DIR: this.folder };
+    const proxy = new SocketProxy(instancePaths('default', findRoots(roots))[socket], random);
     this.onDispose(() => proxy.close());
     await this.signal('daemon', 'SIGKILL');
     await this.statusUntil(({ state }) => state === 'broken');

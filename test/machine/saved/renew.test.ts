@@ -30,7 +30,7 @@ describe('renewal', () => {
     await writeFile(join(programs, 'reseed'), say('reseed $(cat)'), { mode: 0o700 });
     const moved = script
       .replaceAll('/usr/lib/vsbypass/reseed', `${programs}/reseed`)
-      .replaceAll(/(?<=[<>])\/(?=etc|root)/g, `${directory}/`)
+      .replaceAll(/(?<=[<>]'?)\/(?=etc|root)/g, `${directory}/`)
       .replace('kill ', 'echo listener ');
     const { status, stdout, stderr } = spawnSync('sh', ['-c', "cat | sh -c '. /proc/self/fd/0'"], {
       input: moved,
@@ -41,13 +41,18 @@ describe('renewal', () => {
     return stdout.toString();
   }
 
-  it("sets clock, seed and keys of a managed layer, and names the parent of the shell's", async () => {
+  it("sets clock, seed, keys and files of a managed layer, and names the parent of the shell's", async () => {
     const hostKey = Buffer.from([0, 1, 0x27, 0x5c, 0x25, 0x0a, 0xff]);
     const keys = { hostKey, authorizedKey: 'ssh-ed25519 AAAA' };
-    const output = await inLayer(renewalScript(keys, seed, 1_800_000_000));
+    const overlay = {
+      path: '/etc/vsbypass/overlay.cpio',
+      content: Buffer.from("%s\\\0'\n\xff", 'latin1'),
+    };
+    const output = await inLayer(renewalScript(keys, [overlay], seed, 1_800_000_000));
     expect(output).toBe(`listener ${process.pid}\nrenewed\n`);
     const content = async (path: string): Promise<Buffer> => await readFile(join(directory, path));
     expect(await content('etc/dropbear/dropbear_ed25519_host_key')).toEqual(hostKey);
+    expect(await content(overlay.path)).toEqual(overlay.content);
     for (const path of ['etc/vsbypass/authorized_keys', 'root/.ssh/authorized_keys'])
       expect((await content(path)).toString()).toBe('ssh-ed25519 AAAA\n');
     expect((await content('calls')).toString()).toBe(
