@@ -86,10 +86,25 @@ export class Console {
    * @param {number} seconds for a prompt to come: the VM may boot
    */
   async logInOnce(password, seconds = 60) {
-    this.send('\r');
-    const [, name] = await this.appears(/(login:|[#$]) $/, seconds);
+    const [, name] = await this.#prompt(seconds);
     if (name === 'login:') await this.logIn(password);
     else await this.run('dmesg -n 1; stty cols 1000');
+  }
+  /**
+   * What waits for somebody. It is asked again and again: what the kernel says may follow a prompt.
+   *
+   * @param {number} seconds
+   */
+  async #prompt(seconds) {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+      this.send('\r');
+      try {
+        return await this.appears(/(login:|[#$]) $/, 5);
+      } catch (error) {
+        if (Date.now() > end) throw error;
+      }
+    }
   }
   /** @param {string} password root's */
   async logIn(password) {

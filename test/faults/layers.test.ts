@@ -1,7 +1,6 @@
 /** Faults of the layers themselves: what panics, hangs or is killed in L1, its dom0, L2 and L3. */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 
-import { randomOf } from './rig/moments.js';
 import { Survival } from './rig/survival.js';
 import { bothRun, checkAll, startOutput, Testbed, type FaultStatus } from './rig/testbed.js';
 import { said, told } from './rig/told.js';
@@ -61,7 +60,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     const { client, tty } = await testbed.session();
     const output = await startOutput(3000, tty);
     await testbed.cli.ssh('l2', command);
-    await isTold(survival, /^degraded: vm:vm1: it has ended/);
+    await isTold(survival, /^degraded: vm:vm1: it has (?:ended|not run)/);
     await survival.leaves(bothRun);
     survival.output(output.beginning(tty.text));
     survival.noteBytes('then the VM was gone');
@@ -123,17 +122,13 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     await isAnsweredAgain(survival);
   });
 
-  it('L1 panics', async (context) => {
+  it('L1 ends', async (context) => {
     await beWell();
-    const what = `L2 = ${l2}: a machine check that L1 does not survive (QEMU's \`mce\`)`;
+    const what = `L2 = ${l2}: L1's Xen restarts the machine (debug key R)`;
     const survival = new Survival(context, testbed, what);
-    const proxy = await testbed.comeBetween('qmpSocket', randomOf('qmp'));
-    // Uncorrected, enabled, its context is corrupt: AMD64 Architecture Programmer's Manual 2, 9.3.2.
-    const line = 'mce 0 1 0xb200000000000000 0x5 0 0';
-    proxy.say(
-      `${JSON.stringify({ execute: 'human-monitor-command', arguments: { 'command-line': line }, id: 'fault' })}\n`,
-    );
-    await isTold(survival, /^broken: L1: Xen panic: /);
+    await testbed.cli.ssh('l1', 'xl debug-keys R', { timeoutMs: 5000 });
+    await isTold(survival, /^broken: QEMU /);
+    await survival.leaves(['daemon']);
     await survival.nextUp();
     await isAnsweredAgain(survival);
   });

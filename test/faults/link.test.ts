@@ -5,18 +5,18 @@ import { afterAll, beforeAll, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { randomOf } from './rig/moments.js';
-import type { SocketProxy } from './rig/socket-proxy.js';
+import type { LinkProxy } from './rig/link-proxy.js';
 import { Survival } from './rig/survival.js';
 import { bothRun, checkAll, startOutput, Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 let testbed: Testbed;
-let proxy: SocketProxy;
+let proxy: LinkProxy;
 
 beforeAll(async () => {
   testbed = await Testbed.create();
   await testbed.beUp();
-  proxy = await testbed.comeBetween('linkSocket', randomOf('link'));
+  proxy = await testbed.comeBetween(randomOf('link'));
 });
 
 afterAll(async () => {

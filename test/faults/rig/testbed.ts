@@ -16,7 +16,7 @@ import {
   type Status,
 } from '../../e2e/command-line.js';
 import { KnownOutput, type Count } from './known-output.js';
-import { SocketProxy } from './socket-proxy.js';
+import { LinkProxy } from './link-proxy.js';
 
 export const upLimitMs = 600_000;
 /** What runs of a testbed that is up, sorted. */
@@ -147,10 +147,10 @@ export class Testbed {
     return { client, tty: await new Console().open(client) };
   }
 
-  /** Stands between the daemon and one of QEMU's sockets: the next daemon takes QEMU over through it. */
-  async comeBetween(socket: 'linkSocket' | 'qmpSocket', random: Random): Promise<SocketProxy> {
+  /** Stands in the middle of the link: the next daemon takes QEMU over through it. */
+  async comeBetween(random: Random): Promise<LinkProxy> {
     const roots = { XDG_STATE_HOME: this.stateFolder, XDG_RUNTIME_DIR: this.folder };
-    const proxy = new SocketProxy(instancePaths('default', findRoots(roots))[socket], random);
+    const proxy = new LinkProxy(instancePaths('default', findRoots(roots)).linkSocket, random);
     this.onDispose(() => proxy.close());
     await this.signal('daemon', 'SIGKILL');
     await this.statusUntil(({ state }) => state === 'broken');

@@ -1,13 +1,10 @@
-/**
- * Stands between the daemon and one of QEMU's sockets, and does to what passes what a fault would: cuts it, damages it,
- * holds it, adds to it.
- */
+/** Stands between the daemon and the link's end at QEMU, and does to what passes what a fault would: cuts it, damages it, holds it. */
 import { renameSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
 import type { Random } from '../../../src/bench/statistics/random.js';
 
-export class SocketProxy {
+export class LinkProxy {
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   readonly #server: Server;
   readonly #random: Random;
@@ -16,7 +13,7 @@ export class SocketProxy {
   /** Chunks that were damaged or dropped. */
   damaged = 0;
 
-  /** @param socketPath QEMU's, which this takes the place of */
+  /** @param socketPath QEMU's end of the link, which this takes the place of */
   constructor(socketPath: string, random: Random) {
     this.#random = random;
     const behind = `${socketPath}.qemu`;
@@ -37,10 +34,6 @@ export class SocketProxy {
   stall(on: boolean): void {
     this.#stalled = on;
     for (const ends of this.#pairs) for (const end of ends) end[on ? 'pause' : 'resume']();
-  }
-  /** Says something to QEMU beside what the daemon says. */
-  say(text: string): void {
-    for (const [, qemu] of this.#pairs) qemu.write(text);
   }
   close(): void {
     this.cut();
