@@ -26,6 +26,9 @@ export class Console {
   /** @type {import('ssh2').ClientChannel | undefined} */
   #stream;
   #text = '';
+  /** What the gateway said beside the console, and that the session is over. */
+  #said = '';
+  #closed = false;
   #wake = () => {};
   /** @param {import('ssh2').Client} client */
   async open(client) {
@@ -37,6 +40,11 @@ export class Console {
     );
     stream.on('data', (/** @type {Buffer} */ bytes) => {
       this.#text += bytes.toString('latin1');
+      this.#wake();
+    });
+    stream.stderr.on('data', (/** @type {Buffer} */ bytes) => (this.#said += bytes.toString()));
+    stream.on('close', () => {
+      this.#closed = true;
       this.#wake();
     });
     this.#stream = stream;
@@ -68,6 +76,7 @@ export class Console {
       const match = pattern.exec(this.#text);
       if (match) return match;
       const left = end - Date.now();
+      if (this.#closed) throw new Error(`the session is over: ${this.#said}`);
       if (left <= 0)
         throw new Error(`no ${pattern} within ${seconds} s: ${this.#text.slice(-300)}`);
       await new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
@@ -102,7 +111,7 @@ export class Console {
       try {
         return await this.appears(/(login:|[#$]) $/, 5);
       } catch (error) {
-        if (Date.now() > end) throw error;
+        if (this.#closed || Date.now() > end) throw error;
       }
     }
   }
