@@ -1,5 +1,5 @@
 /** The wall clock of daemon and QEMU is set while a VM prints. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 
 import { noShiftedClock, ShiftedClock } from './rig/shifted-clock.js';
 import { Survival } from './rig/survival.js';
@@ -15,6 +15,10 @@ describe.skipIf(noShiftedClock() !== undefined)('the wall clock (it takes a C co
     clock = new ShiftedClock(testbed.folder);
   });
 
+  afterEach(async () => {
+    await testbed.endSessions();
+  });
+
   afterAll(async () => {
     await testbed.dispose();
   });
@@ -26,7 +30,8 @@ describe.skipIf(noShiftedClock() !== undefined)('the wall clock (it takes a C co
     clock.set(0);
     await testbed.run(['down']);
     await testbed.run(['up'], { env });
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const output = await startOutput(2000, tty);
     clock.set(by);
     survival.output(await checkAll(output, tty));
@@ -34,7 +39,7 @@ describe.skipIf(noShiftedClock() !== undefined)('the wall clock (it takes a C co
     const jump = `clockJump ${JSON.stringify(status.clockJump)}`;
     survival.says(`${told(status)}, ${jump}`, /"seconds":-?\d+/);
     survival.expect(status.state === 'running', told(status));
-    client.end();
+    await session.end();
     await survival.nextDown();
     await survival.nextUp({ before: 'down: exit 0; ', env });
     await survival.leaves(bothRun);

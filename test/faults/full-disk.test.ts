@@ -1,5 +1,5 @@
 /** The state folder is full, or fills. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { SmallDisk } from './rig/full-disk.js';
@@ -16,6 +16,10 @@ describe.skipIf(process.getuid?.() !== 0)('the state folder (root: it mounts a t
     testbed = await Testbed.create();
     disk = new SmallDisk(testbed.stateFolder, 640);
     testbed.onDispose(() => disk.remove());
+  });
+
+  afterEach(async () => {
+    await testbed.endSessions();
   });
 
   afterAll(async () => {
@@ -36,11 +40,12 @@ describe.skipIf(process.getuid?.() !== 0)('the state folder (root: it mounts a t
     const what = 'the state folder fills in the middle of output';
     const survival = new Survival(context, testbed, what);
     await testbed.beUp();
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const output = await startOutput(2000, tty);
     disk.fill();
     survival.output(await checkAll(output, tty));
-    client.end();
+    await session.end();
     const status = await testbed.statusUntil(({ state }) => state !== 'running');
     survival.says(told(status), /MiB of disk free/);
     const saved = await testbed.run(['snapshot', 'save', 'full']);

@@ -1,5 +1,5 @@
 /** kill -9 of the daemon, QEMU or a client while a VM prints and sessions look on. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { sendTo } from '../e2e/command-line.js';
@@ -14,6 +14,10 @@ beforeAll(async () => {
   testbed = await Testbed.create();
 });
 
+afterEach(async () => {
+  await testbed.endSessions();
+});
+
 afterAll(async () => {
   await testbed.dispose();
 });
@@ -25,7 +29,8 @@ describe('while a VM prints', () => {
     const watcher = testbed.start([
       ...['console', 'vm1', '--watch', '--expect', 'never-printed', '--timeout', '300'],
     ]);
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const output = await startOutput(3000, tty);
     const moment = Math.floor(share * 1500);
     await pause(moment);
@@ -49,15 +54,15 @@ describe('while a VM prints', () => {
     if (victim === 'daemon') {
       const next = await testbed.onlooker();
       survival.output(output.continued(tty.text, await next.tty.until(output.end, 120)));
-      next.client.end();
+      await next.end();
     } else if (victim === 'qemu') {
       survival.output(output.beginning(tty.text));
       survival.noteBytes('then the VM was gone');
     }
-    client.end();
+    await session.end();
     const again = await testbed.session();
     const answer = await again.tty.run('echo $((6*7))');
     survival.expect(answer.includes('42'), 'the console is mute');
-    again.client.end();
+    await again.end();
   });
 });

@@ -1,5 +1,5 @@
 /** Faults of the layers themselves: what panics, hangs or is killed in L1, its dom0, L2 and L3. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
 
 import { Survival } from './rig/survival.js';
 import { bothRun, checkAll, startOutput, Testbed, type FaultStatus } from './rig/testbed.js';
@@ -12,6 +12,10 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
 
   beforeAll(async () => {
     testbed = await Testbed.create();
+  });
+
+  afterEach(async () => {
+    await testbed.endSessions();
   });
 
   afterAll(async () => {
@@ -38,12 +42,13 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
   it('the kernel of a user VM panics', async (context) => {
     await beWell();
     const survival = new Survival(context, testbed, `L2 = ${l2}: the kernel of L3 panics`);
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     tty.clear();
     tty.send(`${panic}\r`);
     await tty.appears(/Kernel panic - not syncing: sysrq triggered crash/);
     survival.sees('the console shows the panic');
-    client.end();
+    await session.end();
     await survival.leaves(bothRun);
     // It spins where it is: to the layers below it runs.
     const stopped = await testbed.run(['vm', 'stop', 'vm1']);
@@ -57,14 +62,15 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
         ? ['kill -9 of QEMU in L2', 'kill -9 $(pidof qemu-system-x86_64)']
         : ['`xl destroy` of L3', 'xl destroy vm1'];
     const survival = new Survival(context, testbed, `L2 = ${l2}: ${what} in output`);
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const output = await startOutput(3000, tty);
     await testbed.cli.ssh('l2', command);
     await isTold(survival, /^degraded: vm:vm1: it has (?:ended|not run)/);
     await survival.leaves(bothRun);
     survival.output(output.beginning(tty.text));
     survival.noteBytes('then the VM was gone');
-    client.end();
+    await session.end();
     await startsAgain(survival);
   });
 
@@ -79,17 +85,19 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
   async function isAnsweredAgain(survival: Survival): Promise<void> {
     const status = await testbed.statusUntil(({ state }) => state === 'running', 240);
     survival.expect(status.state === 'running', `afterwards: ${told(status)}`);
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const answer = await tty.run('echo $((6*7))');
     survival.expect(answer.includes('42'), 'the console is mute');
-    client.end();
+    await session.end();
   }
 
   it('L2 hangs', async (context) => {
     await beWell();
     const what = `L2 = ${l2}: L2 is paused by dom0 in the middle of output (it hangs)`;
     const survival = new Survival(context, testbed, what);
-    const { client, tty } = await testbed.session();
+    const session = await testbed.session();
+    const { tty } = session;
     const output = await startOutput(2000, tty);
     await testbed.cli.ssh('l1', 'xl pause l2');
     await isTold(survival, /^degraded: L2: its SSH server does not answer/);
@@ -99,7 +107,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     const status = await testbed.statusUntil(({ state }) => state === 'running');
     survival.next = `after it goes on: ${told(status)}`;
     survival.expect(status.state === 'running', `after it goes on: ${told(status)}`);
-    client.end();
+    await session.end();
   });
 
   it('L2 panics', async (context) => {

@@ -1,7 +1,7 @@
 /** The link between the daemon and L1 is cut, garbled or stalled, while output and input flow. */
 import { createHash, randomBytes } from 'node:crypto';
 
-import { afterAll, beforeAll, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { randomOf } from './rig/moments.js';
@@ -17,6 +17,10 @@ beforeAll(async () => {
   testbed = await Testbed.create();
   await testbed.beUp();
   proxy = await testbed.comeBetween(randomOf('link'));
+});
+
+afterEach(async () => {
+  await testbed.endSessions();
 });
 
 afterAll(async () => {
@@ -72,7 +76,8 @@ const badFrames = async (): Promise<number> =>
 
 it.for(faults)('the link is $injected', async ({ injected, inject }, context) => {
   const survival = new Survival(context, testbed, `link ${injected}, in output and in input`);
-  const { client, tty } = await testbed.session();
+  const session = await testbed.session();
+  const { tty } = session;
   const output = await startOutput(3000, tty);
   await inject(survival);
   const got = await checkAll(output, tty, 240);
@@ -80,8 +85,8 @@ it.for(faults)('the link is $injected', async ({ injected, inject }, context) =>
   const text = lines.join('');
   const again = inject(survival);
   await tty.run('true', 240);
-  tty.send('stty -echo; cat > /tmp/in; stty echo\r');
-  await pause(700);
+  tty.send('stty -echo; echo rea""dy; cat > /tmp/in; stty echo\r');
+  await tty.until(/ready\r\n/, 240);
   tty.send(`${text}\x04`);
   const sum = /[0-9a-f]{64}/.exec(await tty.run('sha256sum < /tmp/in', 240))?.[0];
   await again;
@@ -93,5 +98,5 @@ it.for(faults)('the link is $injected', async ({ injected, inject }, context) =>
   survival.next = `status: ${told(status)}`;
   survival.expect(status.state === 'running', `afterwards: ${told(status)}`);
   await survival.leaves(bothRun);
-  client.end();
+  await session.end();
 });

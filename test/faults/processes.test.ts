@@ -1,5 +1,5 @@
 /** Processes that hang, for which SIGSTOP stands, and two commands at once. */
-import { afterAll, beforeAll, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { Survival } from './rig/survival.js';
@@ -13,6 +13,10 @@ beforeAll(async () => {
   await testbed.beUp();
 });
 
+afterEach(async () => {
+  await testbed.endSessions();
+});
+
 afterAll(async () => {
   await testbed.dispose();
 });
@@ -20,7 +24,8 @@ afterAll(async () => {
 it.for(['qemu', 'daemon'] as const)('SIGSTOP of %s', async (victim, context) => {
   const what = `SIGSTOP of ${victim} for 10 s in the middle of output`;
   const survival = new Survival(context, testbed, what);
-  const { client, tty } = await testbed.session();
+  const session = await testbed.session();
+  const { tty } = session;
   const output = await startOutput(2000, tty);
   await testbed.signal(victim, 'SIGSTOP');
   try {
@@ -36,7 +41,7 @@ it.for(['qemu', 'daemon'] as const)('SIGSTOP of %s', async (victim, context) => 
   survival.next = `after SIGCONT: ${told(status)}`;
   survival.expect(status.state === 'running', `after SIGCONT: ${told(status)}`);
   await survival.leaves(bothRun);
-  client.end();
+  await session.end();
 });
 
 it('two `up` at the same moment', async (context) => {

@@ -49,12 +49,11 @@ export function buildCommand(context: CliContext): Command {
             ...{ l2Kind: l2, cpu, accel: choice },
           })
         : undefined;
-      // Bochs runs no L2 but this one.
       const bochs = choice === 'bochs' || (cpu === 'intel' && choice !== 'kvm');
       const accel = bochs ? 'bochs' : 'tcg';
       // A state is of one kind.
       const kind = l2 ?? config?.l2.kind;
-      const kinds = kind !== undefined ? [kind] : bochs ? (['kvm'] as const) : l2Kinds;
+      const kinds = kind !== undefined ? [kind] : l2Kinds;
       const what = config === undefined ? undefined : await stateOf(config, context.signal);
       if (key) return await printKey(context, kinds, what, json);
       const { buildImages, imageNames } = await import('../../images/build.js');

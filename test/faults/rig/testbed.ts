@@ -1,4 +1,5 @@
 /** A testbed of its own to break: state and sockets in a temporary folder, images shared. */
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -31,9 +32,24 @@ export interface FaultStatus extends Status {
 }
 
 /** A session at a console. */
-export interface Session {
-  readonly client: Client;
+export class Session {
   readonly tty: Console;
+  readonly #client: Client;
+  #closed = false;
+
+  constructor(client: Client, tty: Console) {
+    this.#client = client;
+    this.tty = tty;
+    client.once('close', () => (this.#closed = true));
+  }
+
+  /** Once it has ended another one may type. */
+  async end(): Promise<void> {
+    if (this.#closed) return;
+    const closed = once(this.#client, 'close');
+    this.#client.end();
+    await closed;
+  }
 }
 
 interface UpOptions {
@@ -47,6 +63,7 @@ export class Testbed {
   /** Of the instance's files that last. */
   readonly stateFolder: string;
   readonly #undo: (() => void)[] = [];
+  readonly #sessions: Session[] = [];
 
   static async create(): Promise<Testbed> {
     const whole = await CommandLine.createWithImages();
@@ -144,7 +161,9 @@ export class Testbed {
     const [vm] = vms;
     if (gateway === undefined || vm === undefined) throw new Error('there is no console');
     const client = await connect(gateway, vm.name, gateway.clientKeyPath);
-    return { client, tty: await new Console().open(client) };
+    const session = new Session(client, await new Console().open(client));
+    this.#sessions.push(session);
+    return session;
   }
 
   /** Stands in the middle of the link: the next daemon takes QEMU over through it. */
@@ -158,6 +177,11 @@ export class Testbed {
     return proxy;
   }
 
+  /** Those that a test has left, because it failed. */
+  async endSessions(): Promise<void> {
+    for (const session of this.#sessions.splice(0)) await session.end();
+  }
+
   /** What is to be undone when nothing of this testbed runs any more: the last one first. */
   onDispose(undo: () => void): void {
     this.#undo.push(undo);
@@ -165,6 +189,7 @@ export class Testbed {
 
   /** @throws Error naming what `down` had not ended; that is ended all the same */
   async dispose(): Promise<void> {
+    await this.endSessions();
     await this.cli.run(['-q', 'down', '--all'], { timeoutMs: 120_000 });
     const left = await this.processes();
     for (const { pid } of left) sendTo(pid, 'SIGKILL');
