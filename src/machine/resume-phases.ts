@@ -107,10 +107,13 @@ async function renewAll(
   const { management, paths } = running;
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
-  const hashes = await passwordHashes(fresh, signal);
+  const hashes = passwordHashes(fresh, signal);
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, [], signal);
+  const l2Target = accessToL2(management);
   const l2Keys = { hostKey: fresh.l2Host, authorizedKey };
-  const l2 = renewManaged(accessToL2(management), l2Keys, overlays(running, hashes), signal);
+  const l2 = hashes.then(
+    async (known) => await renewManaged(l2Target, l2Keys, overlays(running, known), signal),
+  );
   const consoles = renewConsoles(running, link, hashes, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
@@ -148,7 +151,7 @@ function hashOf(hashes: PasswordHashes, name: string): string {
 async function renewConsoles(
   running: Running,
   link: Link,
-  hashes: PasswordHashes,
+  hashes: Promise<PasswordHashes>,
   signal: AbortSignal,
 ): Promise<void> {
   await link.setHltPolicy(GLOBAL_SLOT, 0, 'attached');
@@ -160,7 +163,7 @@ async function renewConsole(
   { secrets, request }: Running,
   link: Link,
   { name, uuid }: VmPlan,
-  hashes: PasswordHashes,
+  hashes: Promise<PasswordHashes>,
   signal: AbortSignal,
 ): Promise<void> {
   const oldPassword = secrets.passwords[name];
@@ -175,7 +178,7 @@ async function renewConsole(
     const limitMs = longestOf(limitOf(request.config, 'renew'));
     await runScript(peer, loginSteps(canary, oldPassword, limitMs), options);
     const seconds = Math.round(Date.now() / 1000);
-    const renewal = { passwordHash: hashOf(hashes, name), seed: newSeed(), seconds };
+    const renewal = { passwordHash: hashOf(await hashes, name), seed: newSeed(), seconds };
     await runScript(peer, renewalSteps(renewal, limitMs), options);
   } catch (error) {
     signal.throwIfAborted();

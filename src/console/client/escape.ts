@@ -124,10 +124,8 @@ export class EscapeParser {
         return undefined;
       case 'pasted':
         this.#release(data);
-        {
-          this.#text(bytes, character, data);
-          return;
-        }
+        this.#text(bytes, character, data);
+        return undefined;
       case 'key':
         return this.#key(bytes, character, data);
     }
@@ -156,6 +154,7 @@ export class EscapeParser {
       if (isEscape) return undefined;
     }
     this.#text(bytes, character, data);
+    return undefined;
   }
 
   #text(bytes: readonly number[], character: number | undefined, data: number[]): undefined {
