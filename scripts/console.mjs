@@ -109,7 +109,8 @@ export class Console {
     for (;;) {
       this.send('\r');
       try {
-        return await this.appears(/(login:|[#$]) $/, 5);
+        // A line editor asks where the cursor is: ESC [ 6 n.
+        return await this.appears(/(login:|[#$]) \S{0,4}$/, 5);
       } catch (error) {
         if (this.#closed || Date.now() > end) throw error;
       }
