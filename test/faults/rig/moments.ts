@@ -38,9 +38,9 @@ export interface Kill {
 export function kills(user: string, outOfTwenty: number): Kill[] {
   const random = randomOf(user);
   const count = Math.max(1, Math.round((inject('faultRounds') * outOfTwenty) / 20));
-  return Array.from({ length: count }, (_, round) => ({
-    victim: victims[round % victims.length] as Victim,
+  return Array.from({ length: count }, (_, index) => ({
+    victim: victims[index % victims.length] as Victim,
     share: random(),
-    round,
+    round: index + 1,
   }));
 }
