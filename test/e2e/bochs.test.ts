@@ -95,30 +95,32 @@ describe.each(inject('bochsProcessors'))('--accel bochs --cpu %s:', (cpu) => {
   });
 });
 
-describe.runIf(inject('tier') === 'long')('--cpu intel --l2 xen:', () => {
-  let cli: CommandLine;
-  const machine = ['--cpu', 'intel', '--l2', 'xen'];
+// It takes minutes by itself.
+if (inject('tier') === 'long')
+  describe('--cpu intel --l2 xen:', () => {
+    let cli: CommandLine;
+    const machine = ['--cpu', 'intel', '--l2', 'xen'];
 
-  beforeAll(async () => {
-    cli = await CommandLine.create();
-    await cli.must(['build', ...machine], { timeoutMs: 1_800_000 });
-    await cli.must(['up', ...machine], { timeoutMs: 4 * upLimitMs });
-  });
+    beforeAll(async () => {
+      cli = await CommandLine.create();
+      await cli.must(['build', ...machine], { timeoutMs: 1_800_000 });
+      await cli.must(['up', ...machine], { timeoutMs: 4 * upLimitMs });
+    });
 
-  afterAll(async () => {
-    await cli.dispose();
-  });
+    afterAll(async () => {
+      await cli.dispose();
+    });
 
-  it('has a secure console, and nothing of it in L2', async () => {
-    const run = ['console', 'run', 'vm1', '--', 'echo it runs'];
-    expect(await cli.must(run, { timeoutMs: 30_000 })).toBe('it runs\n');
-    const proof = await cli.json<{ operatorBytes: number }>(['proof', 'vm1']);
-    expect(proof.operatorBytes).toBe(0);
-  });
+    it('has a secure console, and nothing of it in L2', async () => {
+      const run = ['console', 'run', 'vm1', '--', 'echo it runs'];
+      expect(await cli.must(run, { timeoutMs: 30_000 })).toBe('it runs\n');
+      const proof = await cli.json<{ operatorBytes: number }>(['proof', 'vm1']);
+      expect(proof.operatorBytes).toBe(0);
+    });
 
-  it('verifies as protected', async () => {
-    const report = await cli.json<VerifyReport>(['verify'], { timeoutMs: 2 * verifyLimitMs });
-    expect(report.reasons).toEqual([]);
-    expect(report.verdict).toBe('protected');
+    it('verifies as protected', async () => {
+      const report = await cli.json<VerifyReport>(['verify'], { timeoutMs: 2 * verifyLimitMs });
+      expect(report.reasons).toEqual([]);
+      expect(report.verdict).toBe('protected');
+    });
   });
-});
