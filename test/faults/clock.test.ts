@@ -1,26 +1,19 @@
 /** The wall clock of daemon and QEMU is set while a VM prints. */
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 
 import { noShiftedClock, ShiftedClock } from './rig/shifted-clock.js';
 import { Survival } from './rig/survival.js';
-import { bothRun, checkAll, startOutput, Testbed } from './rig/testbed.js';
+import { bothRun, checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 describe.skipIf(noShiftedClock() !== undefined)('the wall clock (it takes a C compiler)', () => {
   let testbed: Testbed;
   let clock: ShiftedClock;
 
-  beforeAll(async () => {
-    testbed = await Testbed.create();
+  withTestbed((made) => (testbed = made));
+
+  beforeAll(() => {
     clock = new ShiftedClock(testbed.folder);
-  });
-
-  afterEach(async () => {
-    await testbed.endSessions();
-  });
-
-  afterAll(async () => {
-    await testbed.dispose();
   });
 
   it.for([3600, -86_400])('is set by %s s', async (by, context) => {

@@ -1,29 +1,22 @@
 /** The state folder is full, or fills. */
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { SmallDisk } from './rig/full-disk.js';
 import { randomOf } from './rig/moments.js';
 import { Survival } from './rig/survival.js';
-import { checkAll, startOutput, Testbed } from './rig/testbed.js';
+import { checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 describe.skipIf(process.getuid?.() !== 0)('the state folder (root: it mounts a tmpfs)', () => {
   let testbed: Testbed;
   let disk: SmallDisk;
 
-  beforeAll(async () => {
-    testbed = await Testbed.create();
+  withTestbed((made) => (testbed = made));
+
+  beforeAll(() => {
     disk = new SmallDisk(testbed.stateFolder, 640);
     testbed.onDispose(() => disk.remove());
-  });
-
-  afterEach(async () => {
-    await testbed.endSessions();
-  });
-
-  afterAll(async () => {
-    await testbed.dispose();
   });
 
   it('is full before the first up', async (context) => {

@@ -1,21 +1,18 @@
 /** kill -9 of the daemon, QEMU or the command itself while `up` or `down` runs. */
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { beforeAll, describe, it } from 'vitest';
 
 import { hit } from './rig/hit.js';
 import { kills } from './rig/moments.js';
 import { Survival } from './rig/survival.js';
-import { Testbed } from './rig/testbed.js';
+import { withTestbed, type Testbed } from './rig/testbed.js';
 
 let testbed: Testbed;
 
+withTestbed((made) => (testbed = made));
+
 beforeAll(async () => {
-  testbed = await Testbed.create();
   // From here on `up` begins with a saved state.
   await testbed.beUp();
-});
-
-afterAll(async () => {
-  await testbed.dispose();
 });
 
 describe('during up', () => {

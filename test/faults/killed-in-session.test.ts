@@ -1,26 +1,16 @@
 /** kill -9 of the daemon, QEMU or a client while a VM prints and sessions look on. */
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { describe, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { sendTo } from '../e2e/command-line.js';
 import { kills } from './rig/moments.js';
 import { Survival } from './rig/survival.js';
-import { bothRun, checkAll, startOutput, Testbed } from './rig/testbed.js';
+import { bothRun, checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 let testbed: Testbed;
 
-beforeAll(async () => {
-  testbed = await Testbed.create();
-});
-
-afterEach(async () => {
-  await testbed.endSessions();
-});
-
-afterAll(async () => {
-  await testbed.dispose();
-});
+withTestbed((made) => (testbed = made));
 
 describe('while a VM prints', () => {
   it.for(kills('session', 7))('kill -9 of $victim, round $round', async (kill, context) => {
@@ -60,9 +50,6 @@ describe('while a VM prints', () => {
       survival.noteBytes('then the VM was gone');
     }
     await session.end();
-    const again = await testbed.session();
-    const answer = await again.tty.run('echo $((6*7))');
-    survival.expect(answer.includes('42'), 'the console is mute');
-    await again.end();
+    await survival.consoleAnswers();
   });
 });

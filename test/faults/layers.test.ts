@@ -1,8 +1,8 @@
 /** Faults of the layers themselves: what panics, hangs or is killed in L1, its dom0, L2 and L3. */
-import { afterAll, afterEach, beforeAll, describe, it } from 'vitest';
+import { describe, it } from 'vitest';
 
 import { Survival } from './rig/survival.js';
-import { bothRun, checkAll, startOutput, Testbed, type FaultStatus } from './rig/testbed.js';
+import { bothRun, checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { said, told } from './rig/told.js';
 
 const panic = 'echo c > /proc/sysrq-trigger';
@@ -10,17 +10,7 @@ const panic = 'echo c > /proc/sysrq-trigger';
 describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
   let testbed: Testbed;
 
-  beforeAll(async () => {
-    testbed = await Testbed.create();
-  });
-
-  afterEach(async () => {
-    await testbed.endSessions();
-  });
-
-  afterAll(async () => {
-    await testbed.dispose();
-  });
+  withTestbed((made) => (testbed = made));
 
   /** Up, and at its best: a layer that an earlier fault has ended is not there. */
   async function beWell(): Promise<void> {
@@ -30,13 +20,12 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
   }
 
   /** The testbed is no longer what it was, and says which layer it is. */
-  async function isTold(survival: Survival, reason: RegExp): Promise<FaultStatus> {
+  async function isTold(survival: Survival, reason: RegExp): Promise<void> {
     const status = await testbed.statusUntil(
       (now) => now.state !== 'running' && reason.test(told(now)),
       90,
     );
     survival.says(told(status), reason);
-    return status;
   }
 
   it('the kernel of a user VM panics', async (context) => {
@@ -85,11 +74,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
   async function isAnsweredAgain(survival: Survival): Promise<void> {
     const status = await testbed.statusUntil(({ state }) => state === 'running', 240);
     survival.expect(status.state === 'running', `afterwards: ${told(status)}`);
-    const session = await testbed.session();
-    const { tty } = session;
-    const answer = await tty.run('echo $((6*7))');
-    survival.expect(answer.includes('42'), 'the console is mute');
-    await session.end();
+    await survival.consoleAnswers();
   }
 
   it('L2 hangs', async (context) => {
@@ -104,9 +89,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     await survival.leaves(bothRun);
     await testbed.cli.ssh('l1', 'xl unpause l2');
     survival.output(await checkAll(output, tty));
-    const status = await testbed.statusUntil(({ state }) => state === 'running');
-    survival.next = `after it goes on: ${told(status)}`;
-    survival.expect(status.state === 'running', `after it goes on: ${told(status)}`);
+    await survival.recovers('after it goes on');
     await session.end();
   });
 

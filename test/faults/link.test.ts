@@ -1,30 +1,23 @@
 /** The link between the daemon and L1 is cut, garbled or stalled, while output and input flow. */
 import { createHash, randomBytes } from 'node:crypto';
 
-import { afterAll, afterEach, beforeAll, it } from 'vitest';
+import { beforeAll, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { randomOf } from './rig/moments.js';
 import type { LinkProxy } from './rig/link-proxy.js';
 import { Survival } from './rig/survival.js';
-import { bothRun, checkAll, startOutput, Testbed } from './rig/testbed.js';
+import { bothRun, checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 let testbed: Testbed;
 let proxy: LinkProxy;
 
+withTestbed((made) => (testbed = made));
+
 beforeAll(async () => {
-  testbed = await Testbed.create();
   await testbed.beUp();
   proxy = await testbed.comeBetween(randomOf('link'));
-});
-
-afterEach(async () => {
-  await testbed.endSessions();
-});
-
-afterAll(async () => {
-  await testbed.dispose();
 });
 
 interface LinkFault {
@@ -94,9 +87,7 @@ it.for(faults)('the link is $injected', async ({ injected, inject }, context) =>
   survival.noteBytes(`${text.length} typed`);
   const typed = createHash('sha256').update(text).digest('hex');
   survival.expect(sum === typed, 'what was typed came damaged');
-  const status = await testbed.statusUntil(({ state }) => state === 'running');
-  survival.next = `status: ${told(status)}`;
-  survival.expect(status.state === 'running', `afterwards: ${told(status)}`);
+  await survival.recovers('afterwards');
   await survival.leaves(bothRun);
   await session.end();
 });

@@ -1,24 +1,17 @@
 /** Processes that hang, for which SIGSTOP stands, and two commands at once. */
-import { afterAll, afterEach, beforeAll, it } from 'vitest';
+import { beforeAll, it } from 'vitest';
 
 import { pause } from '../../scripts/console.mjs';
 import { Survival } from './rig/survival.js';
-import { bothRun, checkAll, startOutput, Testbed } from './rig/testbed.js';
+import { bothRun, checkAll, startOutput, withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 let testbed: Testbed;
 
+withTestbed((made) => (testbed = made));
+
 beforeAll(async () => {
-  testbed = await Testbed.create();
   await testbed.beUp();
-});
-
-afterEach(async () => {
-  await testbed.endSessions();
-});
-
-afterAll(async () => {
-  await testbed.dispose();
 });
 
 it.for(['qemu', 'daemon'] as const)('SIGSTOP of %s', async (victim, context) => {
@@ -37,9 +30,7 @@ it.for(['qemu', 'daemon'] as const)('SIGSTOP of %s', async (victim, context) => 
     await testbed.signal(victim, 'SIGCONT');
   }
   survival.output(await checkAll(output, tty));
-  const status = await testbed.statusUntil(({ state }) => state === 'running');
-  survival.next = `after SIGCONT: ${told(status)}`;
-  survival.expect(status.state === 'running', `after SIGCONT: ${told(status)}`);
+  await survival.recovers('after SIGCONT');
   await survival.leaves(bothRun);
   await session.end();
 });

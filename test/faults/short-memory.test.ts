@@ -2,25 +2,19 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, beforeEach, it } from 'vitest';
+import { beforeEach, it } from 'vitest';
 
 import { MemoryGroup, noMemoryGroup } from './rig/memory-group.js';
 import { Survival } from './rig/survival.js';
-import { Testbed } from './rig/testbed.js';
+import { withTestbed, type Testbed } from './rig/testbed.js';
 import { told } from './rig/told.js';
 
 let testbed: Testbed;
 
-beforeAll(async () => {
-  testbed = await Testbed.create();
-});
+withTestbed((made) => (testbed = made));
 
 beforeEach(async () => {
   await testbed.run(['down']);
-});
-
-afterAll(async () => {
-  await testbed.dispose();
 });
 
 it('a configuration that wants more than there is', async (context) => {

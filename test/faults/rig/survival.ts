@@ -118,4 +118,19 @@ export class Survival {
     expect.soft(result.code, `the next down: ${said(result)}`).toBe(0);
     expect.soft(await this.#testbed.settle([]), 'what runs after down').toEqual([]);
   }
+
+  /** It is as it was before, by itself. */
+  async recovers(when: string, seconds?: number): Promise<void> {
+    const status = await this.#testbed.statusUntil(({ state }) => state === 'running', seconds);
+    this.next = `${when}: ${told(status)}`;
+    this.expect(status.state === 'running', `${when}: ${told(status)}`);
+  }
+
+  /** The VM's console takes a login, if nobody is logged in, and a command. */
+  async consoleAnswers(): Promise<void> {
+    const session = await this.#testbed.session();
+    const answer = await session.tty.run('echo $((6*7))');
+    this.expect(answer.includes('42'), 'the console is mute');
+    await session.end();
+  }
 }

@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { Client } from 'ssh2';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 
 import type { Random } from '../../../src/bench/statistics/random.js';
 import { instancePaths } from '../../../src/state/paths.js';
@@ -200,6 +201,21 @@ export class Testbed {
       throw new Error(`down has left: ${JSON.stringify(left)}; after SIGKILL: ${after.join()}`);
     }
   }
+}
+
+/**
+ * Makes a testbed before the tests of this file or block, ends after each what it has left open, and takes the testbed down.
+ *
+ * @param take gets it before the first of them
+ */
+export function withTestbed(take: (testbed: Testbed) => void): void {
+  let testbed: Testbed | undefined;
+  beforeAll(async () => {
+    testbed = await Testbed.create();
+    take(testbed);
+  });
+  afterEach(async () => await testbed?.endSessions());
+  afterAll(async () => await testbed?.dispose());
 }
 
 function kindOf(command: string): string {
