@@ -107,7 +107,7 @@ async function renewAll(
   const { management, paths } = running;
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
-  const hashes = passwordHashes(fresh, signal);
+  const hashes = passwordHashes(running, fresh, signal);
   const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, [], signal);
   const l2Target = accessToL2(management);
   const l2Keys = { hostKey: fresh.l2Host, authorizedKey };
@@ -125,12 +125,15 @@ async function renewAll(
 type PasswordHashes = ReadonlyMap<string, string>;
 
 async function passwordHashes(
+  { plan }: Running,
   { passwords }: Secrets,
   signal: AbortSignal,
 ): Promise<PasswordHashes> {
-  const hashing = Object.entries(passwords).map(
-    async ([name, password]) => [name, await hashPassword(password, { signal })] as const,
-  );
+  const hashing = plan.vms.map(async ({ name }) => {
+    const password = passwords[name];
+    if (password === undefined) throw new TypeError(`${name} has no password`);
+    return [name, await hashPassword(password, { signal })] as const;
+  });
   return new Map(await Promise.all(hashing));
 }
 
@@ -144,7 +147,7 @@ function overlays({ plan }: Running, hashes: PasswordHashes): NewFile[] {
 
 function hashOf(hashes: PasswordHashes, name: string): string {
   const hash = hashes.get(name);
-  if (hash === undefined) throw new TypeError(`${name} has no password`);
+  if (hash === undefined) throw new TypeError(`${name} is unknown`);
   return hash;
 }
 

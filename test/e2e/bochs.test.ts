@@ -20,7 +20,7 @@ describe.each(inject('bochsProcessors'))('--accel bochs --cpu %s:', (cpu) => {
   beforeAll(async () => {
     cli = await CommandLine.create();
     config = join(cli.directory, 'two.json');
-    await cli.must(['build', ...machine], { timeoutMs: 1_800_000 });
+    await cli.must(['build', ...machine, '--l2', 'kvm'], { timeoutMs: 1_800_000 });
     // While one starts the other it waits for it, with interrupts off: the machine has one CPU for both.
     await writeFile(config, JSON.stringify({ l2: { vcpus: 2 } }));
     await cli.must(['up', ...machine, '--config', config], { timeoutMs: upLimitMs });

@@ -157,7 +157,7 @@ export class EscapeParser {
     return undefined;
   }
 
-  #text(bytes: readonly number[], character: number | undefined, data: number[]): undefined {
+  #text(bytes: readonly number[], character: number | undefined, data: number[]): void {
     data.push(...bytes);
     this.#state = character === CR || character === LF ? 'start' : 'line';
   }
