@@ -6,6 +6,13 @@ export const defaultPasswordPrompt =
   '[Pp]assord|[Aa]dgangskode|[Ss]alasana|[Hh]asło|[Hh]eslo|[Jj]elszó|[Pp]arola|[Şş]ifre|[Гг]?[Пп]ароль|Κωδικός|' +
   'パスワード|密码|密碼|암호)[^\\r\\n]{0,40}[:：] ?$';
 
+/** What the shell, the login and its password prompt look like. */
+export interface Prompts {
+  readonly prompt: RegExp;
+  readonly loginPrompt: RegExp;
+  readonly passwordPrompt: RegExp;
+}
+
 /** One that matches what any of them matches. */
 export function either(...patterns: readonly RegExp[]): RegExp {
   return new RegExp(patterns.map(({ source }) => `(?:${source})`).join('|'), 'm');

@@ -14,23 +14,15 @@ import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
 import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
+import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
 import { QUIET_MS, either } from './prompts.js';
 import { ending, pieces, program } from './shell-program.js';
-import { wakeUp, type WakeUpOptions } from './wake-up.js';
+import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
 const LINE_MS = 30_000;
-/** How long a login may take: it is slow where the VM is emulated, and after a wrong password. */
-const LOGIN_MS = 60_000;
 /** How long the VM may take to ask for a name again; one that shuts down never does. */
 const LOGOUT_MS = 5000;
-/** How long nothing follows a prompt after a password: messages of the day come in pieces. */
-const MOTD_QUIET_MS = 150;
-/**
- * A login asks for a password first and turns the echo off then; what is typed in between is shown, or lost. Three times
- * what pexpect waits (its delaybeforesend).
- */
-const PASSWORD_QUIET_MS = 150;
 /** For ending what runs and logging out, when the command does not get to its end: as long as a login may take. */
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
@@ -38,10 +30,7 @@ const SIGNAL_MS = 4000;
 /** What may be on its way to the shell before it has acknowledged any of it: terminals keep 4095 characters. */
 const AHEAD = 2048;
 
-export interface ShellRunOptions extends WakeUpOptions {
-  readonly user: string;
-  /** Undefined: only where there is a shell already, or a login that asks for none. */
-  readonly password: Buffer | undefined;
+export interface ShellRunOptions extends WakeUpOptions, LoginOptions {
   /** Command line for the shell. */
   readonly command: string;
   /** For the command, milliseconds. */
@@ -88,6 +77,7 @@ class ShellRun {
   readonly #end = new RegExp(`(?:\\r*\\n)?${this.#endMark}(\\d+)\\.\\r*\\n`);
   #stage: Stage = 'outside';
   #loggedIn = false;
+  #enter: Awake['enter'] = '\r';
   /** With the program that runs the command. Where we have logged in, that ends the shell, too. */
   #talk: Conversation | undefined;
   readonly #heard: Heard;
@@ -107,7 +97,7 @@ class ShellRun {
     this.#talk = talk;
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
-    await talk.send(Buffer.from(`${again}\r`));
+    await talk.send(Buffer.from(`${again}${this.#enter}`));
     const quiet = `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};${again}`;
     await talk.send(Buffer.from(`${quiet}\n`));
     await talk.expect(this.#mark('\\+'), LINE_MS);
@@ -146,7 +136,7 @@ class ShellRun {
     const reading = { stripAnsi: true, signal };
     const ended = this.#stage === 'ended' ? this.#talk : undefined;
     const talk = ended?.continued(reading) ?? new Conversation(this.#peer, reading);
-    if (ended === undefined) await talk.send(Buffer.from('exit\r'));
+    if (ended === undefined) await talk.send(Buffer.from(`exit${this.#enter}`));
     try {
       await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, 0);
     } catch (error) {
@@ -176,7 +166,7 @@ class ShellRun {
     const { prompt, loginPrompt } = this.#options;
     const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
     // The password may not have been typed to its end.
-    await talk.send(Buffer.from('\r'));
+    await talk.send(Buffer.from(this.#enter));
     const limitMs = this.#options.tidyMs ?? TIDY_MS;
     const [seen] = await talk.expectAtEnd(either(loginPrompt, prompt), limitMs, MOTD_QUIET_MS);
     this.#loggedIn = !loginPrompt.test(seen);
@@ -204,7 +194,9 @@ class ShellRun {
     }
     const kill = 'kill -9 %% 2>/dev/null;';
     const restore = 'stty "${vsbt:-sane}";unset vsb vsbl vsbt';
-    await marks.send(Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}\r`));
+    await marks.send(
+      Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}${this.#enter}`),
+    );
     await marks.expect(this.#mark('~'), LINE_MS);
     this.#stage = 'shell';
   }
@@ -216,35 +208,18 @@ class ShellRun {
 
   /** Gets to a prompt. */
   async #reachShell(): Promise<void> {
-    const { user, password, prompt, loginPrompt, passwordPrompt, signal } = this.#options;
+    const { signal } = this.#options;
     const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
-    if ((await wakeUp(talk, this.#heard, this.#options)) === 'shell') {
+    const { at, enter } = await wakeUp(talk, this.#heard, this.#options);
+    this.#enter = enter;
+    if (at === 'shell') {
       this.#stage = 'shell';
       return;
     }
-    await talk.send(Buffer.from(`${user}\r`));
-    const [asked] = await talk.expectAtEnd(
-      either(passwordPrompt, prompt),
-      LOGIN_MS,
-      PASSWORD_QUIET_MS,
-    );
-    if (passwordPrompt.test(asked)) {
-      if (password === undefined) {
-        throw new VsbError('E_CONSOLE_AUTH', `the VM asks for the password of ${user}`, {
-          layer: 'L3',
-          hint: 'give it by --password-env or --password-file',
-        });
-      }
+    const typesPassword = (): void => {
       this.#stage = 'password';
-      await talk.sendSecret(password);
-      await talk.send(Buffer.from('\r'));
-      const again = either(loginPrompt, passwordPrompt);
-      const quietMs = (): number => this.#heard.quietMs(MOTD_QUIET_MS);
-      const [answer] = await talk.expectAtEnd(either(again, prompt), LOGIN_MS, quietMs);
-      if (again.test(answer)) {
-        throw new VsbError('E_CONSOLE_AUTH', `the VM does not let ${user} in`, { layer: 'L3' });
-      }
-    }
+    };
+    await logIn(talk, this.#heard, { ...this.#options, enter, typesPassword });
     this.#loggedIn = true;
     this.#stage = 'shell';
   }

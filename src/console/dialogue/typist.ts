@@ -3,16 +3,18 @@ import { VsbError } from '../../base/errors.js';
 import type { ConsoleConnection } from '../connection.js';
 import { scriptPeer } from './at-console.js';
 import { Conversation } from './conversation.js';
+import { Heard } from './heard.js';
+import { logIn } from './log-in.js';
+import { defaultLoginPrompt, defaultPasswordPrompt, type Prompts } from './prompts.js';
+import { wakeUp, type Awake } from './wake-up.js';
 
 /** How long a shell in the user VM may take for something small, milliseconds. */
 const answerMs = 60_000;
-/** A login waits two seconds and more for a password's check under TCG. */
-const loginMs = 60_000;
-/** How often a prompt is asked for, and how long it may take each time. */
-const wakeUps = 4;
-const wakeUpMs = 5000;
-
-const prompt = /[#$] $/;
+const prompts: Prompts = {
+  prompt: /[#$] $/,
+  loginPrompt: new RegExp(defaultLoginPrompt, 'm'),
+  passwordPrompt: new RegExp(defaultPasswordPrompt, 'm'),
+};
 /** What waits at a console for somebody to type; group 1 where it is for a name. */
 export const anyPrompt = /(?:(login:)|[#$]) $/;
 
@@ -23,13 +25,17 @@ export class Typist {
   #heard: Buffer[] = [];
   #typedPassword = false;
   #turn = 0;
+  readonly #output: Heard;
+  #enter: Awake['enter'] = '\r';
 
   /** @param signal ends every wait */
   constructor(connection: ConsoleConnection, signal: AbortSignal) {
     this.#connection = connection;
     this.#signal = signal;
     connection.channel.on('data', (bytes: Buffer) => this.#heard.push(bytes));
-    this.#talk = new Conversation(scriptPeer(connection), { stripAnsi: true, signal });
+    const peer = scriptPeer(connection);
+    this.#output = new Heard(peer);
+    this.#talk = new Conversation(peer, { stripAnsi: true, signal });
   }
 
   /** Whether a login was given one, which may have led to a shell. */
@@ -55,8 +61,43 @@ export class Typist {
    * @throws VsbError E_EXPECT_TIMEOUT, E_CONSOLE_CLOSED; the signal's reason
    */
   async expect(pattern: RegExp, timeoutMs = answerMs): Promise<RegExpExecArray> {
+    return await this.#heeding(() => this.#talk.expect(pattern, timeoutMs));
+  }
+
+  /**
+   * Gets to a shell prompt, by logging root in if need be.
+   * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell, E_CONSOLE_AUTH; as expect() does
+   */
+  async logIn(password: string): Promise<void> {
+    await this.#heeding(async () => {
+      const { at, enter } = await this.#wakeUp();
+      this.#enter = enter;
+      if (at === 'shell') return;
+      const typesPassword = (): void => {
+        this.#typedPassword = true;
+      };
+      const login = { user: 'root', password: Buffer.from(password), enter, typesPassword };
+      await logIn(this.#talk, this.#output, { ...prompts, ...login });
+    });
+    // A shell that wraps its lines would write something into what is typed.
+    await this.run('stty sane; stty cols 200');
+  }
+
+  async #wakeUp(): Promise<Awake> {
     try {
-      return await this.#talk.expect(pattern, timeoutMs);
+      return await wakeUp(this.#talk, this.#output, prompts);
+    } catch (error) {
+      if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
+        ...{ layer: 'L3', cause: error, details: error.details },
+        hint: 'Leave what runs there: `vsbypass console`.',
+      });
+    }
+  }
+
+  async #heeding<T>(talk: () => Promise<T>): Promise<T> {
+    try {
+      return await talk();
     } catch (error) {
       this.#signal.throwIfAborted();
       // The connection knows better why it ended.
@@ -65,40 +106,6 @@ export class Typist {
       }
       throw error;
     }
-  }
-
-  /**
-   * Gets to a shell prompt, by logging root in if need be.
-   * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell
-   */
-  async logIn(password: string): Promise<void> {
-    const [, atLogin] = await this.#wakeUp();
-    if (atLogin !== undefined) {
-      this.type('root\r');
-      await this.expect(/Password: $/);
-      this.#typedPassword = true;
-      await this.#talk.sendSecret(Buffer.from(password));
-      this.type('\r');
-      await this.expect(prompt, loginMs);
-    }
-    // A shell that wraps its lines would write something into what is typed.
-    await this.run('stty sane; stty cols 200');
-  }
-
-  async #wakeUp(): Promise<RegExpExecArray> {
-    for (let turn = 0; turn < wakeUps; turn++) {
-      // What somebody has left on the line is not ours to run.
-      this.type('\x15\r');
-      try {
-        return await this.expect(anyPrompt, wakeUpMs);
-      } catch (error) {
-        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
-      }
-    }
-    throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
-      layer: 'L3',
-      hint: 'Leave what runs there: `vsbypass console`.',
-    });
   }
 
   /** Runs a command in the shell there and waits for its end. */
@@ -115,10 +122,10 @@ export class Typist {
     meanwhile: () => Promise<Typist> = () => Promise.resolve(this),
   ): Promise<void> {
     const turn = ++this.#turn;
-    this.type(`${command}; echo do''ne-${turn}\r`);
+    this.type(`${command}; echo do''ne-${turn}${this.#enter}`);
     await this.expect(new RegExp(`do''ne-${turn}\\r+\\n`));
     const where = await meanwhile();
     await where.expect(new RegExp(`done-${turn}\\r+\\n`));
-    await where.expect(prompt);
+    await where.expect(prompts.prompt);
   }
 }

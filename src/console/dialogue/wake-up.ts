@@ -2,7 +2,7 @@
 import { VsbError } from '../../base/errors.js';
 import type { Conversation } from './conversation.js';
 import type { Heard } from './heard.js';
-import { QUIET_MS, either } from './prompts.js';
+import { QUIET_MS, either, type Prompts } from './prompts.js';
 
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
@@ -12,13 +12,18 @@ const BOOT_MS = 180_000;
 /** What a terminal may echo of the keys that ask for a prompt, bytes. */
 const ECHO = 16;
 
-export interface WakeUpOptions {
-  /** What the shell, the login and its password prompt look like. */
-  readonly prompt: RegExp;
-  readonly loginPrompt: RegExp;
-  readonly passwordPrompt: RegExp;
+export interface WakeUpOptions extends Prompts {
   /** There is no prompt yet, but the VM prints: it is waited for, so many milliseconds at most. */
   readonly onBooting?: (limitMs: number) => void;
+}
+
+export interface Awake {
+  readonly at: 'login' | 'shell';
+  /**
+   * The key that ends a line there. Enter is CR, but a getty whose user ended his name by LF, as scripts do, has the
+   * terminal pass CR on as a character: then only LF ends one (termios(3), ICRNL).
+   */
+  readonly enter: '\r' | '\n';
 }
 
 /**
@@ -30,18 +35,19 @@ export async function wakeUp(
   talk: Conversation,
   heard: Heard,
   options: WakeUpOptions,
-): Promise<'login' | 'shell'> {
+): Promise<Awake> {
   const { prompt, loginPrompt, passwordPrompt, onBooting } = options;
   const begun = performance.now();
   for (let silent = 0, booting = false; ;) {
     const before = heard.bytes;
+    const enter = silent % 2 === 0 ? '\r' : '\n';
     // What somebody has left on the line is not ours to run.
-    await talk.send(Buffer.from('\x15\r'));
+    await talk.send(Buffer.from(`\x15${enter}`));
     try {
       const any = either(loginPrompt, passwordPrompt, prompt);
       const [seen] = await talk.expectAtEnd(any, PROMPT_MS, () => heard.quietMs(QUIET_MS));
-      if (loginPrompt.test(seen)) return 'login';
-      if (!passwordPrompt.test(seen)) return 'shell';
+      if (loginPrompt.test(seen)) return { at: 'login', enter };
+      if (!passwordPrompt.test(seen)) return { at: 'shell', enter };
     } catch (error) {
       if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
       const prints = heard.bytes - before > ECHO;

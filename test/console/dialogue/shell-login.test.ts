@@ -40,6 +40,11 @@ test('runInShell says that a password is wrong, and goes on after a login that w
   expect(await rig.run('echo fine')).toEqual({ status: 0, output: 'fine\n' });
 });
 
+test('runInShell ends its lines by LF where the terminal passes CR on, as after a name that a script ended by LF', async () => {
+  rig.boot('sh', '-c', 'stty -icrnl; exec ./getty');
+  expect(await rig.run('echo heard')).toEqual({ status: 0, output: 'heard\n' });
+});
+
 describe('runInShell logs in', () => {
   test('past a message of the day that sounds like a refusal, or like a prompt', async () => {
     const lines = [
