@@ -15,7 +15,6 @@ export async function connectLink(
   signal: AbortSignal,
   limitMs: number,
 ): Promise<void> {
-  running.interrupts = interruptPathOf(running);
   await attachLink(
     running,
     await Link.connect(running.paths.linkSocket, { signal, timeoutMs: limitMs }),
@@ -39,7 +38,8 @@ export async function attachLink(running: Running, link: Link): Promise<void> {
   link.on('line', ({ uuid }, high) => {
     if (uuid !== undefined) running.interrupts?.tell(uuid, high);
   });
-  await running.interrupts?.renew();
+  running.interrupts ??= interruptPathOf(running);
+  await running.interrupts.renew();
 }
 
 /** L1 shadows every VM that appears; some are to be left to L2, once it is known which they are. */

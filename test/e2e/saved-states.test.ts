@@ -71,6 +71,12 @@ describe.each(['kvm'] as const)('L2 = %s', (kind) => {
     expect(first.filter((value) => second.includes(value))).toEqual([]);
   });
 
+  it('switches the interrupt path as after a cold boot', async () => {
+    const [name] = names;
+    await on(name).must(['irq', 'doorbell']);
+    expect(await on(name).json(['irq', 'direct'])).toMatchObject({ mode: 'direct' });
+  });
+
   it('gives a user VM the new password, too, when it is started again', async () => {
     const [name] = names;
     const { vms } = await on(name).json<Managed>(['status', '--show-password']);

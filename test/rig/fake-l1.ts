@@ -21,6 +21,8 @@ import {
 import { decodeToL1 } from '../../src/link/to-l1.js';
 import { FakeVm, UNLIMITED } from './fake-vm.js';
 
+type Request = Exclude<ToL1, { type: 'hello' | 'input' | 'outputAck' }>;
+
 export class FakeL1 {
   readonly socketPath: string;
   hello: HelloRecord = {
@@ -44,6 +46,8 @@ export class FakeL1 {
   /** Connections so far. */
   sockets = 0;
   badFrames = 0;
+  /** For all VMs, or for L1 itself, in their order. */
+  readonly requests: Request[] = [];
   readonly #directory: string;
   readonly #server: Server;
   readonly #vms = new Map<number, FakeVm>();
@@ -207,11 +211,8 @@ export class FakeL1 {
     this.acknowledge(vm);
   }
 
-  #onRequest(
-    message: Exclude<ToL1, { type: 'hello' | 'input' | 'outputAck' }>,
-    vm: FakeVm | undefined,
-  ): void {
-    vm?.requests.push(message);
+  #onRequest(message: Request, vm: FakeVm | undefined): void {
+    (vm ?? this).requests.push(message);
     vm?.emit('request', message);
     if (!this.answersRequests) return;
     const { slot, generation, tag } = message;
