@@ -16,7 +16,7 @@ import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
 import { QUIET_MS, either } from './prompts.js';
-import { ending, pieces, program } from './shell-program.js';
+import { ending, forget, pieces, program } from './shell-program.js';
 import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
@@ -98,10 +98,10 @@ class ShellRun {
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
     await talk.send(Buffer.from(`${again}${this.#enter}`));
-    const quiet = `vsbt=$(stty -g);stty sane -echo;printf 'vsb%s+\\n' ${this.#nonce};${again}`;
+    const quiet = `vsbn=${this.#nonce};vsbt=$(stty -g);stty sane -echo;echo vsb$vsbn+;${again}`;
     await talk.send(Buffer.from(`${quiet}\n`));
     await talk.expect(this.#mark('\\+'), LINE_MS);
-    const shellProgram = program(this.#nonce, { exit: this.#loggedIn });
+    const shellProgram = program({ exit: this.#loggedIn });
     await this.#type(talk, [shellProgram, ...pieces(command), ending(command)]);
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
@@ -193,7 +193,7 @@ class ShellRun {
       }
     }
     const kill = 'kill -9 %% 2>/dev/null;';
-    const restore = 'stty "${vsbt:-sane}";unset vsb vsbl vsbt';
+    const restore = `stty "\${vsbt:-sane}";${forget}`;
     await marks.send(
       Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}${this.#enter}`),
     );

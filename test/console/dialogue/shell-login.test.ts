@@ -42,6 +42,7 @@ test('runInShell says that a password is wrong, and goes on after a login that w
 
 test('runInShell ends its lines by LF where the terminal passes CR on, as after a name that a script ended by LF', async () => {
   rig.boot('sh', '-c', 'stty -icrnl; exec ./getty');
+  await rig.shows('\n', /login: $/);
   expect(await rig.run('echo heard')).toEqual({ status: 0, output: 'heard\n' });
 });
 
