@@ -16,7 +16,7 @@ import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
 import { QUIET_MS, either } from './prompts.js';
-import { ending, forget, pieces, program } from './shell-program.js';
+import { forget, programLines } from './shell-program.js';
 import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
@@ -101,8 +101,7 @@ class ShellRun {
     const quiet = `vsbn=${this.#nonce};vsbt=$(stty -g);stty sane -echo;echo vsb$vsbn+;${again}`;
     await talk.send(Buffer.from(`${quiet}\n`));
     await talk.expect(this.#mark('\\+'), LINE_MS);
-    const shellProgram = program({ exit: this.#loggedIn });
-    await this.#type(talk, [shellProgram, ...pieces(command), ending(command)]);
+    await this.#type(talk, programLines(command, { exit: this.#loggedIn }));
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
       this.#stage = 'ended';
