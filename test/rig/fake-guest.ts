@@ -11,6 +11,8 @@ export class FakeGuest extends Duplex {
   state: 'login' | 'password' | 'shell' | 'dead' = 'shell';
   /** Whether a ^C comes before the `read` that takes it, and so is a character of its line. */
   typeAhead = false;
+  /** What the shell prints for a line that it is in. */
+  readonly answers = new Map<string, string>();
   /** Complete lines as they were typed. */
   readonly lines: string[] = [];
   #line = '';
@@ -87,6 +89,9 @@ export class FakeGuest extends Duplex {
         String.fromCharCode(parseInt(digits, 8)),
       );
       this.push(`${text}\r\n`);
+    }
+    for (const [part, answer] of this.answers) {
+      if (command.includes(part)) this.push(`${answer}\r\n`);
     }
     if (command.startsWith('read ')) this.#reading = rest;
     else if (command.startsWith('sleep ')) {

@@ -15,13 +15,12 @@ import {
   requestTypeOf,
   type FromL1,
   type HelloRecord,
+  type Request,
   type ToL1,
   type VmRecord,
 } from '../../src/link/messages.js';
 import { decodeToL1 } from '../../src/link/to-l1.js';
 import { FakeVm, UNLIMITED } from './fake-vm.js';
-
-type Request = Exclude<ToL1, { type: 'hello' | 'input' | 'outputAck' }>;
 
 export class FakeL1 {
   readonly socketPath: string;
@@ -211,7 +210,10 @@ export class FakeL1 {
     this.acknowledge(vm);
   }
 
-  #onRequest(message: Request, vm: FakeVm | undefined): void {
+  #onRequest(
+    message: Exclude<ToL1, { type: 'hello' | 'input' | 'outputAck' }>,
+    vm: FakeVm | undefined,
+  ): void {
     (vm ?? this).requests.push(message);
     vm?.emit('request', message);
     if (!this.answersRequests) return;

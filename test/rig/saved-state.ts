@@ -44,7 +44,12 @@ export function bindingTo(maker: string): Binding {
   );
 }
 
-function stateOf(name: string, binding: Binding, images: ImageDirectories | undefined): NewState {
+/** One that nobody can resume. */
+export function stateOf(
+  name: string,
+  binding: Binding,
+  images: ImageDirectories | undefined,
+): NewState {
   return {
     snapshot: {
       schemaVersion: 1,
