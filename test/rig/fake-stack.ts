@@ -14,6 +14,8 @@ import { asRunning, closeLogs, release } from '../../src/daemon/launch.js';
 import { openSshPrivateKey } from '../../src/formats/keys/openssh.js';
 import { l1Address } from '../../src/layers/network.js';
 import type { L0Machine } from '../../src/machine/l0/machine.js';
+import { connectLink } from '../../src/machine/connect-link.js';
+import { connectMachine } from '../../src/machine/connect-machine.js';
 import { freshLog } from '../../src/machine/layer-log.js';
 import { planTestbed } from '../../src/machine/plan.js';
 import type { Running, UpRequest } from '../../src/machine/running.js';
@@ -31,6 +33,12 @@ interface RemoteCall {
   readonly stdin: string;
 }
 
+interface RemoteAnswer {
+  readonly stdout?: string;
+  readonly stderr?: string;
+  readonly code?: number;
+}
+
 export class FakeStack {
   readonly paths: InstancePaths;
   readonly l1: FakeL1;
@@ -38,6 +46,8 @@ export class FakeStack {
   /** What the machine was told, in order. */
   readonly told: string[] = [];
   readonly calls = { l1: [] as RemoteCall[], l2: [] as RemoteCall[] };
+  /** What a command in a layer comes to; by default what a renewal says. */
+  answer: (command: string) => RemoteAnswer = () => ({ stdout: 'renewed\n' });
   /** Why the machine does not take a saved state. */
   refuses: Error | undefined;
   readonly #directory: string;
@@ -99,6 +109,15 @@ export class FakeStack {
     return running;
   }
 
+  /** One whose machine, consoles and link are connected. */
+  async connect(request = this.request()): Promise<Running> {
+    const running = await this.launch(request);
+    const signal = AbortSignal.timeout(5000);
+    await connectMachine(running, signal, 5000);
+    await connectLink(running, signal, 5000);
+    return running;
+  }
+
   /** The daemon lets go of it. */
   async end(running: Running): Promise<void> {
     running.failed.abort();
@@ -144,8 +163,10 @@ export class FakeStack {
           channel.on('data', (chunk: Buffer) => input.push(chunk));
           channel.on('end', () => {
             this.calls[layer].push({ command, stdin: Buffer.concat(input).toString('latin1') });
-            channel.write('renewed\n');
-            channel.exit(0);
+            const { stdout = '', stderr = '', code = 0 } = this.answer(command);
+            channel.write(stdout);
+            channel.stderr.write(stderr);
+            channel.exit(code);
             channel.end();
           });
         });
