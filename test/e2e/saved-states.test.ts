@@ -88,6 +88,22 @@ describe.each(['kvm'] as const)('L2 = %s', (kind) => {
     expect(await on(name).must(run, { timeoutMs: upLimitMs })).toBe(`${vm.name}\n`);
   });
 
+  it('has another password after the next up, and the one before is refused', async () => {
+    const [name] = names;
+    const password = async (): Promise<string | undefined> =>
+      (await on(name).json<Managed>(['status', '--show-password'])).vms[0]?.password;
+    const before = await password();
+    await on(name).must(['down']);
+    const up = await on(name).run(['-v', 'up', '--l2', kind], { timeoutMs: upLimitMs });
+    expect(up.stderr).toContain('renew: ready');
+    expect(await password()).not.toBe(before);
+    const old = cli.withEnvironment({ VSBYPASS_NAME: name, VM_PASSWORD: before ?? '' });
+    const refused = ['console', 'run', 'vm1', '--password-env', 'VM_PASSWORD', '--', 'true'];
+    expect((await old.run(refused, { timeoutMs: upLimitMs })).code).toBe(7);
+    const run = ['console', 'run', 'vm1', '--', 'hostname'];
+    expect(await on(name).must(run, { timeoutMs: upLimitMs })).toBe('vm1\n');
+  });
+
   /** All that is its own, from all layers and from its files. */
   async function own(name: string): Promise<string[]> {
     const status = await on(name).json<Managed & { vms: { uuid: string }[] }>([
