@@ -61,6 +61,21 @@ export function vmFiles(name: string, definition: VmDefinition, files: VmFiles):
     : xenVmFiles(name, definition, files);
 }
 
+/**
+ * Those of them that have the password of its root, of a VM that brings no kernel.
+ * @param overlay with the new one
+ */
+export function secretVmFiles(
+  name: string,
+  definition: VmDefinition,
+  overlay: Buffer,
+): { path: string; content: Buffer }[] {
+  const { overlay: inInitrd, bootDisk } = l2VmPaths(name);
+  return vmFiles(name, definition, { overlay })
+    .filter(({ path }) => path === inInitrd || path === bootDisk)
+    .map(({ path, content }) => ({ path, content: Buffer.from(content) }));
+}
+
 /** A user VM as L2 gets it. */
 export interface L2Vm {
   readonly name: string;

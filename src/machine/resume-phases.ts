@@ -7,7 +7,7 @@ import type { ScriptPeer } from '../console/dialogue/conversation.js';
 import { runScript } from '../console/dialogue/script.js';
 import { packCpio } from '../formats/cpio.js';
 import { hashPassword } from '../host/passwords.js';
-import { l2VmPaths } from '../layers/l2-paths.js';
+import { secretVmFiles } from '../layers/l2.js';
 import { l3Overlay } from '../layers/l3.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
@@ -112,7 +112,7 @@ async function renewAll(
   const l2Target = accessToL2(management);
   const l2Keys = { hostKey: fresh.l2Host, authorizedKey };
   const l2 = hashes.then(
-    async (known) => await renewManaged(l2Target, l2Keys, overlays(running, known), signal),
+    async (known) => await renewManaged(l2Target, l2Keys, startFiles(running, known), signal),
   );
   const consoles = renewConsoles(running, link, hashes, signal);
   await Promise.all([l1, l2, consoles]);
@@ -138,11 +138,10 @@ async function passwordHashes(
 }
 
 /** With what each user VM begins anew when it is started again. */
-function overlays({ plan }: Running, hashes: PasswordHashes): NewFile[] {
-  return plan.vms.map(({ name }) => ({
-    path: l2VmPaths(name).overlay,
-    content: packCpio(l3Overlay(name, hashOf(hashes, name))),
-  }));
+function startFiles({ plan }: Running, hashes: PasswordHashes): NewFile[] {
+  return plan.vms.flatMap(({ name, definition }) =>
+    secretVmFiles(name, definition, packCpio(l3Overlay(name, hashOf(hashes, name)))),
+  );
 }
 
 function hashOf(hashes: PasswordHashes, name: string): string {

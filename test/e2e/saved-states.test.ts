@@ -9,6 +9,10 @@ import { accessToL2, managementTargets } from '../../src/state/management-target
 import { CommandLine, type Status } from './command-line.js';
 import { logIn, shell } from './guest-shell.js';
 
+/** How often a state is saved and restored, one made of the other. */
+const cycles = Number(process.env['STATE_CYCLES'] ?? 3);
+/** What a clock may be off after a restore, seconds: each is set while the others still are. */
+const clockSeconds = 5;
 const upLimitMs = 600_000;
 const makeLimitMs = 1_800_000;
 const names = ['one', 'two'] as const;
@@ -38,7 +42,7 @@ const ofUserVm = [
   'cat /etc/shadow',
 ].join('; ');
 
-describe.each(['kvm'] as const)('L2 = %s', (kind) => {
+describe.each(['kvm', 'xen'] as const)('L2 = %s', (kind) => {
   let cli: CommandLine;
   beforeAll(async () => {
     cli = await CommandLine.create();
@@ -103,6 +107,44 @@ describe.each(['kvm'] as const)('L2 = %s', (kind) => {
     const run = ['console', 'run', 'vm1', '--', 'hostname'];
     expect(await on(name).must(run, { timeoutMs: upLimitMs })).toBe('vm1\n');
   });
+
+  it(
+    `goes on after ${cycles} cycles of saving and restoring: consoles, clocks, network, new keys`,
+    async () => {
+      const [name] = names;
+      const there = on(name);
+      const limit = { timeoutMs: upLimitMs };
+      let before = await secretsOf(name);
+      for (let cycle = 1; cycle <= cycles; cycle++) {
+        await there.must(['snapshot', 'save', 'cycle'], limit);
+        await there.must(['snapshot', 'restore', 'cycle'], limit);
+        for (const words of [
+          ['console', 'run', 'vm1', '--', 'date +%s'],
+          ['l2', 'shell', '--', 'date +%s'],
+          ['l1', 'shell', '--', 'date +%s'],
+        ]) {
+          const seconds = Number(await there.must(words, limit));
+          const off = Math.abs(Date.now() / 1000 - seconds);
+          expect(off, `${words.join(' ')} in cycle ${cycle}`).toBeLessThan(clockSeconds);
+        }
+        expect(await there.json(['proof', 'vm1'])).toMatchObject({ operatorBytes: 0 });
+        const now = await secretsOf(name);
+        expect(now.filter((secret) => before.includes(secret))).toEqual([]);
+        before = now;
+      }
+      await there.must(['snapshot', 'delete', 'cycle']);
+    },
+    (cycles + 1) * upLimitMs,
+  );
+
+  /** What a restore makes anew: the password of the user VM, and the host keys of the layers. */
+  async function secretsOf(name: string): Promise<string[]> {
+    const { vms, management } = await on(name).json<Managed>(['status', '--show-password']);
+    const { l1, ...targets } = await managementTargets(pathsOf(name), management);
+    return [vms[0]?.password, l1.hostKeyLine, accessToL2({ l1, ...targets }).hostKeyLine].map(
+      String,
+    );
+  }
 
   /** All that is its own, from all layers and from its files. */
   async function own(name: string): Promise<string[]> {

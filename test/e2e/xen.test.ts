@@ -35,3 +35,13 @@ it("has nothing of it in L2's own serial device", async () => {
   expect(proof.operatorBytes).toBe(0);
   expect(proof.shadowBytes).toBeGreaterThan(5000);
 });
+
+it('begins again from a saved state, with another password', async () => {
+  await cli.must(['down']);
+  const { code, stderr } = await cli.run(['-v', 'up', '--l2', 'xen'], { timeoutMs: 600_000 });
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('renew: ready');
+  const { vms } = await cli.json<Status>(['status', '--show-password']);
+  expect(vms[0]?.password).not.toBe(status.vms[0]?.password);
+  expect(await cli.must(['console', 'run', 'vm1', '--', 'hostname'])).toBe('vm1\n');
+});

@@ -58,7 +58,7 @@ test('whoever resumes has keys and passwords of his own in all layers, and the t
     expect(call?.stdin).not.toContain(password);
   }
   // What a user VM of L2 begins with when it starts again.
-  expect(stack.calls.l2[0]?.stdin).toContain('/vm1/');
+  expect(stack.calls.l2[0]?.stdin).toContain("/vm1/overlay.cpio'");
 
   // The user VM: logged in with the old password, and told the hash of the new one.
   const typed = stack.guest.lines.join('\n');
@@ -77,6 +77,14 @@ test('whoever resumes has keys and passwords of his own in all layers, and the t
   await expect
     .poll(() => running.hub.vm('vm1')?.history.snapshot().toString())
     .toBe('\r\nvm1 login: ');
+});
+
+test('where L2 is Xen, what has the password of its user VM is another file', async () => {
+  const xen = await stack.launch(stack.request({}, '{"l2": {"kind": "xen"}}'));
+  running = xen;
+  await resume();
+  expect(stack.calls.l2[0]?.stdin).toContain("/vm1/boot.cpio'");
+  expect(stack.calls.l2[0]?.stdin).not.toContain("/vm1/overlay.cpio'");
 });
 
 test('a console that does not answer is told without what was typed', async () => {

@@ -14,11 +14,10 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return 'Linux does not support saving and loading a guest of KVM that runs a nested guest (AMD)';
   }
   if (accel === 'bochs') return 'Bochs keeps no state of a machine that runs';
-  const { kind, disk: own } = config.l2;
+  const { disk: own } = config.l2;
   if (own !== undefined)
     return "L2 is a system of the user's own, whose disks would not go back with it";
   if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
-  if (kind !== 'kvm') return `it was not shown to be sound with L2 = ${kind}`;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;
