@@ -7,6 +7,8 @@ import { QUIET_MS, either, type Prompts } from './prompts.js';
 /** How long a prompt may take to answer a key, and how often it is asked. */
 const PROMPT_MS = 5000;
 const PROMPT_TURNS = 4;
+/** And one that does not even echo: a boot loader that reads a kernel hears nothing meanwhile. */
+const DEAF_TURNS = 12;
 /** One that prints meanwhile boots, or shuts down: how long there may be no prompt then. */
 const BOOT_MS = 180_000;
 /** What a terminal may echo of the keys that ask for a prompt, bytes. */
@@ -38,7 +40,7 @@ export async function wakeUp(
 ): Promise<Awake> {
   const { prompt, loginPrompt, passwordPrompt, onBooting } = options;
   const begun = performance.now();
-  for (let silent = 0, booting = false; ;) {
+  for (let silent = 0, echoes = false, booting = false; ;) {
     const before = heard.bytes;
     const enter = silent % 2 === 0 ? '\r' : '\n';
     // What somebody has left on the line is not ours to run.
@@ -50,10 +52,13 @@ export async function wakeUp(
       if (!passwordPrompt.test(seen)) return { at: 'shell', enter };
     } catch (error) {
       if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
-      const prints = heard.bytes - before > ECHO;
+      const heardNow = heard.bytes - before;
+      const prints = heardNow > ECHO;
       silent = prints ? 0 : silent + 1;
+      echoes = !prints && (echoes || heardNow > 0);
       const waited = performance.now() - begun;
-      if (silent >= PROMPT_TURNS || waited >= BOOT_MS) throw noPrompt(waited, error);
+      if (silent >= (echoes ? PROMPT_TURNS : DEAF_TURNS) || waited >= BOOT_MS)
+        throw noPrompt(waited, error);
       if (prints && !booting) onBooting?.(BOOT_MS);
       booting ||= prints;
     }

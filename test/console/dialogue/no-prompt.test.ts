@@ -13,13 +13,30 @@ const options = {
   ...{ signal: new AbortController().signal, onOutput: () => {} },
 };
 
-test('runInShell says that it sees no prompt, and how to tell it what one looks like', async () => {
-  const silent: ScriptPeer = { onOutput: () => {}, send: () => Promise.resolve() };
-  const refused = expect(runInShell(silent, options)).rejects.toMatchObject({
-    ...{ code: 'E_EXPECT_TIMEOUT', message: 'no login and no shell prompt came within 20 s' },
+test.each([
+  ['that echoes', '\r\n', 20],
+  ['that hears nothing: it may be starting', undefined, 60],
+])('runInShell says that it sees no prompt at a console %s', async (_, echo, seconds) => {
+  let show: (bytes: Buffer) => void = () => {};
+  const peer: ScriptPeer = {
+    onOutput: (listener) => {
+      const others = show;
+      show = (bytes) => {
+        others(bytes);
+        listener(bytes);
+      };
+    },
+    send: () => {
+      if (echo !== undefined) show(Buffer.from(echo));
+      return Promise.resolve();
+    },
+  };
+  const refused = expect(runInShell(peer, options)).rejects.toMatchObject({
+    ...{ code: 'E_EXPECT_TIMEOUT' },
+    message: `no login and no shell prompt came within ${seconds} s`,
     hint: expect.stringContaining('--login-prompt') as unknown,
   });
-  await vi.advanceTimersByTimeAsync(20_000);
+  await vi.advanceTimersByTimeAsync(seconds * 1000);
   await refused;
 });
 
