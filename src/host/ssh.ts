@@ -23,7 +23,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** For connecting and running together, default 30 s. */
   readonly timeoutMs?: number;
-  readonly stdin?: string | Buffer;
+  /** Asked for when the command runs, where it is of that moment. */
+  readonly stdin?: Stdin;
 }
 
 export interface RunResult {
@@ -32,6 +33,8 @@ export interface RunResult {
   readonly stdout: Buffer;
   readonly stderr: string;
 }
+
+type Stdin = string | Buffer | (() => Promise<string>);
 
 /** Output beyond this is an error: nothing that we ask for is that long. */
 const maximumOutputBytes = 64 * 1024 * 1024;
@@ -179,9 +182,9 @@ function connectConfig(
 
 function collect(
   channel: ClientChannel,
-  stdin: string | Buffer | undefined,
+  stdin: Stdin | undefined,
   resolve: (result: RunResult) => void,
-  fail: (what: string) => void,
+  fail: (what: string, cause?: unknown) => void,
 ): void {
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
@@ -200,7 +203,12 @@ function collect(
   channel.on('close', () =>
     resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
   );
-  channel.end(stdin ?? '');
+  if (typeof stdin === 'function') {
+    stdin().then(
+      (text) => channel.end(text),
+      (error: unknown) => fail(messageOf(error), error),
+    );
+  } else channel.end(stdin ?? '');
 }
 
 function sshError(target: SshTarget, what: string, cause?: unknown): VsbError {

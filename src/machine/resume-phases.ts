@@ -108,12 +108,13 @@ async function renewAll(
   if (management === undefined) throw new TypeError('the machine is connected');
   const authorizedKey = fresh.management.publicLine;
   const hashes = passwordHashes(running, fresh, signal);
-  const l1 = renewManaged(management.l1, { hostKey: fresh.l1Host, authorizedKey }, [], signal);
-  const l2Target = accessToL2(management);
+  const l1Keys = { hostKey: fresh.l1Host, authorizedKey };
+  const l1 = renewManaged(management.l1, l1Keys, Promise.resolve([]), signal);
   const l2Keys = { hostKey: fresh.l2Host, authorizedKey };
-  const l2 = hashes.then(
-    async (known) => await renewManaged(l2Target, l2Keys, startFiles(running, known), signal),
-  );
+  const files = hashes.then((known) => startFiles(running, known));
+  // Nobody asks for them where the connection fails.
+  files.catch(() => undefined);
+  const l2 = renewManaged(accessToL2(management), l2Keys, files, signal);
   const consoles = renewConsoles(running, link, hashes, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);

@@ -88,8 +88,8 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (kind) => {
     if (vm?.password === undefined) throw new Error('the user VM has a password');
     await on(name).must(['vm', 'stop', vm.name], { timeoutMs: upLimitMs });
     await on(name).must(['vm', 'start', vm.name], { timeoutMs: upLimitMs });
-    const run = ['console', 'run', vm.name, '--', 'hostname'];
-    expect(await on(name).must(run, { timeoutMs: upLimitMs })).toBe(`${vm.name}\n`);
+    await logIn(on(name), vm.name, vm.password);
+    expect(await shell(on(name), vm.name, 'hostname; exit')).toContain(vm.name);
   });
 
   it('has another password after the next up, and the one before is refused', async () => {

@@ -15,6 +15,17 @@ const seedBytes = 32;
 /** Program of our images that credits 64 bytes, here digits, and draws from them at once (images/lib/reseed.c). */
 const reseed = '/usr/lib/vsbypass/reseed';
 
+/** Sets `inode` to that of the socket that listens on port 22, or to nothing (proc(5), /proc/net/tcp). */
+const whoListens = `listening() {
+  inode=
+  while read -r slot local remote state queues timer retransmits uid timeout number rest; do
+    case $local$state in *:00160A) inode=$number ;; esac
+  done </proc/net/tcp
+}
+listening`;
+/** How often it is looked for, 0.1 s apart: half a minute is more than the phase has. */
+const waitTurns = 300;
+
 export interface NewKeys {
   /** dropbear's private host key. */
   readonly hostKey: Buffer;
@@ -31,7 +42,8 @@ export interface NewFile {
 /**
  * The script for root's shell in L1's dom0 or L2, given on standard input: nothing of it is in an argument. To start a process
  * costs an emulated layer more than all that the shell does by itself. The parent of the server that has this connection is the
- * one that listens; another is started in its place, and has the new keys.
+ * one that listens; init starts another in its place, a second later, which has the new keys. It is waited for: whoever comes next
+ * is to be let in.
  *
  * @param seconds since 1970, to set the clock to
  */
@@ -52,7 +64,16 @@ ${[hostKey, ...files].map(writing).join('\n')}
 echo '${keys.authorizedKey}' >/etc/vsbypass/authorized_keys
 echo '${keys.authorizedKey}' >/root/.ssh/authorized_keys
 read -r pid name state listener rest </proc/$PPID/stat
+${whoListens}
+before=$inode
 kill $listener
+turns=0
+while [ $turns -lt ${waitTurns} ]; do
+  turns=$((turns + 1))
+  listening
+  [ "$inode" = "$before" ] || [ -z "$inode" ] || break
+  sleep 0.1
+done
 echo renewed
 `;
 }
@@ -69,11 +90,15 @@ function writing({ path, content }: NewFile): string {
 export async function renewManaged(
   target: SshTarget,
   keys: NewKeys,
-  files: readonly NewFile[],
+  files: Promise<readonly NewFile[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const seconds = Math.round(Date.now() / 1000);
-  const stdin = renewalScript(keys, files, randomBytes(seedBytes), seconds);
+  const seed = randomBytes(seedBytes);
+  // To connect takes an emulated layer seconds: the files may be made meanwhile, and the time is that when the script is run.
+  const stdin = async (): Promise<string> => {
+    const made = await files;
+    return renewalScript(keys, made, seed, Math.round(Date.now() / 1000));
+  };
   const { code, stdout, stderr } = await runRemote(target, '. /proc/self/fd/0', { stdin, signal });
   if (code === 0 && stdout.toString().trim() === 'renewed') return;
   throw new VsbError('E_SSH', `${target.layer} could not be renewed: ${stderr.trim()}`, {

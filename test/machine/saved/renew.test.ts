@@ -25,13 +25,18 @@ describe('renewal', () => {
     const programs = join(directory, 'programs');
     for (const folder of ['programs', 'etc/dropbear', 'etc/vsbypass', 'root/.ssh'])
       await mkdir(join(directory, folder), { recursive: true });
+    const listens = (inode: number): string =>
+      `echo "0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 ${inode} 1" >${directory}/tcp`;
+    spawnSync('sh', ['-c', listens(7)]);
     const say = (what: string): string => `#!/bin/sh\necho "${what}" >>${directory}/calls\n`;
     await writeFile(join(programs, 'date'), say('date $*'), { mode: 0o700 });
     await writeFile(join(programs, 'reseed'), say('reseed $(cat)'), { mode: 0o700 });
     const moved = script
       .replaceAll('/usr/lib/vsbypass/reseed', `${programs}/reseed`)
       .replaceAll(/(?<=[<>]'?)\/(?=etc|root)/g, `${directory}/`)
-      .replace('kill ', 'echo listener ');
+      .replaceAll('/proc/net/tcp', `${directory}/tcp`)
+      // Another one listens as soon as the first has gone.
+      .replace('kill $listener', `echo listener $listener; (sleep 0.2; ${listens(8)}) &`);
     const { status, stdout, stderr } = spawnSync('sh', ['-c', "cat | sh -c '. /proc/self/fd/0'"], {
       input: moved,
       env: { PATH: `${programs}:${process.env['PATH'] ?? ''}` },
@@ -50,6 +55,7 @@ describe('renewal', () => {
     };
     const output = await inLayer(renewalScript(keys, [overlay], seed, 1_800_000_000));
     expect(output).toBe(`listener ${process.pid}\nrenewed\n`);
+    expect(await readFile(join(directory, 'tcp'), 'utf8')).toContain(' 8 1\n');
     const content = async (path: string): Promise<Buffer> => await readFile(join(directory, path));
     expect(await content('etc/dropbear/dropbear_ed25519_host_key')).toEqual(hostKey);
     expect(await content(overlay.path)).toEqual(overlay.content);
