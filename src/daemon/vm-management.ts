@@ -10,8 +10,8 @@ import { consoleRunning, hookReported, spoken } from '../machine/console-waits.j
 import { limitOf, runAsOperator, vmConfigOf, vmNameOf, type Running } from '../machine/running.js';
 import { startInL2 } from '../machine/start-in-l2.js';
 
-/** L2's `vm stop` waits half a minute for an orderly shutdown before it kills. */
-const stopLimitMs = 90_000;
+/** L2's `vm stop` waits half a minute for an orderly shutdown before it kills, by its own count: a slow L2 takes thrice as long. */
+const stopLimitMs = 240_000;
 /** Of the log of a VM's QEMU. */
 const qemuLogBytes = 4096;
 /** How long L1 may take to report a hook that it has switched. */

@@ -39,6 +39,12 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     survival.sees('the console shows the panic');
     await session.end();
     await survival.leaves(bothRun);
+    if (l2 === 'xen') {
+      // On Xen a Linux that panics restarts at once (its xen_panic_event), and xl starts the domain again.
+      survival.next = 'none: it starts again by itself';
+      await survival.consoleAnswers();
+      return;
+    }
     // It spins where it is: to the layers below it runs.
     const stopped = await testbed.run(['vm', 'stop', 'vm1']);
     await startsAgain(survival, `vm stop: exit ${stopped.code}; `);
