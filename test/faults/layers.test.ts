@@ -40,7 +40,7 @@ describe.each(['kvm', 'xen'] as const)('L2 = %s', (l2) => {
     await session.end();
     await survival.leaves(bothRun);
     if (l2 === 'xen') {
-      // On Xen a Linux that panics restarts at once (its xen_panic_event), and xl starts the domain again.
+      // A Linux on Xen that panics restarts at once, and xl starts the domain again (its log: shutdown reason 1).
       survival.next = 'none: it starts again by itself';
       await survival.consoleAnswers();
       return;
