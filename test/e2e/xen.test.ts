@@ -9,7 +9,7 @@ let status: Status;
 
 beforeAll(async () => {
   cli = await CommandLine.create();
-  status = await cli.json<Status>(['-v', 'up', '--l2', 'xen', '--show-password'], {
+  status = await cli.json<Status>(['-v', 'up', '--l2', 'xen', '--cold', '--show-password'], {
     timeoutMs: 1_800_000,
   });
 });

@@ -23,6 +23,9 @@ import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 const LINE_MS = 30_000;
 /** How long the VM may take to ask for a name again; one that shuts down never does. */
 const LOGOUT_MS = 5000;
+/** 128 and SIGHUP, SIGKILL, SIGTERM: init's at a shutdown. How long the VM may take to have gone down then. */
+const endedByShutdown = new Set([129, 137, 143]);
+const LAST_WORDS_MS = 5000;
 /** For ending what runs and logging out, when the command does not get to its end: as long as a login may take. */
 const TIDY_MS = LOGIN_MS;
 /** How long a command may take to end by a signal, if nothing else is said. */
@@ -89,7 +92,7 @@ class ShellRun {
   }
 
   async run(): Promise<number> {
-    const { command, timeoutMs, onOutput, signal } = this.#options;
+    const { command, timeoutMs, loginPrompt, onOutput, signal } = this.#options;
     await this.#reachShell();
     const down = new AbortController();
     const ended = AbortSignal.any([signal, down.signal]);
@@ -117,6 +120,17 @@ class ShellRun {
         lastWords.listen(text);
       });
       this.#stage = 'ended';
+      if (!endedByShutdown.has(Number(status))) return Number(status);
+      // A VM that goes down ends all that runs, also the command that asked for it. It goes on to its last words.
+      const back = this.#loggedIn ? loginPrompt : /(?!)/;
+      try {
+        // Nothing is held back: no text of a terminal begins so.
+        await talk.passUntil(back, '\0', LAST_WORDS_MS, (text) => lastWords.listen(text));
+        this.#loggedIn = false;
+      } catch (error) {
+        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      }
+      down.signal.throwIfAborted();
       return Number(status);
     } catch (error) {
       if (!down.signal.aborted || signal.aborted) throw error;

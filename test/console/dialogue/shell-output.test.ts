@@ -51,6 +51,19 @@ test.each(['Power down', 'Restarting system'])(
   },
 );
 
+test('runInShell ends well where init ends the command that has it shut the VM down', async () => {
+  rig.boot('/bin/sh', '-i');
+  const later = `(sleep 0.5; printf '\\n[  162.845216] reboot: Power down' >/dev/tty) &`;
+  const { status } = await rig.run(`${later} sh -c 'kill -TERM $$'`);
+  expect(status).toBe(0);
+});
+
+test('runInShell passes on that a signal has ended the command, of a VM that goes on', async () => {
+  rig.bootGetty();
+  expect(await rig.run(`sh -c 'kill -TERM $$'`)).toMatchObject({ status: 143 });
+  expect(await rig.run('echo on')).toEqual({ status: 0, output: 'on\n' });
+});
+
 test('runInShell goes on past an old log that says so', async () => {
   rig.bootGetty();
   const old = '[  162.845216] reboot: Power down\n';
