@@ -91,8 +91,7 @@ test('a boot without a saved state goes through all phases, and says nothing of 
 test('a boot from a saved state goes on where that was saved', async () => {
   const request = stack.request({ resume: warmName });
   await saved(request);
-  stack.guest.state = 'login';
-  stack.guest.answers.set('renewed-$((6 * 7))', 'renewed-42');
+  stack.beRenewable();
   const running = await up(request);
   expect(passed()).toEqual(['qemu', 'restore', 'link', 'renew']);
   expect(starts).toMatchObject([{ passwords: {} }]);

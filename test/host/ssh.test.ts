@@ -1,11 +1,9 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-
-import ssh2, { type Server } from 'ssh2';
+import type { Server } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { generateKey } from '../../src/formats/keys/key-files.js';
 import { runRemote, shellQuote, type SshTarget } from '../../src/host/ssh.js';
+import { answerInput, startSshServer } from '../rig/ssh-server.js';
 
 const hostKey = generateKey('test');
 const clientKey = generateKey('test');
@@ -15,33 +13,19 @@ let target: SshTarget;
 
 /** A server that runs nothing: it answers with the command and what it was sent. */
 beforeEach(async () => {
-  server = new ssh2.Server({ hostKeys: [hostKey.privatePem] }, (connection) => {
-    connection.on('error', () => undefined);
-    connection.on('authentication', (context) => {
-      if (context.method === 'publickey') context.accept();
-      else context.reject(['publickey']);
-    });
-    connection.on('session', (accept) => {
-      accept().on('exec', (acceptExec, _, { command }) => {
-        const channel = acceptExec();
-        if (command === 'hang') return;
-        const input: Buffer[] = [];
-        channel.on('data', (chunk: Buffer) => input.push(chunk));
-        channel.on('end', () => {
-          channel.write(`${command}:${Buffer.concat(input).toString()}`);
-          channel.stderr.write('complaint');
-          channel.exit(command === 'fail' ? 3 : 0);
-          channel.end();
-        });
-      });
-    });
+  const started = await startSshServer(hostKey.privatePem, (command, channel) => {
+    if (command === 'hang') return;
+    answerInput(channel, (input) => ({
+      stdout: `${command}:${input.toString()}`,
+      stderr: 'complaint',
+      code: command === 'fail' ? 3 : 0,
+    }));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  server = started.server;
   target = {
     layer: 'L2',
     host: '127.0.0.1',
-    port: (server.address() as AddressInfo).port,
+    port: started.port,
     privateKey: clientKey.privatePem,
     hostKeyLine: hostKey.publicLine,
   };

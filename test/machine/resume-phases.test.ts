@@ -15,8 +15,7 @@ let running: Running;
 let state: SavedState;
 beforeEach(async () => {
   stack = await FakeStack.start();
-  stack.guest.state = 'login';
-  stack.guest.answers.set('renewed-$((6 * 7))', 'renewed-42');
+  stack.beRenewable();
   running = await stack.launch();
   const { cacheDir } = stack.paths;
   const saved = await readState(sharedFolder(cacheDir, await writeSharedState(cacheDir, 'a test')));
@@ -80,8 +79,7 @@ test('whoever resumes has keys and passwords of his own in all layers, and the t
 });
 
 test('where L2 is Xen, what has the password of its user VM is another file', async () => {
-  const xen = await stack.launch(stack.request({}, '{"l2": {"kind": "xen"}}'));
-  running = xen;
+  running = await stack.launch(stack.request({}, '{"l2": {"kind": "xen"}}'));
   await resume();
   expect(stack.calls.l2[0]?.stdin).toContain("/vm1/boot.cpio'");
   expect(stack.calls.l2[0]?.stdin).not.toContain("/vm1/overlay.cpio'");

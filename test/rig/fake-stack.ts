@@ -2,11 +2,8 @@
  * A testbed as its daemon meets it, without a machine: the consoles of L1 and L2, the link, the SSH servers of L1's dom0 and of L2, and
  * a user VM with a login. A test says when each of them shows something.
  */
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-
-import ssh2 from 'ssh2';
+import { createServer, type Server, type Socket } from 'node:net';
 
 import { identifyProcess } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
@@ -25,18 +22,13 @@ import { FakeGuest } from './fake-guest.js';
 import { FakeL1 } from './fake-l1.js';
 import type { FakeVm } from './fake-vm.js';
 import { machine as make } from './saved-state.js';
+import { answerInput, startSshServer, type Answer } from './ssh-server.js';
 import { temporaryInstance } from './temporary-instance.js';
 
 /** What was run in a layer, and what it was given. */
 interface RemoteCall {
   readonly command: string;
   readonly stdin: string;
-}
-
-interface RemoteAnswer {
-  readonly stdout?: string;
-  readonly stderr?: string;
-  readonly code?: number;
 }
 
 export class FakeStack {
@@ -47,7 +39,7 @@ export class FakeStack {
   readonly told: string[] = [];
   readonly calls = { l1: [] as RemoteCall[], l2: [] as RemoteCall[] };
   /** What a command in a layer comes to; by default what a renewal says. */
-  answer: (command: string) => RemoteAnswer = () => ({ stdout: 'renewed\n' });
+  answer: (command: string) => Answer = () => ({ stdout: 'renewed\n' });
   /** Why the machine does not take a saved state. */
   refuses: Error | undefined;
   readonly #directory: string;
@@ -130,6 +122,12 @@ export class FakeStack {
     this.#consoles.get(layer)?.write(text);
   }
 
+  /** The user VM is as a saved state has it: at its login, and with a shell that can be renewed. */
+  beRenewable(): void {
+    this.guest.state = 'login';
+    this.guest.answers.set('renewed-$((6 * 7))', 'renewed-42');
+  }
+
   /** L1 sees a user VM at whose serial port `guest` is. */
   addVm(running: Running): FakeVm {
     const uuid = running.plan.vms[0]?.uuid;
@@ -150,32 +148,15 @@ export class FakeStack {
   /** A server that notes what it is to run, and says that it is done. */
   async #serveSsh(layer: 'l1' | 'l2', hostKey: Buffer): Promise<number> {
     const key = { seed: hostKey.subarray(-64, -32), publicKey: hostKey.subarray(-32) };
-    const server = new ssh2.Server({ hostKeys: [openSshPrivateKey(key, layer)] }, (connection) => {
-      connection.on('error', () => undefined);
-      connection.on('authentication', (context) => {
-        if (context.method === 'publickey') context.accept();
-        else context.reject(['publickey']);
-      });
-      connection.on('session', (accept) => {
-        accept().on('exec', (acceptExec, _, { command }) => {
-          const channel = acceptExec();
-          const input: Buffer[] = [];
-          channel.on('data', (chunk: Buffer) => input.push(chunk));
-          channel.on('end', () => {
-            this.calls[layer].push({ command, stdin: Buffer.concat(input).toString('latin1') });
-            const { stdout = '', stderr = '', code = 0 } = this.answer(command);
-            channel.write(stdout);
-            channel.stderr.write(stderr);
-            channel.exit(code);
-            channel.end();
-          });
-        });
-      });
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
+    const hostKeyPem = openSshPrivateKey(key, layer);
+    const { server, port } = await startSshServer(hostKeyPem, (command, channel) =>
+      answerInput(channel, (input) => {
+        this.calls[layer].push({ command, stdin: input.toString('latin1') });
+        return this.answer(command);
+      }),
+    );
     this.#servers.push(server);
-    return (server.address() as AddressInfo).port;
+    return port;
   }
 
   async #machine(ports: { l1: number; l2: number }): Promise<L0Machine> {

@@ -174,3 +174,8 @@ export class Conversation {
     });
   }
 }
+
+/** Throws what is no answer that did not come in time. */
+export function assertTimeout(error: unknown): asserts error is VsbError {
+  if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+}

@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
-import { Conversation, type ScriptPeer } from './conversation.js';
+import { assertTimeout, Conversation, type ScriptPeer } from './conversation.js';
 import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
@@ -92,7 +92,7 @@ class ShellRun {
   }
 
   async run(): Promise<number> {
-    const { command, timeoutMs, loginPrompt, onOutput, signal } = this.#options;
+    const { command, timeoutMs, onOutput, signal } = this.#options;
     await this.#reachShell();
     const down = new AbortController();
     const ended = AbortSignal.any([signal, down.signal]);
@@ -120,17 +120,7 @@ class ShellRun {
         lastWords.listen(text);
       });
       this.#stage = 'ended';
-      if (!endedByShutdown.has(Number(status))) return Number(status);
-      // A VM that goes down ends all that runs, also the command that asked for it. It goes on to its last words.
-      const back = this.#loggedIn ? loginPrompt : /(?!)/;
-      try {
-        // Nothing is held back: no text of a terminal begins so.
-        await talk.passUntil(back, '\0', LAST_WORDS_MS, (text) => lastWords.listen(text));
-        this.#loggedIn = false;
-      } catch (error) {
-        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
-      }
-      down.signal.throwIfAborted();
+      if (endedByShutdown.has(Number(status))) await this.#awaitLastWords(talk, lastWords);
       return Number(status);
     } catch (error) {
       if (!down.signal.aborted || signal.aborted) throw error;
@@ -140,6 +130,21 @@ class ShellRun {
       return 0;
     } finally {
       lastWords.stop();
+    }
+  }
+
+  /**
+   * A VM that goes down ends all that runs, also the command that asked for it. It goes on to its last words, which end
+   * the talk; one that asks for a name again does not go down.
+   */
+  async #awaitLastWords(talk: Conversation, lastWords: LastWords): Promise<void> {
+    const back = this.#loggedIn ? this.#options.loginPrompt : /(?!)/;
+    try {
+      // Nothing is held back: no text of a terminal begins so.
+      await talk.passUntil(back, '\0', LAST_WORDS_MS, (text) => lastWords.listen(text));
+      this.#loggedIn = false;
+    } catch (error) {
+      assertTimeout(error);
     }
   }
 
@@ -202,7 +207,7 @@ class ShellRun {
         if (!loginPrompt.test(seen)) break;
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+        assertTimeout(error);
       }
     }
     const kill = 'kill -9 %% 2>/dev/null;';

@@ -2,7 +2,7 @@
 import { VsbError } from '../../base/errors.js';
 import type { ConsoleConnection } from '../connection.js';
 import { scriptPeer } from './at-console.js';
-import { Conversation } from './conversation.js';
+import { assertTimeout, Conversation } from './conversation.js';
 import { Heard } from './heard.js';
 import { logIn } from './log-in.js';
 import { defaultLoginPrompt, defaultPasswordPrompt, type Prompts } from './prompts.js';
@@ -87,7 +87,7 @@ export class Typist {
     try {
       return await wakeUp(this.#talk, this.#output, prompts);
     } catch (error) {
-      if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      assertTimeout(error);
       throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
         ...{ layer: 'L3', cause: error, details: error.details },
         hint: 'Leave what runs there: `vsbypass console`.',

@@ -1,6 +1,6 @@
 /** Gets a console to show what it waits for. */
 import { VsbError } from '../../base/errors.js';
-import type { Conversation } from './conversation.js';
+import { assertTimeout, type Conversation } from './conversation.js';
 import type { Heard } from './heard.js';
 import { QUIET_MS, either, type Prompts } from './prompts.js';
 
@@ -51,7 +51,7 @@ export async function wakeUp(
       if (loginPrompt.test(seen)) return { at: 'login', enter };
       if (!passwordPrompt.test(seen)) return { at: 'shell', enter };
     } catch (error) {
-      if (!(error instanceof VsbError) || error.code !== 'E_EXPECT_TIMEOUT') throw error;
+      assertTimeout(error);
       const heardNow = heard.bytes - before;
       const prints = heardNow > ECHO;
       silent = prints ? 0 : silent + 1;

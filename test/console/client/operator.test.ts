@@ -1,9 +1,7 @@
 /** The operator's console against an SSH server that plays L2. */
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 
-import ssh2, { type Server, type ServerChannel } from 'ssh2';
+import type { Server, ServerChannel } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { connectOperator, warnNotSecure } from '../../../src/console/client/operator.js';
@@ -11,6 +9,7 @@ import { interactByScript } from '../../../src/console/dialogue/at-console.js';
 import { parseExpectPattern } from '../../../src/console/dialogue/script.js';
 import { generateKey } from '../../../src/formats/keys/key-files.js';
 import type { SshTarget } from '../../../src/host/ssh.js';
+import { startSshServer } from '../../rig/ssh-server.js';
 
 const hostKey = generateKey('host');
 const clientKey = generateKey('client');
@@ -22,25 +21,15 @@ let command: string;
 let vmConsole: (channel: ServerChannel) => void;
 
 beforeEach(async () => {
-  server = new ssh2.Server({ hostKeys: [hostKey.privatePem] }, (connection) => {
-    connection.on('error', () => undefined);
-    connection.on('authentication', (context) => {
-      if (context.method === 'publickey') context.accept();
-      else context.reject(['publickey']);
-    });
-    connection.on('session', (accept) => {
-      accept().on('exec', (acceptExec, _, request) => {
-        command = request.command;
-        vmConsole(acceptExec());
-      });
-    });
+  const started = await startSshServer(hostKey.privatePem, (asked, channel) => {
+    command = asked;
+    vmConsole(channel);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  server = started.server;
   l2 = {
     layer: 'L2',
     host: '127.0.0.1',
-    port: (server.address() as AddressInfo).port,
+    port: started.port,
     privateKey: clientKey.privatePem,
     hostKeyLine: hostKey.publicLine,
   };

@@ -13,24 +13,29 @@ const options = {
   ...{ signal: new AbortController().signal, onOutput: () => {} },
 };
 
+/** A console that is played: what it prints, and what it does when something is typed. */
+function playedConsole(onTyped: (print: (text: string) => void) => void = () => {}): {
+  peer: ScriptPeer;
+  print: (text: string) => void;
+} {
+  const listeners: ((bytes: Buffer | undefined) => void)[] = [];
+  const print = (text: string): void => {
+    for (const listener of listeners) listener(Buffer.from(text));
+  };
+  const send = (): Promise<void> => {
+    onTyped(print);
+    return Promise.resolve();
+  };
+  return { peer: { onOutput: (listener) => listeners.push(listener), send }, print };
+}
+
 test.each([
   ['that echoes', '\r\n', 20],
   ['that hears nothing: it may be starting', undefined, 60],
 ])('runInShell says that it sees no prompt at a console %s', async (_, echo, seconds) => {
-  let show: (bytes: Buffer) => void = () => {};
-  const peer: ScriptPeer = {
-    onOutput: (listener) => {
-      const others = show;
-      show = (bytes) => {
-        others(bytes);
-        listener(bytes);
-      };
-    },
-    send: () => {
-      if (echo !== undefined) show(Buffer.from(echo));
-      return Promise.resolve();
-    },
-  };
+  const { peer } = playedConsole((show) => {
+    if (echo !== undefined) show(echo);
+  });
   const refused = expect(runInShell(peer, options)).rejects.toMatchObject({
     ...{ code: 'E_EXPECT_TIMEOUT' },
     message: `no login and no shell prompt came within ${seconds} s`,
@@ -43,18 +48,12 @@ test.each([
 describe('runInShell, where no prompt comes but the VM prints', () => {
   /** A VM that prints a line each second for so many seconds, and shows what is given then. */
   function bootingFor(seconds: number, prompt: string): ScriptPeer {
-    const listeners: ((bytes: Buffer | undefined) => void)[] = [];
-    const print = (text: string): void => {
-      for (const listener of listeners) listener(Buffer.from(text));
-    };
+    const { peer, print } = playedConsole();
     for (let second = 1; second <= seconds; second++) {
       setTimeout(() => print(`[    ${second}.000000] of the kernel\r\n`), second * 1000);
     }
     setTimeout(() => print(prompt), seconds * 1000 + 500);
-    return {
-      onOutput: (listener) => listeners.push(listener),
-      send: () => Promise.resolve(),
-    };
+    return peer;
   }
 
   test('waits for its login, and says so once', async () => {
