@@ -53,7 +53,7 @@ export async function campaign(
     const run = await system.run(`${words} told=${told}`, Math.min(runSeconds, left));
     found.push(
       ...run.log.filter((line) => faults.test(line)),
-      ...lines(run.output, /not ok|# .*own state/),
+      ...lines(run.output, /not ok|# .*own state|# CR0 /),
     );
     const last = lastCase(run.output) ?? first;
     const reason = reasonIn(run.log);

@@ -37,7 +37,7 @@ interface RunOptions extends Partial<ShellRunOptions> {
 
 export class ShellRig {
   readonly console: ConsoleRig;
-  /** Where programs run. */
+  /** Where programs run; those in its `bin` are found first. */
   readonly directory: string;
   #terminal: IPty | undefined;
 
@@ -61,7 +61,8 @@ export class ShellRig {
 
   /** The VM is that program from now on. */
   boot(program: string, ...words: string[]): void {
-    const env = { PATH: process.env['PATH'] ?? '', PS1: '$ ', ENV: '' };
+    const PATH = `${join(this.directory, 'bin')}:${process.env['PATH'] ?? ''}`;
+    const env = { PATH, PS1: '$ ', ENV: '' };
     this.#terminal = runOnSerialPort(this.console.vm, [program, ...words], env, this.directory);
   }
 

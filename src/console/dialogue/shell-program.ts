@@ -22,8 +22,9 @@ export function programLines(command: string, { exit }: { exit: boolean }): stri
   const run =
     'vsbp \\<;(eval "$vsb");vsbl=$?;echo;vsbp ">$vsbl.\\nvsb$vsbn>$vsbl.";' +
     `${endStopped};;*)vsbp !;esac;` +
-    // Only the second is obeyed where the command has left a stopped job.
-    (exit ? 'exit;exit' : `stty "$vsbt";${forget}`);
+    // The terminal hangs up with its session, and drops what it has not sent; stty waits for that (TCSADRAIN). Of two exits
+    // the second is obeyed where the command has left a stopped job.
+    (exit ? 'stty sane;exit;exit' : `stty "$vsbt";${forget}`);
   if (PLAIN.test(command)) {
     return [`${print};vsb='${command}';case \${#vsb} in ${command.length})${run}`];
   }

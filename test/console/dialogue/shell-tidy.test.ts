@@ -1,5 +1,5 @@
 /** What a command leaves behind where it was not to end by itself: nothing, or `runInShell` says so. */
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -49,6 +49,20 @@ describe('runInShell leaves the console as it was found', () => {
     expect(await rig.run('ps -t "$(tty)" -o stat= | grep -c T; exit 4')).toEqual({
       ...{ status: 4, output: '0\n' },
     });
+  });
+
+  test('when a serial port has sent all that the shell wrote, and not before', async () => {
+    // What a serial port has not sent when its session ends is dropped; a pseudo terminal drops nothing.
+    const bin = join(rig.directory, 'bin');
+    await mkdir(bin);
+    const told = '[ "$*" != sane ] || echo "stty for $(ps -o args= $PPID)" >&2';
+    const stty = `#!/bin/sh\n${told}\nexec /bin/stty "$@"\n`;
+    await writeFile(join(bin, 'stty'), stty, { mode: 0o755 });
+    rig.bootGetty();
+    await rig.run('echo all');
+    expect(rig.console.hub.vm('vm1')?.history.read(0, 65_536)?.bytes.toString()).toMatch(
+      /all\r\n\r\nvsb\w+>0\.\r\nvsb\w+>0\.\r\nstty for sh -i\r\n/,
+    );
   });
 
   test('when it is interrupted while the login is under way', async () => {

@@ -17,6 +17,8 @@
 
         .section .text.start, "ax"
         .code32
+        /* A guest's guest that begins at 1 MiB, or slides there over empty memory, would become this system and write over it. */
+        .fill   16, 1, 0xf4             /* HLT */
         .globl  begin
 begin:  cli
         cld
