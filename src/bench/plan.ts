@@ -17,14 +17,15 @@ export interface Sizes {
   /** Keys of a cell, and of one turn of it. */
   readonly keys: number;
   readonly keysPerTurn: number;
-  /** Runs of a throughput cell, and what one should take, milliseconds. */
+  /** Runs of a throughput cell, of one turn of it, and what one should take, milliseconds. */
   readonly runs: number;
+  readonly runsPerTurn: number;
   readonly runMs: number;
   /** Pieces of work for each state of a console, and what one should take, milliseconds. */
   readonly sideCosts: number;
   readonly workMs: number;
-  /** Whether everything is measured at both ends; else the loaded user VM, printk and paste at the stream only. */
-  readonly allEnds: boolean;
+  /** Whether printk and paste are measured, too, and the loaded user VM at both ends; else that at the stream only. */
+  readonly thorough: boolean;
   /** No turn begins so long after the first one, milliseconds. */
   readonly limitMs: number;
 }
@@ -33,25 +34,28 @@ const sizes: Readonly<Record<Mode, Sizes>> = {
   quick: {
     ...{
       keys: 30,
-      keysPerTurn: 15,
+      // One turn for each cell: to begin one takes a nested system seconds.
+      keysPerTurn: 30,
       runs: 3,
-      runMs: 2000,
+      runsPerTurn: 3,
+      runMs: 1000,
       sideCosts: 1,
       workMs: 700,
-      allEnds: false,
+      thorough: false,
     },
-    // Five minutes with the boots, the anatomy and the end of all machines of L2 = KVM.
-    limitMs: 190_000,
+    // Five minutes with the start and the end of all machines of L2 = KVM.
+    limitMs: 220_000,
   },
   normal: {
     ...{
       keys: 200,
       keysPerTurn: 25,
       runs: 10,
+      runsPerTurn: 1,
       runMs: 4000,
       sideCosts: 5,
       workMs: 2000,
-      allEnds: true,
+      thorough: true,
     },
     limitMs: Number.POSITIVE_INFINITY,
   },
@@ -60,10 +64,11 @@ const sizes: Readonly<Record<Mode, Sizes>> = {
       keys: 400,
       keysPerTurn: 25,
       runs: 20,
+      runsPerTurn: 1,
       runMs: 6000,
       sideCosts: 10,
       workMs: 3000,
-      allEnds: true,
+      thorough: true,
     },
     limitMs: Number.POSITIVE_INFINITY,
   },
@@ -97,7 +102,6 @@ export function planCells(inputs: PlanInputs): Cell[] {
   const others = subjects.flatMap((subject) => {
     const { configuration, ends } = subject;
     const cells: Cell[] = [];
-    const both = (wanted: boolean): readonly EndKind[] => (wanted ? endKinds : ['stream']);
     if (measures.has('response')) {
       const add = (state: ResponseState, kinds: readonly EndKind[], keys: number): void => {
         for (const kind of kinds) {
@@ -107,19 +111,18 @@ export function planCells(inputs: PlanInputs): Cell[] {
         }
       };
       add('idle', endKinds, size.keys);
-      add('loaded', both(size.allEnds), size.keys);
+      add('loaded', size.thorough ? endKinds : ['stream'], size.keys);
       if (mode === 'full') add('silent', ['stream'], 30);
     }
     if (measures.has('throughput')) {
-      const add = (flow: Flow, kinds: readonly EndKind[]): void => {
-        for (const kind of kinds) {
+      const flows: readonly Flow[] = size.thorough ? ['cat', 'printk', 'paste'] : ['cat'];
+      for (const flow of flows) {
+        for (const kind of endKinds) {
           const options = { configuration, end: ends[kind], flow };
-          cells.push(throughputCell({ ...options, wanted: size.runs, targetMs: size.runMs }));
+          const { runs: wanted, runsPerTurn: runs, runMs: targetMs } = size;
+          cells.push(throughputCell({ ...options, wanted, runs, targetMs }));
         }
-      };
-      add('cat', endKinds);
-      add('printk', both(size.allEnds));
-      add('paste', both(size.allEnds));
+      }
     }
     if (measures.has('anatomy')) {
       const options = { configuration, end: ends.stream, program: inputs.uartAccess };

@@ -12,11 +12,16 @@ const { shadowed, leftToL2 } = testbedVms;
 
 const boots: Readonly<Record<Role, (l2: L2Kind, inputs: StackInputs) => Promise<Stack>>> = {
   testbed: async (l2, inputs) =>
-    await bootTestbed(named(inputs, l2), { l2, shadowed: [shadowed], leftToL2: [leftToL2] }),
+    await bootTestbed(named(inputs, l2), {
+      l2,
+      shadowed: [shadowed],
+      leftToL2: [leftToL2],
+      warm: true,
+    }),
   // A testbed of its own: while a server waits in an ultracall, L2 needs another vCPU.
   servers: async (l2, inputs) =>
     await bootTestbed(named(inputs, `paper-${l2}`), {
-      ...{ l2, shadowed: [shadowed], leftToL2: [], irq: 'ultracall' },
+      ...{ l2, shadowed: [shadowed], leftToL2: [], vcpus: 2, warm: true },
     }),
   host: bootHost,
 };

@@ -34,6 +34,7 @@ import { kvmHost } from './host-kvm.js';
 import { xenHost } from './host-xen.js';
 import { install } from './install.js';
 import { imagesOf, type Stack, type StackInputs } from './stack.js';
+import { Waker } from './waker.js';
 
 export const hostVm = 'vm1';
 
@@ -101,7 +102,9 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
   const ready = l2.expect((line) => line.includes('vsbypass-l2: ready'));
   const failed = new AbortController();
   let machine: QemuMachine | undefined;
+  let waker: Waker | undefined;
   const close = async (): Promise<void> => {
+    waker?.close();
     await machine?.end();
     failed.abort(new VsbError('E_TERMINATED', 'the benchmark has ended it'));
     for (const log of [l0, l2]) log.close();
@@ -170,12 +173,16 @@ export async function bootHost(kind: L2Kind, inputs: StackInputs): Promise<Stack
     const now = (): number => performance.now();
     await runPhases(phases, { signal, failed: failed.signal, emit: report, now });
     if (operator === undefined) throw new TypeError('its ports are known by now');
+    if (accel.accel === 'tcg') waker = await Waker.connect(operator, signal);
     return {
       operator,
       probe: await install(operator, 'probe', inputs.programs.probe, signal),
       passwords: secrets.passwords,
       processes: { qemu: child.identity.pid },
-      pause: async (paused) => await (paused ? qemu.stop(signal) : qemu.continue()),
+      pause: async (paused) => {
+        waker?.pause(paused);
+        await (paused ? qemu.stop(signal) : qemu.continue());
+      },
       close,
     };
   } catch (error) {

@@ -1,12 +1,6 @@
 /** The testbed with the shadow hypervisor, as an instance of its own. */
 import { VsbError } from '../../base/errors.js';
-import {
-  configSchema,
-  defaultVms,
-  type IrqMode,
-  type L2Kind,
-  type VmConfig,
-} from '../../config/schema.js';
+import { configSchema, defaultVms, type L2Kind, type VmConfig } from '../../config/schema.js';
 import type { InstanceStatus } from '../../contract/status.js';
 import { readKey } from '../../formats/keys/key-files.js';
 import type { AccelDecision } from '../../host/accel.js';
@@ -16,6 +10,7 @@ import { stopInstance } from '../../instance/stop.js';
 import { defaultAppend } from '../../layers/l3.js';
 import { loginLogged } from '../../machine/boot-phases.js';
 import { limitsMs } from '../../machine/running.js';
+import { warmName } from '../../machine/saved/store.js';
 import { accessToL2, managementTargets } from '../../state/management-targets.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import { readPasswords } from '../../state/secrets.js';
@@ -29,8 +24,10 @@ export interface TestbedPlan {
   /** Left to L2 from their first byte on. */
   readonly leftToL2: readonly string[];
   readonly memoryMiB?: number;
-  /** With an interrupt server L2 is made for one: it has another vCPU. */
-  readonly irq?: IrqMode;
+  /** Of L2, where it is not the default. */
+  readonly vcpus?: number;
+  /** Begins with a saved state, and keeps one. */
+  readonly warm?: boolean;
 }
 
 export function testbedPaths({ name, roots }: Pick<StackInputs, 'name' | 'roots'>): InstancePaths {
@@ -50,7 +47,10 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
     {
       paths,
       roots: inputs.roots,
-      request: { accel, images: imagesOf(plan.l2, images).testbed, config: configOf(plan, accel) },
+      request: {
+        ...{ accel, images: imagesOf(plan.l2, images).testbed, config: configOf(plan, accel) },
+        ...(plan.warm === true ? { warm: { resume: warmName, keep: true } } : {}),
+      },
     },
     { signal, report: (event) => event.type === 'phase' && report(event) },
   );
@@ -63,7 +63,7 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
 }
 
 function configOf(
-  { l2, shadowed, leftToL2, memoryMiB, irq }: TestbedPlan,
+  { l2, shadowed, leftToL2, memoryMiB, vcpus }: TestbedPlan,
   { accel }: AccelDecision,
 ): object {
   const [common] = defaultVms(1);
@@ -78,7 +78,8 @@ function configOf(
     ...shadowed.map((name) => vm(name, {})),
     ...leftToL2.map((name) => vm(name, { autostart: false, append })),
   ];
-  return configSchema.parse({ l2: { kind: l2 }, vms, irq });
+  const system = { kind: l2, ...(vcpus === undefined ? {} : { vcpus }) };
+  return configSchema.parse({ l2: system, vms });
 }
 
 async function describe(

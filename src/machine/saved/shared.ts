@@ -22,7 +22,7 @@ import {
 } from './folder.js';
 
 /** A bound: each is some hundred MiB. The one that nobody has begun with for the longest time goes first. */
-export const maximumShared = 4;
+export const maximumShared = 6;
 
 /** Digits of the hash in a name. */
 const keyDigits = 32;

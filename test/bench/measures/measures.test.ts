@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,7 +76,7 @@ describe('responseCell', () => {
 });
 
 describe('throughputCell', () => {
-  const options = { configuration: nested('kvm'), wanted: 3, targetMs: 1000 };
+  const options = { configuration: nested('kvm'), wanted: 3, runs: 1, targetMs: 1000 };
   /** What a user VM prints of the text up to and with a line of it. */
   const upTo = (wanted: string): string => {
     const last = Number(/^(\d{6}) /.exec(wanted)?.[1] ?? NaN);
@@ -83,13 +84,13 @@ describe('throughputCell', () => {
     return last === 0 ? wanted : text(last + 1).slice(lineBytes - 1, -1);
   };
 
-  it('finds its size by a first run, and measures with that', async () => {
+  it('finds its size by first runs, and measures with that', async () => {
     const end = new FakeEnd(upTo);
     const cell = throughputCell({ ...options, end, flow: 'cat' });
     const [rate] = await cell.turn(never);
     // 10 ms from the first line to the last one.
-    // Twenty-four times the first size at most, however fast that was.
-    const lines = 24 * 16;
+    // The largest, since none is long enough.
+    const lines = 16_384;
     expect(rate).toBeCloseTo(((lines - 1) * lineBytes * 1000) / 10, -1);
   });
 
@@ -98,6 +99,23 @@ describe('throughputCell', () => {
     const [rate] = await throughputCell({ ...options, targetMs: 10, end, flow: 'cat' }).turn(never);
     expect(rate).toBeCloseTo(((16 - 1) * lineBytes * 1000) / 10, -1);
   });
+
+  it.each(['cat', 'printk', 'paste'] as const)(
+    'measures several runs of %s in one turn',
+    async (flow) => {
+      const end: FakeEnd = new FakeEnd((wanted, sent) => {
+        if (!sent.includes('sha256sum')) return upTo(wanted);
+        const pasted = end.played.find(
+          (step) => step.do === 'send' && step.bytes.includes(line(0)),
+        );
+        const content = pasted?.do === 'send' ? pasted.bytes.subarray(0, -1) : '';
+        return `${createHash('sha256').update(content).digest('hex')}  -\n${wanted}`;
+      });
+      const cell = throughputCell({ ...options, runs: 3, end, flow });
+      expect(cell.perTurn).toBe(3);
+      expect(await cell.turn(never)).toHaveLength(3);
+    },
+  );
 
   it('does not count a run that has lost a byte', async () => {
     const end = new FakeEnd((wanted) => upTo(wanted).replace('000017 the', '000017 he'));
