@@ -3,8 +3,7 @@
  * one of any device brings it back. Where the mislaid one was the timer's, and nothing else has anything to say, that host waits for
  * good. In a testbed L1 looks after them.
  */
-import type { SshTarget } from '../../host/ssh.js';
-import { openRemote } from '../../host/ssh.js';
+import { openRemote, type SshTarget } from '../../host/ssh.js';
 
 /** The longest that such a host waits, milliseconds. Each time takes it about one. */
 const everyMs = 250;
