@@ -115,11 +115,11 @@ export function planCells(inputs: PlanInputs): Cell[] {
       if (mode === 'full') add('silent', ['stream'], 30);
     }
     if (measures.has('throughput')) {
+      const { runs: wanted, runsPerTurn: runs, runMs: targetMs } = size;
       const flows: readonly Flow[] = size.thorough ? ['cat', 'printk', 'paste'] : ['cat'];
       for (const flow of flows) {
         for (const kind of endKinds) {
           const options = { configuration, end: ends[kind], flow };
-          const { runs: wanted, runsPerTurn: runs, runMs: targetMs } = size;
           cells.push(throughputCell({ ...options, wanted, runs, targetMs }));
         }
       }

@@ -72,9 +72,9 @@ interface Runs {
 }
 
 /** @returns the rate of each run, characters/s */
-type Flows = (end: End, runs: Runs, signal: AbortSignal) => Promise<number[]>;
+type RatesOf = (end: End, runs: Runs, signal: AbortSignal) => Promise<number[]>;
 
-const flows: Readonly<Record<Flow, Flows>> = { cat, printk, paste };
+const flows: Readonly<Record<Flow, RatesOf>> = { cat, printk, paste };
 
 /** From the end of the first line to the end of the last one. */
 async function cat(end: End, runs: Runs, signal: AbortSignal): Promise<number[]> {

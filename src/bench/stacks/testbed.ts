@@ -49,7 +49,7 @@ export async function bootTestbed(inputs: StackInputs, plan: TestbedPlan): Promi
       roots: inputs.roots,
       request: {
         ...{ accel, images: imagesOf(plan.l2, images).testbed, config: configOf(plan, accel) },
-        ...(plan.warm === true ? { warm: { resume: warmName, keep: true } } : {}),
+        warm: plan.warm === true ? { resume: warmName, keep: true } : {},
       },
     },
     { signal, report: (event) => event.type === 'phase' && report(event) },
@@ -78,8 +78,7 @@ function configOf(
     ...shadowed.map((name) => vm(name, {})),
     ...leftToL2.map((name) => vm(name, { autostart: false, append })),
   ];
-  const system = { kind: l2, ...(vcpus === undefined ? {} : { vcpus }) };
-  return configSchema.parse({ l2: system, vms });
+  return configSchema.parse({ l2: { kind: l2, vcpus }, vms });
 }
 
 async function describe(
