@@ -17,6 +17,7 @@ const withPrograms = [
   'test/instance/{diagnose,lock,own-disks}.test.ts',
   'test/machine/{adopt,evidence,leftovers}.test.ts',
   'test/package/package.test.ts',
+  'test/pipelines/pipelines.test.ts',
   'test/verify/search.test.ts',
 ];
 const withFakePeers = {
@@ -37,7 +38,7 @@ const oneStackAtATime = {
 /**
  * Nine projects: `unit` and `programs` mirror src/ and run with fake peers only, the second what takes its time;
  * `browser` drives the console's page in a real Chromium, over the same fake peers; `e2e` and `long` boot the real
- * stack and are therefore sequential and patient: what each change is to pass, and the rest, with the example pipelines;
+ * stack and are therefore sequential and patient: what each change is to pass, and the rest;
  * `faults` breaks it; `kvm-host` boots it under KVM, in emulated AMD hosts; `systems` boots systems
  * that are none of ours; `figures` measures, and wants a quiet machine.
  */
@@ -57,7 +58,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['browser', 'e2e', 'kvm-host', 'pipelines', 'systems'].map(
+            ...['browser', 'e2e', 'kvm-host', 'systems'].map(
               (folder) => `test/${folder}/**`,
             ),
             'test/faults/*.test.ts',
@@ -97,7 +98,7 @@ export default defineConfig({
       {
         test: {
           name: 'long',
-          include: ['test/e2e/**/*.test.ts', 'test/pipelines/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts'],
           exclude: briefOnly,
           provide: { tier: 'long', l2Kinds: ['kvm', 'xen'], bochsProcessors: ['amd', 'intel'] },
           ...oneStackAtATime,

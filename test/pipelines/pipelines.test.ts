@@ -1,14 +1,51 @@
-/** The pipelines of this project, and those that are there to be copied: every step, but without the services. */
+/** The pipelines of this project, and those that are there to be copied: what they tell the services, and the job that all run. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { runGitHubJob, type GitHubResult, type GitHubWorkflow } from '../rig/github-job.js';
-import { gitLabJob, runGitLabJob, type GitLabPipeline } from '../rig/gitlab-job.js';
 import { PipelineWorkspace, type Fates } from '../rig/pipeline-workspace.js';
 import { parseYaml } from '../rig/python.js';
+
+interface GitHubStep {
+  readonly name?: string;
+  readonly if?: string;
+  readonly run?: string;
+  readonly uses?: string;
+  readonly with?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+interface GitHubJob {
+  readonly if?: string;
+  readonly steps: readonly GitHubStep[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly strategy?: { readonly matrix: Readonly<Record<string, readonly string[]>> };
+  readonly defaults?: { readonly run: { readonly shell: string } };
+  readonly 'timeout-minutes': string;
+}
+
+interface GitHubWorkflow {
+  readonly on: Readonly<Record<string, unknown>>;
+  readonly jobs: Readonly<Record<string, GitHubJob>>;
+}
+
+interface GitLabJob {
+  readonly extends?: string;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly rules?: readonly Readonly<Record<string, string>>[];
+  readonly before_script?: readonly string[];
+  readonly script?: readonly string[];
+  readonly after_script?: readonly string[];
+  readonly cache?: { readonly key: string; readonly paths: readonly string[] };
+  readonly allow_failure?: { readonly exit_codes: string };
+  readonly artifacts?: Readonly<Record<string, unknown>>;
+  readonly parallel?: { readonly matrix: readonly Readonly<Record<string, readonly string[]>>[] };
+  readonly timeout?: string;
+}
+
+type GitLabPipeline = Readonly<Record<string, GitLabJob>>;
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
@@ -40,12 +77,6 @@ async function prepared(fates: Fates): Promise<PipelineWorkspace> {
   return workspace;
 }
 
-/** Calls of vsbypass by their first word. */
-const commands = (calls: readonly string[]): string[] =>
-  calls
-    .map((call) => call.split(' ')[0] ?? '')
-    .filter((word) => !['apt-get', 'npm', 'npx', 'ln'].includes(word));
-
 describe.each([...github, '.github/workflows/test.yml'])('%s', (path) => {
   it('names each action by its commit: a tag can be moved', () => {
     const steps = Object.values(workflow(path).jobs).flatMap((job) => job.steps);
@@ -56,37 +87,25 @@ describe.each([...github, '.github/workflows/test.yml'])('%s', (path) => {
 });
 
 describe('the tests of this project', () => {
-  const matrixOf = (job: { strategy?: { matrix: Record<string, unknown> } } | undefined): unknown =>
-    job?.strategy?.matrix['node'];
-
   it('run on every push under each Node that is supported, and the real stack each night', () => {
-    const { on, jobs } = parseYaml(read('.github/workflows/test.yml')) as {
-      readonly on: Record<string, unknown>;
-      readonly jobs: Record<string, GitHubWorkflow['jobs'][string] & { readonly if?: string }>;
-    };
+    const { on, jobs } = workflow('.github/workflows/test.yml');
     expect(Object.keys(on)).toEqual(
       expect.arrayContaining(['push', 'pull_request', 'schedule', 'workflow_dispatch']),
     );
-    expect(matrixOf(jobs['unit'])).toEqual(['20', '22', '24']);
-    expect(jobs['unit']?.if).toBeUndefined();
-    expect(jobs['unit']?.steps.at(-1)?.run).toBe('scripts/test unit');
-    expect(jobs['stack']?.if).toContain('schedule');
-    expect(jobs['stack']?.steps.at(-1)?.run).toBe('scripts/test e2e long');
+    const { unit, stack } = jobs;
+    expect(unit?.strategy?.matrix['node']).toEqual(['20', '22', '24']);
+    expect(unit?.if).toBeUndefined();
+    expect(unit?.steps.at(-1)?.run).toBe('scripts/test unit');
+    expect(stack?.if).toContain('schedule');
+    expect(stack?.steps.at(-1)?.run).toBe('scripts/test e2e long');
   });
 
   it('run in GitLab, too', () => {
-    const jobs = pipeline('.gitlab-ci.yml') as unknown as Record<
-      string,
-      {
-        readonly parallel?: { matrix: unknown[] };
-        readonly script?: string[];
-        readonly rules?: unknown[];
-      }
-    >;
-    expect(jobs['unit']?.parallel?.matrix).toEqual([{ NODE: ['20', '22', '24'] }]);
-    expect(jobs['unit']?.script).toEqual(['scripts/test unit']);
-    expect(jobs['stack']?.script).toEqual(['scripts/test e2e long']);
-    expect(JSON.stringify(jobs['stack']?.rules)).toContain('schedule');
+    const { unit, stack } = pipeline('.gitlab-ci.yml');
+    expect(unit?.parallel?.matrix).toEqual([{ NODE: ['20', '22', '24'] }]);
+    expect(unit?.script).toEqual(['scripts/test unit']);
+    expect(stack?.script).toEqual(['scripts/test e2e long']);
+    expect(JSON.stringify(stack?.rules)).toContain('schedule');
   });
 });
 
@@ -108,150 +127,157 @@ describe.each([...github, ...gitlab])('%s', (path) => {
   });
 });
 
-describe.each(github)('%s, carried out', (path) => {
-  const checkoutPin = 'actions/checkout@34e114876b0b11c390a56381ad16ebd13914f8d5';
-  const cachePin = 'actions/cache@0057852bfaa89a56745cba8c7296529d2fc39830';
-  const uploadPin = 'actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02';
+describe('what the services are told', () => {
+  const program = /^(?:node_modules\/vsbypass\/)?examples\/ci\/testbed(?= )/;
 
-  async function job(accel: string, fates: Fates, event = 'push'): Promise<GitHubResult> {
-    const context = { 'matrix.accel': accel, 'github.event_name': event };
-    return await runGitHubJob(workflow(path), await prepared(fates), context);
-  }
-  const uses = ({ actions }: GitHubResult): string[] => actions.map((one) => one.uses);
-  const calls = async (): Promise<string[]> => (await workspace?.calls()) ?? [];
+  it.each(github)('%s', (path) => {
+    const { jobs } = workflow(path);
+    const [job] = Object.values(jobs);
+    // With and without nested virtualization; given up before the runner does.
+    expect(job?.strategy?.matrix['accel']).toEqual(['tcg', 'kvm']);
+    expect(job?.env).toEqual({ ACCEL: '${{ matrix.accel }}' });
+    expect(Number(job?.['timeout-minutes'])).toBe(50);
+    expect(job?.defaults?.run.shell).toBe('bash');
 
-  it('runs with and without nested virtualization, and gives up before the runner does', () => {
-    const [only] = Object.values(workflow(path).jobs);
-    expect(only?.strategy.matrix['accel']).toEqual(['tcg', 'kvm']);
-    expect(Number(only?.['timeout-minutes'])).toBe(50);
-    expect(only?.defaults.run.shell).toBe('bash');
-  });
-
-  it('verifies, publishes the report, and keeps nothing when all is well', async () => {
-    const result = await job('tcg', { up: 0, verify: 0 });
-    expect(result.failed, result.log).toBe(false);
-    expect(commands(await calls())).toEqual(['build', 'up', 'verify', 'down', 'prune']);
-    expect(uses(result)).toEqual([
-      ...[checkoutPin, cachePin],
-      'mikepenz/action-junit-report@3585e9575db828022551b4231f165eb59a0e74e3',
-    ]);
-    expect(result.actions[2]).toMatchObject({
+    const step = (name: string): GitHubStep | undefined =>
+      job?.steps.find((one) => one.name === name);
+    const run = program.exec(step('Run the testbed')?.run ?? '')?.[0];
+    expect(step('Run the testbed')?.run).toBe(`${run} run || (($? == 77))`);
+    expect(step('Run the testbed')?.env).toEqual({
+      MEASURE: "${{ github.event_name == 'workflow_dispatch' }}",
+    });
+    expect(step('Take it down')).toMatchObject({
+      if: 'always()',
+      env: { JOB_STATUS: '${{ job.status }}' },
+      run: `${run} finish "$JOB_STATUS"`,
+    });
+    expect(step('Publish the report of verify')).toMatchObject({
+      if: "always() && hashFiles('results/verify.xml') != ''",
       with: { report_paths: 'results/verify.xml' },
-      evidence: ['verify.json', 'verify.xml'],
+    });
+    expect(step('Keep the evidence')).toMatchObject({
+      if: "failure() || github.event_name == 'workflow_dispatch'",
+      with: { path: 'results' },
+    });
+    expect(step('Images')?.with).toMatchObject({
+      path: '.cache/vsbypass',
+      key: 'vsbypass-kvm-${{ steps.cache.outputs.key }}',
     });
   });
 
-  it('keeps the images by the key of what they are built from', async () => {
-    const result = await job('tcg', { up: 0, verify: 0 });
-    const cache = result.actions.find((one) => one.uses.startsWith('actions/cache'));
-    expect(cache?.with['path']).toBe('.cache/vsbypass');
-    expect(cache?.with['key']).toMatch(/^vsbypass-kvm-[0-9a-f]{32}$/);
-    expect(await workspace?.read('.env')).toMatch(/^XDG_CACHE_HOME=.*\/\.cache$/m);
-  });
-
-  it('is skipped where KVM is required and cannot be had, with the reason as an annotation', async () => {
-    const result = await job('kvm', { up: 'real', verify: 0 });
-    expect(result.failed, result.log).toBe(false);
-    expect(result.outputs['steps.up.outputs.skipped']).toBe('true');
-    expect(commands(await calls())).toEqual(['build', 'up', 'down', 'prune']);
-    expect(result.log).toMatch(/^::notice title=vsbypass E_SKIPPED::skipped: .*KVM/m);
-    expect(uses(result)).toEqual([checkoutPin, cachePin]);
-  });
-
-  it.each([
-    ['a layer that fails', { up: 4, verify: 0 }, ['build', 'up', 'report', 'down', 'prune'], []],
-    [
-      'a leak',
-      { up: 0, verify: 5 },
-      ['build', 'up', 'verify', 'report', 'down', 'prune'],
-      ['verify.json', 'verify.xml'],
-    ],
-  ] as const)(
-    'fails for %s, and keeps what tells of it',
-    async (_what, fates, expected, evidence) => {
-      const result = await job('tcg', fates);
-      expect(result.failed).toBe(true);
-      expect(commands(await calls())).toEqual(expected);
-      const upload = result.actions.find((one) => one.uses.startsWith('actions/upload-artifact'));
-      expect(upload).toMatchObject({ with: { name: 'testbed-tcg', path: 'results' }, evidence });
-    },
-  );
-
-  it('has one deadline for all commands but those that collect and clean up', async () => {
-    await job('tcg', { up: 0, verify: 5 });
-    const deadlines = (await calls()).flatMap((call) => {
-      const [, command, deadline = ''] = /^(\w+) .*\[(.*)\]$/.exec(call) ?? [];
-      return command === undefined ? [] : [[command, deadline] as const];
-    });
-    const { up = '', verify, report, down, prune } = Object.fromEntries(deadlines);
-    expect(Date.parse(up) - Date.now()).toBeGreaterThan(30 * 60_000);
-    expect({ verify, report, down, prune }).toEqual({
-      verify: up,
-      report: '',
-      down: '',
-      prune: '',
-    });
-  });
-
-  it('measures when somebody asks for it, and keeps the figures', async () => {
-    const result = await job('tcg', { up: 0, verify: 0 }, 'workflow_dispatch');
-    expect(result.failed, result.log).toBe(false);
-    expect((await calls()).find((call) => call.startsWith('bench'))).toMatch(
-      /^bench --quick --require tcg --output results\/bench/,
-    );
-    expect(uses(result)).toContain(uploadPin);
-  });
-});
-
-describe.each(gitlab)('%s, carried out', (path) => {
-  async function run(accel: string, fates: Fates, source = 'push') {
-    const jobs = pipeline(path);
-    const place = await prepared(fates);
-    const { dotenv } = await runGitLabJob(gitLabJob(jobs, 'key'), place, {});
-    const variables = { ACCEL: accel, CI_PIPELINE_SOURCE: source, ...dotenv };
-    const result = await runGitLabJob(gitLabJob(jobs, 'testbed'), place, variables);
-    return { ...result, calls: commands(await place.calls()), evidence: await place.evidence() };
-  }
-
-  it('runs with and without nested virtualization, and gives up before the runner does', () => {
-    const job = gitLabJob(pipeline(path), 'testbed');
-    expect(job.parallel?.matrix).toEqual([{ ACCEL: ['tcg', 'kvm'] }]);
-    expect(job.timeout).toBe('50m');
-  });
-
-  it('verifies, with a report that GitLab reads, and a cache by content', async () => {
-    const { status, log, calls, cacheKey, evidence } = await run('tcg', { up: 0, verify: 0 });
-    expect(status, log).toBe('success');
-    expect(calls).toEqual(['build', 'up', 'verify', 'down', 'prune']);
-    expect(cacheKey).toMatch(/^vsbypass-kvm-[0-9a-f]{32}$/);
-    expect(evidence).toEqual(['verify.json', 'verify.xml']);
-    const { artifacts, cache } = gitLabJob(pipeline(path), 'testbed');
-    expect(artifacts).toMatchObject({
+  it.each(gitlab)('%s', (path) => {
+    const { testbed, '.vsbypass': common } = pipeline(path);
+    expect(testbed?.extends).toBe('.vsbypass');
+    expect(testbed?.parallel?.matrix).toEqual([{ ACCEL: ['tcg', 'kvm'] }]);
+    expect(testbed?.timeout).toBe('50m');
+    // A warning.
+    expect(testbed?.allow_failure?.exit_codes).toBe('77');
+    const run = program.exec(testbed?.script?.at(-1) ?? '')?.[0];
+    expect(testbed?.script?.at(-1)).toBe(`${run} run`);
+    expect(testbed?.after_script).toEqual([`${run} finish "$CI_JOB_STATUS"`]);
+    expect(testbed?.artifacts).toMatchObject({
       ...{ when: 'always', paths: ['results'] },
       reports: { junit: 'results/verify.xml' },
     });
-    expect(cache?.paths).toEqual(['.cache/vsbypass']);
+    expect(common?.variables).toEqual({ XDG_CACHE_HOME: '$CI_PROJECT_DIR/.cache' });
+    expect(testbed?.cache).toEqual({
+      ...{ key: 'vsbypass-kvm-$VSBYPASS_KEY', paths: ['.cache/vsbypass'] },
+    });
+  });
+});
+
+describe('the job', () => {
+  const job = `${root}examples/ci/testbed`;
+  async function run(
+    fates: Fates,
+    words = 'run',
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ code: number; output: string; calls: string[]; evidence: string[] }> {
+    const place = await prepared(fates);
+    const result = await place.bash(`${job} ${words}`, { ACCEL: 'tcg', ...env });
+    return { ...result, calls: await place.calls(), evidence: await place.evidence() };
+  }
+  /** Calls of vsbypass by their first word. */
+  const commands = (calls: readonly string[]): (string | undefined)[] =>
+    calls.map((call) => call.split(' ')[0]);
+
+  it('brings up and verifies, with a report that the services read', async () => {
+    const { code, output, calls, evidence } = await run({ up: 0, verify: 0 });
+    expect(code, output).toBe(0);
+    expect(calls.map((call) => call.replace(/ \[.*/, ''))).toEqual([
+      'up --require tcg --or-skip --no-save --timings',
+      'verify --json --junit results/verify.xml',
+    ]);
+    expect(evidence).toEqual(['verify.json', 'verify.xml']);
   });
 
-  it('ends with a warning where KVM is required and cannot be had', async () => {
-    const { status, log, calls } = await run('kvm', { up: 'real', verify: 0 });
-    expect(status, log).toBe('warning');
-    expect(log).toMatch(/skipped: .*KVM was asked for.*\[E_SKIPPED\]/);
-    expect(calls).not.toContain('verify');
+  it('has one deadline for all commands', async () => {
+    const { calls } = await run({ up: 0, verify: 0 });
+    const deadlines = calls.map((call) => /\[(.*)\]$/.exec(call)?.[1] ?? '');
+    expect(new Set(deadlines).size).toBe(1);
+    expect(Date.parse(deadlines[0] ?? '') - Date.now()).toBeGreaterThan(30 * 60_000);
+    const given = await run({ up: 0, verify: 0 }, 'run', { VSBYPASS_DEADLINE: '2099-01-01' });
+    expect(given.calls.at(-1)).toContain('[2099-01-01]');
+  });
+
+  it('runs the tests of the project before it attacks, and ends with their exit code', async () => {
+    const passed = await run({ up: 0, verify: 0 }, "run bash -c 'echo own >> $CALLS'");
+    expect(commands(passed.calls)).toEqual(['up', 'own', 'verify']);
+    const failed = await run({ up: 0, verify: 0 }, "run bash -c 'exit 9'");
+    expect(failed.code).toBe(9);
+    expect(commands(failed.calls)).toEqual(['up']);
   });
 
   it.each([
-    ['a layer that fails', { up: 4, verify: 0 }, ['build', 'up', 'report', 'down', 'prune']],
-    ['a leak', { up: 0, verify: 5 }, ['build', 'up', 'verify', 'report', 'down', 'prune']],
-  ] as const)('fails for %s, and collects what tells of it', async (_what, fates, expected) => {
-    const { status, calls } = await run('tcg', fates);
-    expect({ status, calls }).toEqual({ status: 'failed', calls: expected });
+    ['a layer that fails', { up: 4, verify: 0 }, 4, ['up']],
+    ['a leak', { up: 0, verify: 5 }, 5, ['up', 'verify']],
+  ] as const)('ends with the exit code of %s', async (_what, fates, expected, called) => {
+    const { code, calls } = await run(fates);
+    expect(code).toBe(expected);
+    expect(commands(calls)).toEqual(called);
   });
 
-  it('measures in a scheduled pipeline', async () => {
-    const { status, log, calls } = await run('tcg', { up: 0, verify: 0 }, 'schedule');
-    expect(status, log).toBe('success');
-    expect(calls).toEqual(['build', 'up', 'verify', 'down', 'bench', 'down', 'prune']);
+  it('ends with 77 where KVM is required and cannot be had, with the reason', async () => {
+    const { code, output, calls } = await run({ up: 'real', verify: 0 }, 'run', {
+      ...{ ACCEL: 'kvm', GITHUB_ACTIONS: 'true' },
+    });
+    expect(code, output).toBe(77);
+    expect(output).toMatch(/^::notice title=vsbypass E_SKIPPED::skipped: .*KVM/m);
+    expect(commands(calls)).toEqual(['up']);
+  });
+
+  it('measures when it is told to', async () => {
+    const { calls } = await run({ up: 0, verify: 0 }, 'run', { MEASURE: 'true' });
+    expect(commands(calls)).toEqual(['up', 'verify', 'down', 'bench']);
+    expect(calls.at(-1)).toMatch(/^bench --quick --require tcg --output results\/bench /);
+    const not = await run({ up: 0, verify: 0 }, 'run', { MEASURE: 'false' });
+    expect(commands(not.calls)).toEqual(['up', 'verify']);
+  });
+
+  it.each([
+    ['success', ['down', 'prune']],
+    ['failure', ['report', 'down', 'prune']],
+    ['cancelled', ['report', 'down', 'prune']],
+  ])('takes it down after %s, whatever the deadline', async (status, expected) => {
+    const { code, output, calls } = await run({ up: 0, verify: 0 }, `finish ${status}`, {
+      VSBYPASS_DEADLINE: '2001-01-01T00:00:00Z',
+    });
+    expect(code, output).toBe(0);
+    expect(commands(calls)).toEqual(expected);
+    for (const call of calls) expect(call).toMatch(/ \[\]$/);
+  });
+
+  it('takes it down when nothing can be collected', async () => {
+    const { code, calls } = await run({ up: 0, verify: 0, report: 4 }, 'finish failure');
+    expect(code).toBe(0);
+    expect(commands(calls)).toEqual(['report', 'down', 'prune']);
+  });
+
+  it.each(['', 'finish', 'begin'])('tells how it is called: "%s"', async (words) => {
+    const { code, output, calls } = await run({ up: 0, verify: 0 }, words);
+    expect(code).toBe(2);
+    expect(output).toMatch(/^ {2}testbed run \[COMMAND .*\n.*\n {2}testbed finish STATUS /m);
+    expect(calls).toEqual([]);
   });
 });
 
@@ -261,6 +287,7 @@ describe('what is there to be copied', () => {
     text
       .replace(/# The tests without the real stack[^]*(?=# A job cannot name its own cache)/, '')
       .replace(/^#.*\n#.*\n/, '')
+      .replaceAll('node_modules/vsbypass/', '')
       .replace(/( +- name: Install\n +run: \|\n)(?: {10}.*\n)+/, '$1')
       .replace(/( +before_script:\n +- \|\n)(?: {6}.*\n)+/, '$1');
 
