@@ -16,9 +16,12 @@ export function serverlessMode(mode: IrqMode): ServerlessMode {
   return needsServer(mode) ? 'direct' : mode;
 }
 
-/** vCPUs of L2: while an interrupt server waits in an ultracall, L2 can use its vCPU for nothing else. */
+/** vCPUs that L2 needs for ultracalls: while a server waits in one, L2 can use its vCPU for nothing else. */
+export const vcpusForUltracalls = 2;
+
+/** vCPUs of L2. */
 export function l2Vcpus(config: Config): number {
-  return config.l2.vcpus ?? (config.irq === 'ultracall' ? 2 : 1);
+  return config.l2.vcpus ?? (config.irq === 'ultracall' ? vcpusForUltracalls : 1);
 }
 
 /** What suits the path: where L2 is told by a server, it need not be told from below. */
@@ -33,10 +36,12 @@ export function hltPolicyOf(config: Config, mode: IrqMode): HltPolicy {
 
 /** @throws VsbError E_IRQ_MODE: this testbed cannot have that interrupt path */
 export function assertIrqMode(config: Config, mode: IrqMode): void {
-  if (mode !== 'ultracall' || l2Vcpus(config) >= 2) return;
+  if (mode !== 'ultracall' || l2Vcpus(config) >= vcpusForUltracalls) return;
   throw new VsbError(
     'E_IRQ_MODE',
     'ultracalls need a vCPU of L2 for the interrupt server alone, and L2 has one in all',
-    { hint: 'Set l2.vcpus to 2 or more, or leave it out and bring it up with --irq ultracall.' },
+    {
+      hint: `Set l2.vcpus to ${vcpusForUltracalls} or more, or leave it out and bring it up with --irq ultracall.`,
+    },
   );
 }

@@ -1,4 +1,5 @@
 /** Boots a stack by its name. */
+import { vcpusForUltracalls } from '../../config/interrupts.js';
 import type { L2Kind } from '../../config/schema.js';
 import { bootHost } from './host.js';
 import type { Stack, StackInputs } from './stack.js';
@@ -18,10 +19,10 @@ const boots: Readonly<Record<Role, (l2: L2Kind, inputs: StackInputs) => Promise<
       leftToL2: [leftToL2],
       warm: true,
     }),
-  // A testbed of its own: while a server waits in an ultracall, L2 needs another vCPU.
+  // A testbed of its own: the others have one vCPU in L2.
   servers: async (l2, inputs) =>
     await bootTestbed(named(inputs, `paper-${l2}`), {
-      ...{ l2, shadowed: [shadowed], leftToL2: [], vcpus: 2, warm: true },
+      ...{ l2, shadowed: [shadowed], leftToL2: [], vcpus: vcpusForUltracalls, warm: true },
     }),
   host: bootHost,
 };
