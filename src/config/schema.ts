@@ -15,7 +15,7 @@ export const vmNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 /** What may stand for a console: a name, a UUID, or the beginning of one. */
 export const consoleWordPattern = /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/;
 
-/** How many user VMs the shadow hypervisor has slots for. */
+/** How many user VMs a configuration may have. The shadow hypervisor has slots for twice as many. */
 export const maximumVms = 16;
 
 const vmSchema = z.strictObject({

@@ -1,5 +1,4 @@
 /** What of a configuration Bochs cannot run. */
-import { needsServer } from '../config/interrupts.js';
 import type { Config } from '../config/schema.js';
 import { l0MemoryMiB } from '../config/sizes.js';
 import type { Obstacle } from './accel.js';
@@ -29,12 +28,6 @@ export function whyNotOnBochs(config: Config): Obstacle | undefined {
     return {
       reason: `its machine would need ${memory} MiB, and has ${bochsMemoryLimitMiB} at most`,
       remedy: 'Configure fewer or smaller user VMs (vms[].memoryMiB), or a smaller l2.memoryMiB.',
-    };
-  }
-  if (needsServer(config.irq)) {
-    return {
-      reason: `the interrupt path ${config.irq} was never run on it`,
-      remedy: 'Use `--irq direct` or `--irq doorbell`.',
     };
   }
   return undefined;

@@ -67,7 +67,11 @@ export async function checkNesting(modules?: string): Promise<Check> {
   }
   const { name, nested, npt } = module;
   if (name === 'kvm_intel') {
-    return { ...common, result: 'skip', found: `${name} is of no use: SVM is needed` };
+    return {
+      ...common,
+      result: 'skip',
+      found: `${name} is used only where --cpu intel asks for it`,
+    };
   }
   const off = Object.entries({ nested, npt }).flatMap(([key, on]) => (on === false ? [key] : []));
   if (off.length === 0) return { ...common, result: 'pass', found: `${name}.nested is on` };

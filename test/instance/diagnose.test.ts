@@ -95,7 +95,7 @@ describe('checkNesting', () => {
       const check = await checkNesting(directory);
       expect(check).toMatchObject({
         result: 'skip',
-        found: 'kvm_intel is of no use: SVM is needed',
+        found: 'kvm_intel is used only where --cpu intel asks for it',
       });
       expect(check.remedy).toBeUndefined();
     },

@@ -1,17 +1,19 @@
 # shellcheck shell=bash disable=SC2016 # what stands in single quotes is for other shells
-# A disk of a system that is none of ours: Debian 12 as a host of VMs. Made of Debian's packages with Debian's tools and of what an
+# A disk of a system that is none of ours: Debian as a host of VMs. Made of Debian's packages with Debian's tools and of what an
 # administrator configures; no file in it comes from this project. Read by the scripts that are called
-#   test/systems/debian-NAME OUTPUT.qcow2 [PUBLIC_KEY]     The key is root's. As root; takes minutes.
+#   test/systems/debian-NAME SUITE OUTPUT.qcow2 [PUBLIC_KEY]     The suite is bookworm or a later one; the key is root's. As root;
+# takes minutes.
 set -euo pipefail
 shopt -s inherit_errexit
 
-[[ $# -eq 1 || $# -eq 2 ]] || { printf 'usage: %s OUTPUT.qcow2 [PUBLIC_KEY]\n' "$0" >&2; exit 2; }
-output=$1
-key=${2:-}
+[[ $# -eq 2 || $# -eq 3 ]] || { printf 'usage: %s SUITE OUTPUT.qcow2 [PUBLIC_KEY]\n' "$0" >&2; exit 2; }
+suite=$1
+output=$2
+key=${3:-}
 work=$(mktemp -d "$output.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
-readonly output key work root
+readonly suite output key work root
 readonly file_system=6a0e3c51-7d0c-4f2e-9d5e-2f3d6f9b1c01 disk_mib=4096
 
 # install_system PACKAGE...: with these beside the ones that a host has. What the initrd has is said, as its machine is another than
@@ -24,7 +26,7 @@ install_system() {
     --essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d"' \
     --essential-hook='printf "MODULES=list\nCOMPRESS=gzip\n" >"$1/etc/initramfs-tools/conf.d/host"' \
     --essential-hook='printf "virtio_pci\nvirtio_blk\next4\n" >"$1/etc/initramfs-tools/modules"' \
-    bookworm "$root" /etc/apt/sources.list.d/debian.sources
+    "$suite" "$root" - < <(sed "s/bookworm/$suite/g" /etc/apt/sources.list.d/debian.sources)
 }
 
 # configure_system: what its administrator does.

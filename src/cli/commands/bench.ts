@@ -29,7 +29,11 @@ const collect = (value: string, previous: string[]): string[] => [...previous, v
 export function benchCommand(context: CliContext): Command {
   const command = new Command('bench')
     .description('measure the console in all configurations')
-    .option('--quick', 'few samples, of keys and throughput only, some five minutes', false)
+    .option(
+      '--quick',
+      'few samples, of keys, throughput and the gateway only, some five minutes',
+      false,
+    )
     .option('--full', 'more samples, and what takes long', false)
     .option(
       '--only <what>',

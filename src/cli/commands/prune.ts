@@ -5,9 +5,9 @@ import type { CliContext } from '../context.js';
 
 const about = `
 Removes the states that \`up\` keeps by itself, and damaged ones; images, programs, packages and sources
-that this version would not use; what killed builds have left. What an instance that is not stopped runs on stays, what a
-saved state that is left needs, what a process has open, and what was used within the last hour. Nothing of this is removed
-without being asked for; \`doctor\` says when it is time.
+that this version would not use; what killed builds have left. What stays: what an instance that is not stopped runs on,
+what a saved state that is left needs, what a process has open, and files other than states that were used within the last
+hour. Nothing removes them but this command; \`doctor\` says when it is time.
 
 Examples:
   $ vsbypass prune --dry-run         what would go, and how much it is
