@@ -1,4 +1,4 @@
-/** Debian with libvirt, and with Xen, as L2: its operator has VMs, and each of them has a secure console. */
+/** Debian with libvirt, two releases of it, and with Xen, as L2: its operator has VMs, and each of them has a secure console. */
 import { readdir } from 'node:fs/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,18 +6,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OwnHost, database, web } from './own-host.js';
 import type { Status } from '../e2e/command-line.js';
 
+const libvirt = {
+  ...{ name: 'libvirt', running: 'virsh list --name' },
+  shown: 'cat /var/log/libvirt/qemu/*-serial.log | wc -c',
+};
+const xen = {
+  ...{ name: 'xen', running: 'xl list' },
+  shown: 'cat /var/log/xen/*-serial.log | wc -c',
+};
 const systems = [
-  {
-    ...{ name: 'libvirt', running: 'virsh list --name' },
-    shown: 'cat /var/log/libvirt/qemu/*-serial.log | wc -c',
-  },
-  { name: 'xen', running: 'xl list', shown: 'cat /var/log/xen/*-serial.log | wc -c' },
+  { suite: 'bookworm', ...libvirt },
+  { suite: 'trixie', ...libvirt },
+  { suite: 'bookworm', ...xen },
 ];
 
-describe.each(systems)('Debian with $name', ({ name, running, shown }) => {
+describe.each(systems)('Debian $suite with $name', ({ suite, name, running, shown }) => {
   let host: OwnHost;
   beforeAll(async () => {
-    host = await OwnHost.make(name);
+    host = await OwnHost.make(name, suite);
   });
   afterAll(async () => {
     await host.dispose();

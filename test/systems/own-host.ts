@@ -25,8 +25,11 @@ export class OwnHost {
   readonly #key: string;
   readonly #digest: string;
 
-  /** @param name `debian-NAME` beside this file makes its disk */
-  static async make(name: string): Promise<OwnHost> {
+  /**
+   * @param name `debian-NAME` beside this file makes its disk
+   * @param suite Debian's
+   */
+  static async make(name: string, suite: string): Promise<OwnHost> {
     const cli = await CommandLine.createWithImages();
     const beside = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
     const maker = beside(`debian-${name}`);
@@ -34,14 +37,14 @@ export class OwnHost {
     for (const file of [maker, beside('debian.sh')]) hash.update(await readFile(file));
     const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
     const version = hash.digest('hex').slice(0, 16);
-    const folder = join(cache, 'vsbypass-test', `debian-${name}-${version}`);
+    const folder = join(cache, 'vsbypass-test', `debian-${name}-${suite}-${version}`);
     const [disk, key] = [join(folder, 'disk.qcow2'), join(folder, 'key')];
     if (!(await exists(disk))) {
       await mkdir(folder, { recursive: true });
       await rm(key, { force: true });
       await cli.mustProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
       const unfinished = join(cli.directory, 'disk.qcow2');
-      await cli.mustProgram(maker, [unfinished, `${key}.pub`], { timeoutMs: 1_200_000 });
+      await cli.mustProgram(maker, [suite, unfinished, `${key}.pub`], { timeoutMs: 1_200_000 });
       await cli.mustProgram('mv', [unfinished, disk], { timeoutMs: 1_200_000 });
     }
     return new OwnHost(cli, disk, key, await digestOfFile(disk));
