@@ -681,27 +681,29 @@ static void labels(void)
     find_label(&cpus[0], vm);
     drain();
     com1_write(vm, VSB_UART_FCR, VSB_UART_FCR_ENABLE);
-    send(L0_DATA, vm, 0, "secret");
+    send(L0_DATA, vm, 0, "secret, and more than a FIFO");
+    send(L0_BREAK, vm, 1, "");
     tap_ok(com1_text(vm, text, 3) == 3 && !memcmp(text, "sec", 3),
            "input is read");
     run(&cpus[0], VMCB(0), ROOT(0), true);
     run(&cpus[0], VMCB(0), ROOT(0), false);
-    send(L0_DATA, vm, 6, "more");
+    send(L0_DATA, vm, 28, "more");
     com1_write(vm, VSB_UART_FCR, VSB_UART_FCR_ENABLE);
     tap_ok(!com1_text(vm, text, sizeof(text)),
            "after a reset no input until the label is read");
     find_label(&cpus[0], vm);
     n = com1_text(vm, text, sizeof(text));
     tap_ok(vm->generation == 1 && n == 4 && !memcmp(text, "more", 4),
-           "the same label: the user VM and its streams go on");
+           "the same label: the user VM and its streams go on, "
+           "without what was typed before");
 
     drain();
-    send(L0_DATA, vm, 10, "hidden");
+    send(L0_DATA, vm, 32, "hidden");
     send(L0_BREAK, vm, 1, "");
     run(&cpus[0], VMCB(0), ROOT(0), true);
     run(&cpus[0], VMCB(0), ROOT(0), false);
     run(&cpus[1], VMCB(1), ROOT(0), false);
-    send(L0_DATA, vm, 16, "typed");
+    send(L0_DATA, vm, 38, "typed");
     send(L0_BREAK, vm, 1, "");
     firmware(0x22);
     com1_write(vm, VSB_UART_THR, 'B');

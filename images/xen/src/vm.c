@@ -561,13 +561,15 @@ void vsb_vm_identify(struct vcpu *v, const struct vsb_entry *entry)
         vm->label_next = 0;
         vm->label_tries = 0;
         vm->label_search++;
-        /* Nobody could tell whether it still is who this was typed for. */
+        /*
+         * What was typed at a system that hung stops no boot loader, and
+         * answers no login, of the one that comes after it.
+         */
+        vm->in_taken = vm->in_next;
+        vm->breaks = 0;
+        /* Nobody could tell whether it still is who it was. */
         if ( !vm->uuid_valid )
-        {
-            vm->in_taken = vm->in_next;
-            vm->breaks = 0;
             vm->from_reset = false;
-        }
         /* With the label in doubt already: no input goes to the new FIFO. */
         vsb_com1_reset(vm);
     }
