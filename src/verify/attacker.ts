@@ -11,19 +11,18 @@ import type { ActiveAttack, Ground, Subject, Tracer } from './ground.js';
 import { parseAnswer, searchJob, type Wanted } from './search.js';
 import type { TracedIo } from './trace.js';
 
-/** A search takes seconds; nested emulation on a busy machine takes longer. */
-const searchLimitMs = 180_000;
-const commandLimitMs = 60_000;
+/** An attack takes seconds; nested emulation on a busy machine takes longer. */
+const attackLimitMs = 180_000;
 export class Attacker {
   readonly directory: string;
   readonly #target: SshTarget;
   readonly #ground: Ground;
 
-  /** @param directory a name that nothing else has */
-  constructor(target: SshTarget, ground: Ground, directory: string) {
+  /** @param name of its folder there, which nothing else has */
+  constructor(target: SshTarget, ground: Ground, name: string) {
     this.#target = target;
     this.#ground = ground;
-    this.directory = directory;
+    this.directory = `${ground.workFolder}/${name}`;
   }
 
   /** Brings the search program there. An upload that is cut takes away what it has made, when leave() has come and gone. */
@@ -50,17 +49,39 @@ export class Attacker {
     const own = channels.filter(({ layer }) => layer === this.#target.layer);
     const result = await this.#must(
       `cd ${shellQuote(this.directory)} && { ${this.#ground.collect}; ./search; }`,
-      { signal, stdin: searchJob(wanted, own, this.directory), timeoutMs: searchLimitMs },
+      {
+        ...{ signal, stdin: searchJob(wanted, own, this.directory) },
+        timeoutMs: this.#ground.limitsMs.search,
+      },
     );
     return parseAnswer(result.stdout.toString('latin1'), wanted, own);
   }
 
-  /** What L2 knows a user VM by, and the process of its QEMU. */
-  async lookUp(vm: string, signal: AbortSignal): Promise<Pick<Subject, 'id' | 'qemuPid'>> {
-    const name = shellQuote(vm);
-    const result = await this.#must(`vm status ${name} && vm device-model ${name}`, { signal });
-    const [status = '', qemuPid] = result.stdout.toString().trim().split('\n');
-    return { id: Number(status.split('\t')[2]), qemuPid: Number(qemuPid) };
+  /**
+   * Looks a user VM up.
+   * @param command {@link L2Ground.lookUp}
+   */
+  async lookUp(command: string, signal: AbortSignal): Promise<Subject> {
+    const result = await this.#must(command, { signal });
+    const lines = result.stdout
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '');
+    const [id, qemuPid, memoryBytes, vm] = lines;
+    if (vm === undefined) {
+      throw new VsbError('E_VERIFY', 'L2 says too little of the user VM', {
+        layer: 'L2',
+        details: { lines },
+      });
+    }
+    const { directory } = this;
+    return {
+      vm,
+      id: Number(id),
+      qemuPid: Number(qemuPid),
+      memoryBytes: Number(memoryBytes),
+      directory,
+    };
   }
 
   /** Traces the accesses to COM1 that the layer's hypervisor sees, from now on. */
@@ -82,21 +103,21 @@ export class Attacker {
 
   /** Does something that is not a search. */
   async carryOut({ command }: ActiveAttack, signal: AbortSignal): Promise<void> {
-    await this.#must(command, { signal, timeoutMs: searchLimitMs });
+    await this.#must(command, { signal, timeoutMs: attackLimitMs });
   }
 
   /** For the self-test: puts a canary into each channel that a console does not fill by itself. */
-  async plant(canary: string, vm: string, signal: AbortSignal): Promise<void> {
+  async plant(canary: string, subject: Subject, signal: AbortSignal): Promise<void> {
     // In braces: else the whole list would go on in the background, and be searched for before it is done.
     const holder = `{ sh -c 'sleep 600; : "$1"' holder "$c" </dev/null >/dev/null 2>&1 & echo $! >holder; }`;
-    const words = [`c=$(printf '${octal(canary)}')`, ...this.#ground.plant(vm), holder];
+    const words = [`c=$(printf '${octal(canary)}')`, ...this.#ground.plant(subject), holder];
     await this.#must(`cd ${shellQuote(this.directory)} && ${words.join(' && ')}`, { signal });
   }
 
   /** Takes out again what plant() has put there; the kernel's log and QEMU's memory forget by themselves. */
-  async unplant(vm: string, signal: AbortSignal): Promise<void> {
+  async unplant(subject: Subject, signal: AbortSignal): Promise<void> {
     await this.#must(
-      `cd ${shellQuote(this.directory)} && kill "$(cat holder)"; ${this.#ground.unplant(vm)}`,
+      `cd ${shellQuote(this.directory)} && kill "$(cat holder)"; ${this.#ground.unplant(subject)}`,
       { signal },
     );
   }
@@ -116,7 +137,7 @@ export class Attacker {
     },
   ): Promise<RunResult> {
     const result = await runRemote(this.#target, command, {
-      timeoutMs: commandLimitMs,
+      timeoutMs: this.#ground.limitsMs.command,
       ...options,
     });
     if (result.code === 0) return result;

@@ -36,6 +36,22 @@ export function serialChannels(vm: string): Channel[] {
   ];
 }
 
+/** What Linux's KVM hands to QEMU. */
+export const kvmTraceChannel: Channel = {
+  ...{ layer, name: 'kvm-trace', method: 'tracepoint kvm_pio: values read and written, COM1' },
+  claims: ['echoed', 'hidden', 'printed'],
+  collected: 'traced',
+};
+
+/** The user VM's memory, where a process of L2 has it. */
+export function mappedGuestRam({ qemuPid, memoryBytes }: Subject): Channel {
+  return {
+    ...{ layer, name: 'guest-ram', method: "the user VM's memory, mapped by its QEMU" },
+    ...{ claims: [], knownLimit: true },
+    directives: [`memory ${qemuPid} only ${memoryBytes}`],
+  };
+}
+
 /** What every L2 has beside it: processes, files, the kernel's log, disks. */
 export function hostChannels({ qemuPid, memoryBytes, directory }: Subject): Channel[] {
   return [

@@ -5,6 +5,7 @@ const layer = 'L1';
 
 export const l1Dom0: Ground = {
   layer,
+  workFolder: '/run',
   channels: ({ directory }) => [
     {
       ...{ layer, name: 'console-logs', method: "xenconsoled's logs, /var/log/xen" },
@@ -27,6 +28,7 @@ export const l1Dom0: Ground = {
       directives: ['mounts'],
     },
   ],
+  limitsMs: { command: 60_000, search: 180_000 },
   collect: 'xl dmesg >xl-dmesg; cat piped >>xl-dmesg 2>/dev/null',
   plant: () => [
     'echo "$c" >piped',

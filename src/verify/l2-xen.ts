@@ -1,6 +1,7 @@
 /** L2 = Xen, in whose dom0 the attacker is root. */
 import { hostChannels, serialChannels } from './channels.js';
 import type { L2Ground } from './ground.js';
+import { lookUpByTool } from './vm-tool.js';
 import { xenTracer } from './xen-trace.js';
 
 const layer = 'L2';
@@ -14,6 +15,7 @@ function qemuLog(vm: string): string {
 
 export const l2Xen: L2Ground = {
   layer,
+  workFolder: '/run',
   channels: (subject) => {
     const { vm, id, memoryBytes, directory } = subject;
     return [
@@ -51,8 +53,10 @@ export const l2Xen: L2Ground = {
       },
     ];
   },
+  lookUp: lookUpByTool,
+  limitsMs: { command: 60_000, search: 180_000 },
   collect: 'dmesg >kernel-log; xl dmesg >xl-dmesg; cat piped >>xl-dmesg 2>/dev/null',
-  plant: (vm) => [
+  plant: ({ vm }) => [
     `stat -c %s ${qemuLog(vm)} >log-size`,
     `echo "$c" >>${qemuLog(vm)}`,
     'echo "$c" >/run/vsbypass-plant',
@@ -63,7 +67,7 @@ export const l2Xen: L2Ground = {
     `xl qemu-monitor-command ${vm} "chardev-add null,id=v$c"`,
     'echo "$c" >chardev',
   ],
-  unplant: (vm) =>
+  unplant: ({ vm }) =>
     [
       `xl qemu-monitor-command ${vm} "chardev-remove v$(cat chardev)"`,
       `rm -f /run/vsbypass-plant ${consoleLogs}/vsbypass-plant piped`,

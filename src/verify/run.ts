@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import type { L2Kind } from '../config/schema.js';
 import { connectGateway, type GatewayLogin } from '../console/client/gateway-client.js';
 import { connectOperator } from '../console/client/operator.js';
+import type { Prompts } from '../console/dialogue/prompts.js';
 import {
   canaryKinds,
   type ActiveEvidence,
@@ -25,7 +25,7 @@ import { runAttacks } from './active.js';
 import { Attacker } from './attacker.js';
 import { newCanary } from './canary.js';
 import type { Channel } from './channels.js';
-import { l1Ground, l2Ground } from './ground.js';
+import { l1Ground, type L2Ground, type SoughtVm, type Subject } from './ground.js';
 import { plant } from './plant.js';
 import { searchBuffers, wantedOf, type Wanted } from './search.js';
 import { TwoWayConsole } from './two-way-console.js';
@@ -39,13 +39,12 @@ const injectionSettleMs = 1500;
 const uartFifo = 16;
 
 export interface VerifyOptions {
-  readonly vm: string;
-  /** root's, in the user VM. */
-  readonly password: string;
-  readonly memoryBytes: number;
+  readonly vm: SoughtVm;
+  readonly login: Login;
   readonly gateway: Omit<GatewayLogin, 'vm' | 'signal'>;
   readonly management: ManagementTargets;
-  readonly l2: L2Kind;
+  /** What the attacker in L2 stands on. */
+  readonly ground: L2Ground;
   /** The search program, an executable. */
   readonly program: Buffer;
   /** Whether the VM's COM1 is shadowed now; it will be so again at the end. */
@@ -60,6 +59,14 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
 }
 
+/** How the user VM lets somebody in who may run a shell. */
+export interface Login {
+  readonly user: string;
+  readonly password: Buffer | undefined;
+  /** Where they are not those of the default image. */
+  readonly prompts?: Prompts | undefined;
+}
+
 /**
  * The whole comparison.
  * @throws VsbError E_VERIFY, E_SSH, E_EXPECT_TIMEOUT: it could not be carried out; the signal's reason
@@ -70,7 +77,7 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
     const baseline = await runPhase(stage, 'baseline');
     const shadow = await runPhase(stage, 'shadow');
     const active = options.active ? { active: await runActive(stage) } : {};
-    const { vm } = options;
+    const vm = options.vm.name;
     const { verdict, reasons } = judge(stage.channels, baseline, shadow, active.active);
     const seconds = secondsSince(start);
     const phases = [baseline, shadow];
@@ -78,9 +85,9 @@ export async function verify(options: VerifyOptions): Promise<VerifyReport> {
   });
 }
 
-async function runActive({ options, l2, console }: Stage): Promise<ActiveEvidence[]> {
-  const { vm, seen, progress, signal } = options;
-  const attacks = l2Ground(options.l2).attacks(vm);
+async function runActive({ options, l2, subject, console }: Stage): Promise<ActiveEvidence[]> {
+  const { seen, progress, signal } = options;
+  const attacks = options.ground.attacks(subject.vm);
   const evidence = await runAttacks(attacks, {
     ...{ seen, progress, signal },
     carryOut: async (attack) => await l2.carryOut(attack, signal),
@@ -96,7 +103,8 @@ async function runActive({ options, l2, console }: Stage): Promise<ActiveEvidenc
  */
 export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> {
   const start = performance.now();
-  const { vm, signal, progress } = options;
+  const { signal, progress } = options;
+  const vm = options.vm.name;
   return await atConsole(options, async (stage) => {
     await switchTo(stage, 'baseline');
     const canaries = new Map<CanaryKind, string>(canaryKinds.map((kind) => [kind, newCanary()]));
@@ -106,7 +114,7 @@ export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> 
       progress('self-test: planting canaries');
       await stage.l2.startTrace(signal);
       await plant(stage.console.current, canaries);
-      for (const attacker of attackers) await attacker.plant(planted, vm, signal);
+      for (const attacker of attackers) await attacker.plant(planted, stage.subject, signal);
       const wanted = wantedOf(new Map([...canaries, ['planted', planted]]));
       const { channels } = await searchAll(stage, wanted, 'self-test');
       const missed = missedBy(stage.channels, channels);
@@ -114,7 +122,8 @@ export async function selfTest(options: VerifyOptions): Promise<SelfTestReport> 
       return { schemaVersion: 1, vm, passed, missed, seconds: secondsSince(start), channels };
     } finally {
       const limit = AbortSignal.timeout(cleanUpLimitMs);
-      for (const attacker of attackers) await attacker.unplant(vm, limit).catch(() => undefined);
+      for (const attacker of attackers)
+        await attacker.unplant(stage.subject, limit).catch(() => undefined);
     }
   });
 }
@@ -124,6 +133,7 @@ interface Stage {
   readonly options: VerifyOptions;
   readonly l1: Attacker;
   readonly l2: Attacker;
+  readonly subject: Subject;
   readonly channels: readonly Channel[];
   readonly console: TwoWayConsole;
 }
@@ -133,19 +143,19 @@ async function atConsole<T>(
   options: VerifyOptions,
   play: (stage: Stage) => Promise<T>,
 ): Promise<T> {
-  const { vm, management, memoryBytes, signal, progress } = options;
-  const directory = `/run/vsbypass-verify-${randomBytes(6).toString('hex')}`;
-  const ground = l2Ground(options.l2);
-  const l1 = new Attacker(management.l1, l1Ground, directory);
-  const l2 = new Attacker(accessToL2(management), ground, directory);
+  const { vm, ground, login, management, signal, progress } = options;
+  const name = `vsbypass-verify-${randomBytes(6).toString('hex')}`;
+  const l1 = new Attacker(management.l1, l1Ground, name);
+  const l2 = new Attacker(accessToL2(management), ground, name);
   try {
     progress('taking the search program to L1 and L2');
     for (const attacker of [l1, l2]) await attacker.enter(options.program, signal);
-    const subject = { vm, memoryBytes, directory, ...(await l2.lookUp(vm, signal)) };
-    const channels = [...ground.channels(subject), ...l1Ground.channels(subject)];
-    return await withConsole(options, async (console) => {
-      await console.current.logIn(options.password);
-      return await play({ options, l1, l2, channels, console });
+    const subject = await l2.lookUp(ground.lookUp(vm), signal);
+    const inL1 = { ...subject, directory: l1.directory };
+    const channels = [...ground.channels(subject), ...l1Ground.channels(inL1)];
+    return await withConsole(options, subject, async (console) => {
+      await console.current.logIn(login.password, login.user);
+      return await play({ options, l1, l2, subject, channels, console });
     });
   } finally {
     const limit = AbortSignal.timeout(cleanUpLimitMs);
@@ -157,26 +167,29 @@ async function atConsole<T>(
 /** Opens both consoles, and leaves them as they were found. */
 async function withConsole<T>(
   options: VerifyOptions,
+  subject: Subject,
   use: (console: TwoWayConsole) => Promise<T>,
 ): Promise<T> {
-  const { vm, signal, progress } = options;
+  const { ground, signal, progress } = options;
   progress('opening both consoles, logging in');
   // Once open, the connections outlive an interruption: the way home needs them.
   const ending = new AbortController();
   const interrupt = (): void => ending.abort(signal.reason);
   signal.addEventListener('abort', interrupt);
-  const target = { vm, signal: ending.signal };
+  const target = { vm: options.vm.name, signal: ending.signal };
   try {
     // Whoever else is at the console looks on meanwhile.
     const attach = { as: 'take', replay: 'none', sanitize: false } as const;
     const shadow = await connectGateway({ ...options.gateway, ...target, attach });
     const l2 = accessToL2(options.management);
-    const baseline = await connectOperator({ l2, ...target, history: 'none' });
+    const command = ground.console?.(subject);
+    const baseline = await connectOperator({ l2, ...target, command, history: 'none' });
     signal.removeEventListener('abort', interrupt);
     const console = new TwoWayConsole({
       ways: { shadow, baseline },
       home: options.hooked ? 'shadow' : 'baseline',
       setMode: (mode, limit) => options.setHook(mode === 'shadow', limit),
+      prompts: options.login.prompts,
       signal,
     });
     try {

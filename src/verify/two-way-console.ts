@@ -1,6 +1,7 @@
 /** A user VM's console with both its ways open: the secure one, and the operator's through L2. */
 import type { ConsoleConnection } from '../console/connection.js';
-import { anyPrompt, Typist } from '../console/dialogue/typist.js';
+import type { Prompts } from '../console/dialogue/prompts.js';
+import { Typist } from '../console/dialogue/typist.js';
 import type { PhaseMode } from '../contract/evidence.js';
 
 /** How long each part of going home may take. */
@@ -16,6 +17,8 @@ export interface TwoWayConsoleOptions {
   /** The one that the console goes now, and will go at the end. */
   readonly home: PhaseMode;
   readonly setMode: (mode: PhaseMode, signal: AbortSignal) => Promise<void>;
+  /** Of the VM, where it is none of the default image. */
+  readonly prompts?: Prompts | undefined;
   /** Ends every wait but those of the way home. */
   readonly signal: AbortSignal;
 }
@@ -27,13 +30,18 @@ export class TwoWayConsole {
   #mode: PhaseMode;
 
   constructor(options: TwoWayConsoleOptions) {
-    const { ways, home, signal } = options;
+    const { home, signal } = options;
     this.#options = options;
     this.#mode = home;
     this.typists = {
-      baseline: new Typist(ways.baseline, signal),
-      shadow: new Typist(ways.shadow, signal),
+      baseline: this.#someoneAt('baseline', signal),
+      shadow: this.#someoneAt('shadow', signal),
     };
+  }
+
+  #someoneAt(mode: PhaseMode, signal: AbortSignal): Typist {
+    const { ways, prompts } = this.#options;
+    return new Typist(ways[mode], signal, prompts);
   }
 
   /** Who is at the console. */
@@ -67,10 +75,10 @@ export class TwoWayConsole {
     // One failure must not keep the rest from being put back.
     const left = await this.#leaveShell().catch(() => false);
     const limit = AbortSignal.timeout(partLimitMs);
-    const there = new Typist(ways[home], limit);
+    const there = this.#someoneAt(home, limit);
     try {
       await setMode(home, limit);
-      if (left) await there.expect(anyPrompt);
+      if (left) await there.expectPrompt();
     } catch {
       // The ways are closed all the same.
     }
@@ -83,12 +91,11 @@ export class TwoWayConsole {
     // An interruption may have come between the switch and its answer.
     await this.#options.setMode(this.#mode, limit);
     // Another than the one that was interrupted, who hears only what comes from now on.
-    const here = new Typist(this.#options.ways[this.#mode], limit);
+    const here = this.#someoneAt(this.#mode, limit);
     // Ends what runs, or a login that is half done, and drops a line that was not finished. A shell that still edits the
     // line before it passes it on as a character, and the line's end ends the `read` that gets it.
     here.type('\x03\r');
-    const [, atLogin] = await here.expect(anyPrompt);
-    if (atLogin !== undefined) return false;
+    if ((await here.expectPrompt()) === 'login') return false;
     const exit = this.#loggedIn() ? '; exit' : '';
     // Without start(), which waits for an echo: it may be off still.
     here.type(`\x15stty sane; stty cols 0; echo go''ne; ${silence}${exit}\r`);

@@ -1,30 +1,21 @@
 /** Carries `vsbypass console run` out. */
-import { ExitCode, VsbError } from '../../base/errors.js';
+import { ExitCode } from '../../base/errors.js';
 import { isShadowed, openConsole } from '../../console/client/open.js';
 import { warnNotSecure } from '../../console/client/operator.js';
 import { scriptPeer, withConnection } from '../../console/dialogue/at-console.js';
-import { parsePattern } from '../../console/dialogue/script.js';
-import { defaultLoginPrompt, defaultPasswordPrompt } from '../../console/dialogue/prompts.js';
 import { runInShell } from '../../console/dialogue/shell-run.js';
 import { Sanitizer } from '../../console/sanitize.js';
 import { shellQuote } from '../../host/ssh.js';
-import { existingInstance } from '../../instance/access.js';
-import { readPasswords } from '../../state/secrets.js';
 import type { KeyOptions } from '../commands/console-key-options.js';
+import type { LoginFlags } from '../commands/login-options.js';
 import type { CliContext } from '../context.js';
 import { printJson } from '../output.js';
-import { readSecret, secretOf } from './console-steps.js';
+import { passwordOf, promptsOf } from './login.js';
 
 /** How long the console may take to be left, milliseconds. */
 const closeLimitMs = 5000;
 
-export interface RunOptions extends KeyOptions {
-  readonly user: string;
-  readonly passwordEnv?: string | undefined;
-  readonly passwordFile?: string | undefined;
-  readonly prompt: string;
-  readonly loginPrompt?: string | undefined;
-  readonly passwordPrompt?: string | undefined;
+export interface RunOptions extends KeyOptions, LoginFlags {
   readonly timeout: number;
   readonly take: boolean;
   readonly json: boolean;
@@ -39,7 +30,7 @@ export async function runOnConsole(
 ): Promise<number> {
   const { stdout, stderr, signal, env } = context;
   const password = await passwordOf(context, vm, options);
-  const prompt = parsePattern(options.prompt, '--prompt');
+  const prompts = promptsOf(options);
   const command = words.length === 1 ? words.join('') : words.map(shellQuote).join(' ');
   const access = await context.instance();
   if (!isShadowed(access, vm)) await warnNotSecure(stderr, env, vm);
@@ -57,12 +48,7 @@ export async function runOnConsole(
   const output: Buffer[] = [];
   return await withConnection(connection, signal, async () => {
     const status = await runInShell(scriptPeer(connection), {
-      ...{ user: options.user, password, prompt, command, signal },
-      loginPrompt: parsePattern(options.loginPrompt ?? defaultLoginPrompt, '--login-prompt'),
-      passwordPrompt: parsePattern(
-        options.passwordPrompt ?? defaultPasswordPrompt,
-        '--password-prompt',
-      ),
+      ...{ user: options.user, password, ...prompts, command, signal },
       timeoutMs: options.timeout * 1000,
       onOutput: (bytes) => {
         if (options.json) output.push(bytes);
@@ -84,19 +70,4 @@ export async function runOnConsole(
     printJson(context, { schemaVersion: 1, vm, exitCode: status, output: text });
     return ExitCode.ok;
   });
-}
-
-async function passwordOf(
-  context: CliContext,
-  vm: string,
-  { user, passwordEnv, passwordFile }: RunOptions,
-): Promise<Buffer | undefined> {
-  if (passwordEnv !== undefined && passwordFile !== undefined) {
-    throw new VsbError('E_USAGE', '--password-env and --password-file contradict each other');
-  }
-  if (passwordEnv !== undefined) return secretOf(passwordEnv, context.env, '--password-env');
-  if (passwordFile !== undefined) return await readSecret(passwordFile, '--password-file');
-  if (user !== 'root') return undefined;
-  const made = (await readPasswords(await existingInstance(context.global.name)))[vm];
-  return made === undefined ? undefined : Buffer.from(made);
 }

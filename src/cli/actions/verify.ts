@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { ExitCode, VsbError } from '../../base/errors.js';
 import { fileError } from '../../base/files.js';
 import { hintOfKnown } from '../../base/suggest.js';
-import type { L2Kind } from '../../config/schema.js';
 import { isUp, type InstanceStatus, type VmStatus } from '../../contract/status.js';
 import type { SelfTestReport, VerifyReport } from '../../contract/evidence.js';
 import { readKey } from '../../formats/keys/key-files.js';
@@ -18,23 +17,24 @@ import { searchProgram } from '../../images/programs.js';
 import { servedInstance } from '../../instance/access.js';
 import { callDaemon } from '../../instance/client.js';
 import { inspectInstance } from '../../instance/inspect.js';
-import { managementTargets } from '../../state/management-targets.js';
+import { accessToL2, managementTargets } from '../../state/management-targets.js';
 import type { InstancePaths } from '../../state/paths.js';
 import { readRecord } from '../../state/record.js';
-import { readPasswords } from '../../state/secrets.js';
 import type { Channel } from '../../verify/channels.js';
-import { l1Ground, l2Ground } from '../../verify/ground.js';
+import { l1Ground, l2Ground, ownGround, type L2Ground } from '../../verify/ground.js';
 import { selfTest, verify, type VerifyOptions } from '../../verify/run.js';
 import { comparisonRows, conclusion, selfTestRows } from '../../verify/table.js';
 import { failedTestRun, selfTestRun, verifyTestRun } from '../../verify/test-run.js';
 import { annotateRun } from '../annotate.js';
+import type { LoginFlags } from '../commands/login-options.js';
 import type { CliContext } from '../context.js';
 import { orSkip } from '../or-skip.js';
 import { printJson, printLines, table } from '../output.js';
+import { passwordOf, promptsOf } from './login.js';
 
 const bytesPerMiB = 1024 * 1024;
 
-export interface VerifyFlags {
+export interface VerifyFlags extends LoginFlags {
   readonly selfTest: boolean;
   readonly active: boolean;
   readonly json: boolean;
@@ -77,7 +77,7 @@ async function carryOut(
 ): Promise<TestRun> {
   const paths = await servedInstance(context.global.name, context.signal);
   const options = await prepare(context, paths, vmName, flags);
-  const channels = channelsOf(options.l2);
+  const channels = channelsOf(options.ground);
   if (flags.selfTest) {
     const report = await selfTest(options);
     printSelfTest(context, report, flags);
@@ -105,9 +105,10 @@ async function prepare(
   context: CliContext,
   paths: InstancePaths,
   vmName: string | undefined,
-  { require: required, active }: Pick<VerifyFlags, 'require' | 'active'>,
+  flags: VerifyFlags,
 ): Promise<VerifyOptions> {
   const { signal } = context;
+  const { require: required, active } = flags;
   const status = await inspectInstance(paths, signal);
   const { gateway, management } = status;
   if (!isUp(status.state) || gateway === undefined || management === undefined) {
@@ -116,45 +117,41 @@ async function prepare(
     });
   }
   assertRunsWith(required, status);
+  const targets = await managementTargets(paths, management);
+  accessToL2(targets);
   const record = await readRecord(paths);
-  if (record?.config.l2.disk !== undefined) {
-    throw new VsbError('E_L2_OWN', 'verify knows the consoles of L2s that this project builds', {
-      layer: 'L2',
-      hint: '`vsbypass proof VM` says what L1 knows of a VM of your own system.',
-    });
-  }
-  const { name: vm, hooked } = vmOf(status, vmName);
-  const config = record?.config.vms.find((one) => one.name === vm);
-  const password = (await readPasswords(paths))[vm];
-  if (record === undefined || config === undefined || password === undefined) {
+  const { name: vm, uuid, hooked } = vmOf(status, vmName);
+  if (record === undefined) throw new VsbError('E_VM_UNKNOWN', 'nothing is known of what L2 is');
+  const { l2, vms } = record.config;
+  const own = l2.disk !== undefined;
+  const ground = own ? ownGround(l2.kind) : l2Ground(l2.kind);
+  const config = vms.find((one) => one.name === vm);
+  if (!own && config === undefined) {
     throw new VsbError('E_VM_UNKNOWN', `nothing is known of how '${vm}' was made`);
   }
-  if (config.kernel !== undefined || config.disk !== undefined) {
-    throw new VsbError('E_USAGE', `verify logs in, and does not know how ${vm} does that`, {
-      hint: 'Verify a VM of the default image; the shadow layer is the same for all.',
-    });
-  }
-  const { kind } = record.config.l2;
-  if (active && l2Ground(kind).attacks(vm).length === 0) {
-    throw new VsbError('E_USAGE', `no active attack is known that L2 = ${kind} has the tools for`, {
+  if (active && ground.attacks(vm).length === 0) {
+    throw new VsbError('E_USAGE', 'no active attack is known that this L2 has the tools for', {
       hint: '`up --l2 kvm` has: the debug stub of its QEMU.',
     });
   }
   const started = performance.now();
   return {
-    vm,
+    vm: { name: vm, uuid, memoryBytes: config && config.memoryMiB * bytesPerMiB },
+    login: {
+      user: flags.user,
+      password: await passwordOf(context, vm, flags),
+      prompts: promptsOf(flags),
+    },
     active,
-    password,
+    ground,
     hooked: hooked ?? true,
-    l2: kind,
-    memoryBytes: config.memoryMiB * bytesPerMiB,
     gateway: {
       host: gateway.host,
       port: gateway.port,
       hostKeyFingerprint: gateway.hostKeyFingerprint,
       privateKeyPem: (await readKey(gateway.clientKeyPath)).privatePem,
     },
-    management: await managementTargets(paths, management),
+    management: targets,
     program: await searchProgram(paths.cacheDir, signal),
     signal,
     setHook: async (on, limit) => {
@@ -227,9 +224,9 @@ function printSelfTest(
 }
 
 /** All that is searched; where it is on that ground does not matter here. */
-function channelsOf(l2: L2Kind): Channel[] {
+function channelsOf(ground: L2Ground): Channel[] {
   const subject = { vm: '', id: 0, qemuPid: 0, memoryBytes: 0, directory: '' };
-  return [...l2Ground(l2).channels(subject), ...l1Ground.channels(subject)];
+  return [...ground.channels(subject), ...l1Ground.channels(subject)];
 }
 
 /** Channels that are reported and not judged. */

@@ -4,6 +4,7 @@ import { Command } from '@commander-js/extra-typings';
 import type { CliContext } from '../context.js';
 import { parseSeconds } from './console-attach.js';
 import { keyOptions } from './console-key-options.js';
+import { loginOptions } from './login-options.js';
 
 const examples = `
 Logs in on the VM's console, runs the command, logs out. Its output goes to stdout, its exit code becomes this
@@ -20,19 +21,10 @@ Examples:
   $ vsbypass console run vm1 --user admin --password-env VM_PASSWORD --timeout 300 -- ./selftest`;
 
 export function runCommand(context: CliContext): Command {
-  const command = keyOptions(new Command('run'))
+  const command = loginOptions(keyOptions(new Command('run')))
     .description("run a command in a VM's shell, over its secure console")
     .argument('<vm>', 'name of the VM')
     .argument('<command...>', 'what to run')
-    .option('--user <name>', 'who to log in as', 'root')
-    .option('--password-env <name>', 'variable with the password')
-    .option('--password-file <file>', 'file with the password, less one line end at its end')
-    .option('--prompt <regex>', 'what the shell prompts with', '[#$%>] $')
-    .option('--login-prompt <regex>', 'what asks for a name (default: `login:`)')
-    .option(
-      '--password-prompt <regex>',
-      'what asks for a password (default: in the languages of the usual distributions)',
-    )
     .option('--timeout <seconds>', 'limit for the command', parseSeconds, 60)
     .option('--take', 'also while somebody else types: that session looks on from then', false)
     .option('--json', 'print one document, with exit code and output', false)

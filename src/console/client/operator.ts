@@ -14,6 +14,8 @@ import type { ConsoleConnection } from '../connection.js';
 export interface OperatorTarget {
   readonly l2: SshTarget;
   readonly vm: string;
+  /** In L2's shell, where L2 is none that this project builds. */
+  readonly command?: string | undefined;
   /** What to see first: what QEMU has logged of it, or only what comes from now on. */
   readonly history: 'all' | 'none';
   readonly signal: AbortSignal;
@@ -25,9 +27,9 @@ export interface OperatorTarget {
  */
 export async function connectOperator(target: OperatorTarget): Promise<ConsoleConnection> {
   const { l2, vm, history, signal } = target;
+  const open = target.command ?? `exec vm console ${shellQuote(vm)}`;
   const replay = history === 'all' ? `cat ${shellQuote(l2VmPaths(vm).consoleLog)}; ` : '';
-  const command = `${replay}exec vm console ${shellQuote(vm)}`;
-  const remote = await openRemote(l2, command, { signal });
+  const remote = await openRemote(l2, `${replay}${open}`, { signal });
   const { channel } = remote;
   let notices = '';
   let noticeListener: ((text: string) => void) | undefined;

@@ -10,17 +10,17 @@ import { wakeUp, type Awake } from './wake-up.js';
 
 /** How long a shell in the user VM may take for something small, milliseconds. */
 const answerMs = 60_000;
-const prompts: Prompts = {
+/** Of a VM of the default image. */
+const defaultPrompts: Prompts = {
   prompt: /[#$] $/,
   loginPrompt: new RegExp(defaultLoginPrompt, 'm'),
   passwordPrompt: new RegExp(defaultPasswordPrompt, 'm'),
 };
-/** What waits at a console for somebody to type; group 1 where it is for a name. */
-export const anyPrompt = /(?:(login:)|[#$]) $/;
 
 export class Typist {
   readonly #connection: ConsoleConnection;
   readonly #signal: AbortSignal;
+  readonly #prompts: Prompts;
   readonly #talk: Conversation;
   #heard: Buffer[] = [];
   #typedPassword = false;
@@ -29,9 +29,10 @@ export class Typist {
   #enter: Awake['enter'] = '\r';
 
   /** @param signal ends every wait */
-  constructor(connection: ConsoleConnection, signal: AbortSignal) {
+  constructor(connection: ConsoleConnection, signal: AbortSignal, prompts = defaultPrompts) {
     this.#connection = connection;
     this.#signal = signal;
+    this.#prompts = prompts;
     connection.channel.on('data', (bytes: Buffer) => this.#heard.push(bytes));
     const peer = scriptPeer(connection);
     this.#output = new Heard(peer);
@@ -65,10 +66,20 @@ export class Typist {
   }
 
   /**
-   * Gets to a shell prompt, by logging root in if need be.
+   * Waits until somebody is to type, and says at what: a login that asks for a name, or a shell.
+   * @throws as expect() does
+   */
+  async expectPrompt(): Promise<'login' | 'shell'> {
+    const { loginPrompt, prompt } = this.#prompts;
+    const [found] = await this.expect(new RegExp(`(?:${loginPrompt.source})|(?:${prompt.source})`));
+    return loginPrompt.test(found) ? 'login' : 'shell';
+  }
+
+  /**
+   * Gets to a shell prompt, by logging in if need be.
    * @throws VsbError E_EXPECT_TIMEOUT when there is neither a login nor a shell, E_CONSOLE_AUTH; as expect() does
    */
-  async logIn(password: string): Promise<void> {
+  async logIn(password: Buffer | string | undefined, user = 'root'): Promise<void> {
     await this.#heeding(async () => {
       const { at, enter } = await this.#wakeUp();
       this.#enter = enter;
@@ -76,8 +87,9 @@ export class Typist {
       const typesPassword = (): void => {
         this.#typedPassword = true;
       };
-      const login = { user: 'root', password: Buffer.from(password), enter, typesPassword };
-      await logIn(this.#talk, this.#output, { ...prompts, ...login });
+      const secret = password === undefined ? undefined : Buffer.from(password);
+      const login = { user, password: secret, enter, typesPassword };
+      await logIn(this.#talk, this.#output, { ...this.#prompts, ...login });
     });
     // A shell that wraps its lines would write something into what is typed.
     await this.run('stty sane; stty cols 200');
@@ -85,7 +97,7 @@ export class Typist {
 
   async #wakeUp(): Promise<Awake> {
     try {
-      return await wakeUp(this.#talk, this.#output, prompts);
+      return await wakeUp(this.#talk, this.#output, this.#prompts);
     } catch (error) {
       assertTimeout(error);
       throw new VsbError('E_EXPECT_TIMEOUT', 'the console shows neither a login nor a shell', {
@@ -126,6 +138,6 @@ export class Typist {
     await this.expect(new RegExp(`do''ne-${turn}\\r+\\n`));
     const where = await meanwhile();
     await where.expect(new RegExp(`done-${turn}\\r+\\n`));
-    await where.expect(prompts.prompt);
+    await where.expect(this.#prompts.prompt);
   }
 }
