@@ -52,7 +52,7 @@ export function mappedGuestRam({ qemuPid, memoryBytes }: Subject): Channel {
   };
 }
 
-/** What every L2 has beside it: processes, files, the kernel's log, disks. */
+/** What every L2 has beside it: processes, files, the kernel's log. */
 export function hostChannels({ qemuPid, memoryBytes, directory }: Subject): Channel[] {
   return [
     {
@@ -75,10 +75,12 @@ export function hostChannels({ qemuPid, memoryBytes, directory }: Subject): Chan
       claims: [],
       directives: [`file ${directory}/kernel-log`],
     },
-    {
-      ...{ layer, name: 'disks', method: "block devices: the user VMs' disks" },
-      ...{ claims: [], knownLimit: true, optional: true },
-      directives: ['disks'],
-    },
   ];
 }
+
+/** The disks of an L2 that has none of its own. */
+export const diskChannel: Channel = {
+  ...{ layer, name: 'disks', method: "block devices: the user VMs' disks" },
+  ...{ claims: [], knownLimit: true, optional: true },
+  directives: ['disks'],
+};

@@ -1,6 +1,12 @@
 /** L2 = Linux with KVM, of which the attacker is root. */
 import { l2VmPaths } from '../layers/l2-paths.js';
-import { hostChannels, kvmTraceChannel, mappedGuestRam, serialChannels } from './channels.js';
+import {
+  diskChannel,
+  hostChannels,
+  kvmTraceChannel,
+  mappedGuestRam,
+  serialChannels,
+} from './channels.js';
 import { debugAttacks } from './debug-stub.js';
 import type { L2Ground } from './ground.js';
 import { kvmTracer } from './kvm-trace.js';
@@ -28,6 +34,7 @@ export const l2Kvm: L2Ground = {
         directives: [`file ${log}`],
       },
       ...hostChannels(subject),
+      diskChannel,
       mappedGuestRam(subject),
     ];
   },

@@ -1,5 +1,5 @@
 /** L2 = Xen, in whose dom0 the attacker is root. */
-import { hostChannels, serialChannels } from './channels.js';
+import { diskChannel, hostChannels, serialChannels } from './channels.js';
 import type { L2Ground } from './ground.js';
 import { lookUpByTool } from './vm-tool.js';
 import { xenTracer } from './xen-trace.js';
@@ -46,6 +46,7 @@ export const l2Xen: L2Ground = {
         directives: [`file ${directory}/xl-dmesg`],
       },
       ...hostChannels(subject),
+      diskChannel,
       {
         ...{ layer, name: 'guest-ram', method: "the user VM's memory, mapped by dom0" },
         ...{ claims: [], knownLimit: true },

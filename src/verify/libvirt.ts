@@ -45,6 +45,7 @@ export const libvirt: L2Ground = {
       claims: [],
       directives: [`file ${log(subject.vm)}`],
     },
+    // Not its disks: what is on them is searched as files.
     ...hostChannels(subject),
     mappedGuestRam(subject),
   ],

@@ -9,6 +9,7 @@ import { expect } from 'vitest';
 
 import { digestOfFile } from '../../src/base/digest.js';
 import { exists } from '../../src/base/files.js';
+import type { VerifyReport } from '../../src/contract/evidence.js';
 import { CommandLine, type Status } from '../e2e/command-line.js';
 import { patientMs, patientSeconds } from '../e2e/limits.js';
 
@@ -88,6 +89,13 @@ export class OwnHost {
     const command = ['--prompt', shell, '--', 'cat /proc/cmdline'];
     const options = { timeoutMs: 200_000 };
     expect(await cli.must(['console', 'run', vm, ...command], options)).toContain('break=premount');
+  }
+
+  /** What `verify` says of a VM. */
+  async verdict(vm: string): Promise<Pick<VerifyReport, 'verdict' | 'reasons'>> {
+    const words = ['verify', vm, '--prompt', shell];
+    const { verdict, reasons } = await this.cli.json<VerifyReport>(words, { timeoutMs: 3_000_000 });
+    return { verdict, reasons };
   }
 
   /** Runs a command of its root. */
