@@ -72,7 +72,6 @@ export async function startVm(
 /** @throws VsbError E_VM_STOP, E_SSH; E_VM_UNKNOWN */
 export async function stopVm(running: Running, name: string, signal: AbortSignal): Promise<void> {
   vmConfigOf(running, name);
-  running.wanted.delete(name);
   const result = await runAsOperator(running, `vm stop ${shellQuote(name)}`, {
     signal,
     timeoutMs: stopLimitMs,
@@ -82,6 +81,8 @@ export async function stopVm(running: Running, name: string, signal: AbortSignal
       layer: 'L2',
     });
   }
+  // One that could not be stopped is still to run, and watched.
+  running.wanted.delete(name);
 }
 
 /** What L2's operator sees. */

@@ -80,12 +80,13 @@ describe('stopVm', () => {
     expect(running.wanted).not.toContain('vm1');
   });
 
-  it('says why L2 cannot', async () => {
-    stack.answer = () => ({ stderr: 'it does not run\n', code: 1 });
+  it('says why L2 cannot, and goes on watching it', async () => {
+    stack.answer = () => ({ stderr: 'its QEMU hangs\n', code: 1 });
     await expect(stopVm(running, 'vm1', soon())).rejects.toMatchObject({
       code: 'E_VM_STOP',
-      message: 'L2 cannot stop vm1: it does not run',
+      message: 'L2 cannot stop vm1: its QEMU hangs',
     });
+    expect(running.wanted).toContain('vm1');
   });
 });
 
