@@ -16,6 +16,7 @@ import {
   type ProcessIdentity,
 } from '../base/process-identity.js';
 import { bochsConfigPath } from '../layers/l0-bochs.js';
+import { optionValue } from '../layers/l0.js';
 import type { InstancePaths } from '../state/paths.js';
 import { readProcesses } from '../state/record.js';
 
@@ -60,7 +61,7 @@ export async function findLeftovers(paths: InstancePaths): Promise<Leftovers> {
 /** By what the command line of its machine is known: QEMU's QMP socket, the configuration of Bochs. */
 function marksOf(paths: InstancePaths): readonly (readonly [make: string, mark: string])[] {
   return [
-    ['QEMU', paths.qmpSocket],
+    ['QEMU', optionValue(paths.qmpSocket)],
     ['Bochs', bochsConfigPath(paths.bootDir)],
   ];
 }

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/base/process-identity.js';
 import { inspectInstance } from '../../src/instance/inspect.js';
 import { stopInstance } from '../../src/instance/stop.js';
+import { machineArguments } from '../../src/layers/l0.js';
 import { findLeftovers, removeLeftovers } from '../../src/machine/leftovers.js';
 import type { InstancePaths } from '../../src/state/paths.js';
 import { writeProcesses } from '../../src/state/record.js';
@@ -56,6 +57,15 @@ describe('a daemon that was killed', () => {
     expect(leftovers).toEqual({ recorded: true });
     await removeLeftovers(paths, leftovers);
     expect(await identifyProcess(other.pid)).toEqual(other);
+  });
+
+  it('leaves a QEMU that is known by its socket, whatever is in the path of that', async () => {
+    const odd = { ...paths, qmpSocket: join(directory, 'a,b', 'qmp.sock') };
+    const about = { name: 'x', accel: 'tcg', cpu: 'EPYC', cpus: 1, memoryMiB: 64 } as const;
+    const { qmpSocket } = odd;
+    const qemu = await fakeQemu(...machineArguments({ ...about, qmpSocket }));
+    await writeProcesses(odd, { daemon: dead, qemu });
+    expect(await findLeftovers(odd)).toMatchObject({ qemu, make: 'QEMU' });
   });
 
   it('leaves a process that does not look like this QEMU: it is spared', async () => {
