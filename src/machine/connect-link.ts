@@ -62,8 +62,9 @@ async function relink(running: Running, closed: Link): Promise<void> {
   while (!signal.aborted) {
     await delay(relinkDelayMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
+    let link: Link | undefined;
     try {
-      const link = await Link.connect(running.paths.linkSocket, {
+      link = await Link.connect(running.paths.linkSocket, {
         signal,
         timeoutMs: limitsMs.link,
         resume: closed,
@@ -72,6 +73,10 @@ async function relink(running: Running, closed: Link): Promise<void> {
       return;
     } catch (error) {
       running.log(`link: ${messageOf(error)}`);
+      if (link === undefined) continue;
+      // It is attached, so its own end begins the next attempt: with a second one here the two would go on for good.
+      link.close();
+      return;
     }
   }
 }

@@ -1,7 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { GLOBAL_SLOT, Link } from '../../src/link/index.js';
 import { attachLink } from '../../src/machine/connect-link.js';
+import { eventually } from '../rig/eventually.js';
 import { FakeStack } from '../rig/fake-stack.js';
 
 let stack: FakeStack;
@@ -28,4 +31,29 @@ test("an L1 of a saved state gets the configuration's interrupt path and HLT pol
   expect(stack.l1.requests).toContainEqual(
     expect.objectContaining({ type: 'irqMode', mode: 'doorbell' }),
   );
+});
+
+test('a link that is cut while L1 is slow is made again once, and then left alone', async () => {
+  const running = await stack.connect();
+  const { l1 } = stack;
+  const settled = async (): Promise<void> => {
+    const { sockets } = l1;
+    const { link } = running;
+    // Two attempts would have begun by then.
+    await delay(1500);
+    expect(running.link).toBe(link);
+    expect(l1.sockets).toBe(sockets);
+    expect(await link?.globalCounters()).toMatchObject({ uptimeNs: expect.any(Number) as number });
+  };
+  await settled();
+  l1.answersRequests = false;
+  l1.cut();
+  await eventually(() => expect(l1.sockets).toBe(2));
+  const slow = running.link;
+  // What it is asked at first is not answered in time.
+  await eventually(() => expect(l1.sockets).toBe(3));
+  expect(slow?.closed).toBe(true);
+  l1.answersRequests = true;
+  await eventually(() => expect(running.link?.closed).toBe(false));
+  await eventually(settled);
 });
