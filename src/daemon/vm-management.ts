@@ -41,11 +41,11 @@ export async function startVm(
     vm?.slot !== before?.slot || vm?.generation !== before?.generation;
   const limitMs = limitOf(running.request.config, 'vm');
   const seen = new AbortController();
-  const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
   let said: string[] = [];
   try {
-    said = await startInL2(running, name, signal);
+    said = await startInL2(running, name, { signal });
     running.wanted.add(name);
+    const until = AbortSignal.any([signal, seen.signal, AbortSignal.timeout(limitMs)]);
     await Promise.any([
       consoleRunning(running.hub, name, until, isNew),
       ...(listener === undefined ? [] : [spoken(listener, until)]),

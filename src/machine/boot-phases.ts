@@ -96,15 +96,16 @@ export function bootPhases(running: Running): Phase[] {
 }
 
 function interruptServerPhase(running: Running, mode: ServerMode): Phase {
+  const limitMs = limitOf(running.request.config, 'irq-server');
   return {
     name: 'irq-server',
     layer: 'L2',
     awaited: 'the interrupt server in L2 to say that it is ready',
-    limitMs: limitOf(running.request.config, 'irq-server'),
+    limitMs,
     hint: '`vsbypass logs l2` shows whether L2 is well; --irq direct needs no server.',
     log: running.l2,
     run: async (signal) => {
-      await setIrqMode(running, mode, signal);
+      await setIrqMode(running, mode, signal, longestOf(limitMs));
     },
   };
 }
@@ -140,7 +141,8 @@ function vmPhases(
     log: running.l2,
     run: async (signal) => {
       if (startedInTurn(running.request.config).has(vm.name)) {
-        await startInL2(running, vm.name, signal);
+        // The phase has a limit, which stretches; this one must not end it before.
+        await startInL2(running, vm.name, { signal, timeoutMs: longestOf(limit('vm')) });
       }
       await consoleRunning(running.hub, vm.name, signal);
     },

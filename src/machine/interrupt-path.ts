@@ -11,9 +11,6 @@ import type { IrqMode } from '../config/schema.js';
 import type { LayerHealth } from '../contract/health.js';
 import type { RemoteCommand } from '../host/ssh.js';
 
-/** Until the server has been brought there, and until it has said that it is ready. */
-const bringLimitMs = 60_000;
-const readyLimitMs = 30_000;
 /** Pause before a server that ended is started again: doubles until the second figure. */
 const restartFirstMs = 1000;
 const restartLastMs = 30_000;
@@ -33,6 +30,8 @@ export interface InterruptPathOptions {
   /** Runs the program in L2. */
   open(mode: ServerMode, signal: AbortSignal): Promise<RemoteCommand>;
   log(text: string): void;
+  /** Until the server has been brought there, and again until it has said that it is ready, milliseconds. */
+  readonly limitMs: number;
   /** Pause before a restart, milliseconds; tests have a shorter one. */
   restartMs?: number;
 }
@@ -72,20 +71,21 @@ export class InterruptPath {
   /**
    * Ends the server of the mode before, starts that of the new one, has L1 follow.
    *
+   * @param limitMs instead of the usual one, where what calls has a limit of its own
    * @throws VsbError E_IRQ_SERVER, E_SSH, E_LINK_*: L1 does without then; E_BUSY
    */
-  async switchTo(mode: IrqMode, signal: AbortSignal): Promise<void> {
+  async switchTo(mode: IrqMode, signal: AbortSignal, limitMs?: number): Promise<void> {
     if (this.#switching) throw new VsbError('E_BUSY', 'the interrupt path is being switched');
     if (mode === this.#wanted && mode === this.#active) return;
     this.#switching = true;
     try {
-      await this.#switch(mode, signal);
+      await this.#switch(mode, signal, limitMs);
     } finally {
       this.#switching = false;
     }
   }
 
-  async #switch(mode: IrqMode, signal: AbortSignal): Promise<void> {
+  async #switch(mode: IrqMode, signal: AbortSignal, limitMs?: number): Promise<void> {
     this.close();
     if (!needsServer(mode)) this.#serverless = mode;
     this.#wanted = this.#serverless;
@@ -93,8 +93,7 @@ export class InterruptPath {
     if (!needsServer(mode)) return;
     const life = new AbortController();
     this.#life = life;
-    await this.#options.bring(AbortSignal.any([signal, AbortSignal.timeout(bringLimitMs)]));
-    await this.#start(mode, life, signal);
+    await this.#start(mode, life, signal, limitMs);
     this.#wanted = mode;
     this.#restarts = 0;
   }
@@ -134,8 +133,16 @@ export class InterruptPath {
     this.#active = mode;
   }
 
-  async #start(mode: ServerMode, life: AbortController, signal: AbortSignal): Promise<void> {
-    const until = AbortSignal.any([life.signal, signal, AbortSignal.timeout(readyLimitMs)]);
+  async #start(
+    mode: ServerMode,
+    life: AbortController,
+    signal: AbortSignal,
+    limitMs = this.#options.limitMs,
+  ): Promise<void> {
+    const within = (): AbortSignal =>
+      AbortSignal.any([life.signal, signal, AbortSignal.timeout(limitMs)]);
+    await this.#options.bring(within());
+    const until = within();
     // An ultracall is refused while L1 does not expect it. What is due meanwhile waits for the server.
     await this.#use(mode);
     let server: RemoteCommand | undefined;
@@ -185,9 +192,6 @@ export class InterruptPath {
       if (life.signal.aborted) return;
       this.#restarts++;
       try {
-        await this.#options.bring(
-          AbortSignal.any([life.signal, AbortSignal.timeout(bringLimitMs)]),
-        );
         await this.#start(mode, life, life.signal);
         return;
       } catch (error) {

@@ -8,7 +8,8 @@ import { interruptServerProgram } from '../images/programs.js';
 import { GLOBAL_SLOT } from '../link/index.js';
 import { accessToL2 } from '../state/management-targets.js';
 import { InterruptPath } from './interrupt-path.js';
-import { managed, type Running } from './running.js';
+import { longestOf } from './phase-limit.js';
+import { limitOf, managed, type Running } from './running.js';
 
 /** Where the server is in L2. */
 const programInL2 = '/run/vsbypass-irq-server';
@@ -18,6 +19,7 @@ export function interruptPathOf(running: Running): InterruptPath {
   return new InterruptPath({
     serverless: serverlessMode(config.irq),
     log: running.log,
+    limitMs: limitOf(config, 'irq-server'),
     setMode: async (mode) => {
       const { link } = running;
       if (link === undefined) throw noLink();
@@ -30,7 +32,8 @@ export function interruptPathOf(running: Running): InterruptPath {
       const there = await runRemote(
         l2Of(running),
         `cat >${fresh} && chmod 700 ${fresh} && mv ${fresh} ${programInL2}`,
-        { signal, stdin: program },
+        // Whoever calls has a limit, shorter than this one.
+        { signal, stdin: program, timeoutMs: longestOf(limitOf(config, 'irq-server')) },
       );
       if (there.code !== 0) {
         throw new VsbError('E_IRQ_SERVER', `L2 does not take it: ${there.stderr.trim()}`, {
@@ -50,17 +53,19 @@ export function interruptPathOf(running: Running): InterruptPath {
 /**
  * Another interrupt path from now on.
  *
+ * @param limitMs of each step with a server in L2; by default that of its phase
  * @throws VsbError E_IRQ_MODE, E_IRQ_SERVER, E_SSH, E_LINK_*
  */
 export async function setIrqMode(
   running: Running,
   mode: IrqMode,
   signal: AbortSignal,
+  limitMs?: number,
 ): Promise<IrqStatus> {
   assertIrqMode(running.request.config, mode);
   const { interrupts } = running;
   if (interrupts === undefined) throw noLink();
-  await interrupts.switchTo(mode, signal);
+  await interrupts.switchTo(mode, signal, limitMs);
   return describeInterrupts(interrupts);
 }
 

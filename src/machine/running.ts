@@ -135,7 +135,7 @@ export function vmConfigOf(running: Running, name: string): VmConfig {
 }
 
 /**
- * Runs a command of L2's operator, as root of L2.
+ * Runs a command of L2's operator, as root of L2, for as long as a user VM may take to start unless another limit is given.
  *
  * @throws VsbError E_L2_OWN where that is a system of the user's own; E_SSH; the signal's reason
  */
@@ -144,8 +144,12 @@ export async function runAsOperator(
   command: string,
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<RunResult> {
-  assertOurSystem(running.request.config);
-  return await runRemote(accessToL2(managed(running)), `${operatorPath}; ${command}`, options);
+  const { config } = running.request;
+  assertOurSystem(config);
+  return await runRemote(accessToL2(managed(running)), `${operatorPath}; ${command}`, {
+    timeoutMs: limitOf(config, 'vm'),
+    ...options,
+  });
 }
 
 /** @throws VsbError E_L2_OWN */

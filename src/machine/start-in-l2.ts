@@ -19,15 +19,16 @@ export function startedInTurn(config: Config): ReadonlySet<string> {
 }
 
 /**
+ * @param options timeoutMs: that of the phase `vm` by default
  * @returns what the VM's QEMU has said, line by line
  * @throws VsbError E_VM_START, E_SSH; the signal's reason
  */
 export async function startInL2(
   running: Running,
   name: string,
-  signal: AbortSignal,
+  options: { readonly signal: AbortSignal; readonly timeoutMs?: number },
 ): Promise<string[]> {
-  const result = await runAsOperator(running, `vm start ${shellQuote(name)}`, { signal });
+  const result = await runAsOperator(running, `vm start ${shellQuote(name)}`, options);
   if (result.code !== 0) {
     throw new VsbError('E_VM_START', `L2 cannot start ${name}: ${result.stderr.trim()}`, {
       layer: 'L2',

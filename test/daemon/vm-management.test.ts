@@ -12,8 +12,9 @@ import {
   startVm,
   stopVm,
 } from '../../src/daemon/vm-management.js';
-import type { Running } from '../../src/machine/running.js';
+import { managed, type Running } from '../../src/machine/running.js';
 import { FakeStack } from '../rig/fake-stack.js';
+import { muteServer } from '../rig/mute-server.js';
 
 let stack: FakeStack;
 let running: Running;
@@ -47,7 +48,7 @@ describe('startVm', () => {
       message: 'L2 cannot start vm1: no memory',
     });
     const request = stack.request();
-    const config = { ...request.config, patience: 0.002 };
+    const config = { ...request.config, patience: 0.01 };
     const hasty = await stack.connect({ ...request, config });
     stack.answer = () => ({ stdout: 'no bootable device\n' });
     await expect(startVm(hasty, 'vm1', soon())).rejects.toMatchObject({
@@ -143,6 +144,27 @@ describe('what is asked of a VM', () => {
     expect(await countersOf(running)).toMatchObject({ vms: [{ name: 'vm1' }] });
     stack.answer = () => ({ stdout: 'L2: qemu says\nlogin:' });
     expect(await operatorLog(running, 'vm1', 100, soon())).toBe('L2: qemu says\nlogin:');
+  });
+});
+
+describe('an L2 that does not answer', () => {
+  const asks: Record<string, () => Promise<unknown>> = {
+    'vm start': async () => await startVm(running, 'vm1', soon()),
+    'vm list': async () => await listVms(running, soon()),
+    proof: async () => await proofOf(running, 'vm1', soon()),
+    'logs vm:': async () => await operatorLog(running, 'vm1', 100, soon()),
+  };
+  it.each(Object.keys(asks))('has the time that the configuration gives it: %s', async (what) => {
+    const server = await muteServer();
+    const request = stack.request();
+    running = await stack.connect({ ...request, config: { ...request.config, patience: 0.002 } });
+    const { l1, l2 } = managed(running);
+    running.management = { l1, ...(l2 === undefined ? {} : { l2: { ...l2, port: server.port } }) };
+    await expect(asks[what]?.()).rejects.toMatchObject({
+      code: 'E_SSH',
+      message: expect.stringContaining('did not end within 0.24 s') as string,
+    });
+    await server.stop();
   });
 });
 

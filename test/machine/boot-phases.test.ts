@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bootPhases } from '../../src/machine/boot-phases.js';
 import { GLOBAL_SLOT } from '../../src/link/index.js';
 import { FakeStack } from '../rig/fake-stack.js';
+import { muteServer } from '../rig/mute-server.js';
 
 let stack: FakeStack;
 beforeEach(async () => {
@@ -64,4 +65,30 @@ test('a VM whose console is left to L2 logs in where L2 sees it', async () => {
   expect(stack.calls.l2.map(({ command }) => command)).toEqual([
     expect.stringContaining("grep -q 'login:'"),
   ]);
+});
+
+test('the start of a user VM in its turn takes as long as its phase may', async () => {
+  const server = await muteServer();
+  const request = stack.request(
+    {},
+    '{"l2": {"kind": "xen"}, "vms": [{"name": "a"}, {"name": "b"}]}',
+  );
+  const running = await stack.launch({
+    ...request,
+    config: { ...request.config, patience: 0.001 },
+  });
+  const target = { layer: 'L2', host: '127.0.0.1', port: server.port } as const;
+  const l2 = {
+    ...target,
+    privateKey: running.secrets.management.privatePem,
+    hostKeyLine: undefined,
+  };
+  running.management = { l1: l2, l2 };
+  const phase = bootPhases(running).find(({ name }) => name === 'vm:b');
+  // What ends it is the limit of the phase, however far that has been stretched.
+  await expect(phase?.run(AbortSignal.timeout(1000))).rejects.toMatchObject({
+    name: 'TimeoutError',
+  });
+  expect(phase?.limitMs).toBeLessThan(1000);
+  await server.stop();
 });

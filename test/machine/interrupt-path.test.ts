@@ -79,6 +79,7 @@ beforeEach(() => {
       return Promise.resolve(server.command);
     },
     log: (text) => logged.push(text),
+    limitMs: 10_000,
     restartMs: 1,
   });
 });
