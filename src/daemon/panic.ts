@@ -4,8 +4,12 @@ import type { LayerLog } from '../machine/layer-log.js';
 /** What L1's dom0 and L2 say of themselves when they cannot come up. */
 const complaint = /^vsbypass-l[12]: error: (.*)/;
 
-/** Linux, any layer. */
-const linux = /Kernel panic - not syncing: .*/;
+/**
+ * Linux, any layer (kernel/panic.c, panic()): at the beginning of a line or after the kernel's time, since the prompt of a
+ * program may stand before that. Xen says itself whose words it passes on: those of its guests are not dom0's.
+ */
+const linux =
+  /^(?!\((?:XEN|d\d+)\))(?:.*\[ *\d+\.\d+\](?:\[ *[CT]\d+\])? )?(Kernel panic - not syncing: .*)/;
 /** Xen (xen/drivers/char/console.c, panic()): this line, then the message in one of its own. */
 const xenAnnounces = /^\(XEN\) Panic on CPU \d+:/;
 /** Xen (xen/common/domain.c, shutdown.c): dom0 has ended, the machine follows. */
@@ -24,7 +28,7 @@ export class PanicWatch {
       this.#announced = true;
       return undefined;
     }
-    return linux.exec(line)?.[0] ?? dom0Ended.exec(line)?.[0].replace(/^\(XEN\)\s*/, '');
+    return linux.exec(line)?.[1] ?? dom0Ended.exec(line)?.[0].replace(/^\(XEN\)\s*/, '');
   }
 }
 

@@ -241,11 +241,22 @@ export class Testbed {
           const says = `${layer} says: ${message}`;
           running.failed.abort(new VsbError('E_LAYER_FAILED', says, { layer }));
         } else if (now.state === 'running' && crashed) {
-          this.#break(now, `${layer}: ${message}`, running);
+          this.#onCrash(now, layer, message);
         }
       });
     }
     return running;
+  }
+
+  /** A system of the user's own may start again, or only have shown an old crash: how it is, it is asked. */
+  #onCrash(life: Up, layer: 'L1' | 'L2', message: string): void {
+    const { running } = life;
+    if (layer === 'L2' && running.request.config.l2.disk !== undefined) {
+      this.#log(`L2: ${message}`);
+      running.ownCrash = { message, at: performance.now() };
+    } else {
+      this.#break(life, `${layer}: ${message}`, running);
+    }
   }
 
   /** @param running its machine, if that still lives */

@@ -64,6 +64,13 @@ export interface UpRequest {
   readonly images: ImageDirectories;
 }
 
+/** What a layer has said as it crashed. */
+export interface Crash {
+  readonly message: string;
+  /** On the clock of performance.now(), milliseconds. */
+  readonly at: number;
+}
+
 /** All that exists only while the machine of L0 runs. */
 export interface Running {
   readonly paths: InstancePaths;
@@ -93,6 +100,8 @@ export interface Running {
   /** Who may use the consoles; there as soon as the gateway is. */
   access?: ConsoleAccess;
   management?: ManagementTargets;
+  /** Of a system of the user's own, until it shows that it runs: it may start again by itself. */
+  ownCrash?: Crash | undefined;
 }
 
 /** A VM whose name the configuration gives, whoever starts it. */

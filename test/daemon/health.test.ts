@@ -50,6 +50,22 @@ describe('PanicWatch', () => {
     ]);
   });
 
+  it.each([
+    'Kernel panic - not syncing: x',
+    '[    9.1][    T1] Kernel panic - not syncing: x',
+    'debian login: [   91.123456] Kernel panic - not syncing: x\r',
+  ])('knows it by where it stands: %j', (line) => {
+    expect(found(line)).toEqual(['Kernel panic - not syncing: x']);
+  });
+
+  it.each([
+    'kernel: Kernel panic - not syncing: x',
+    "# grep 'Kernel panic - not syncing: x' old",
+    '(d1) [    9.1] Kernel panic - not syncing: x',
+  ])('takes no talk of one for it: %j', (line) => {
+    expect(found(line)).toEqual([undefined]);
+  });
+
   it('knows a panic of Xen, whose message is on the next line', () => {
     const star = '(XEN) ****************************************';
     expect(found(star, '(XEN) Panic on CPU 0:', '(XEN) FATAL PAGE FAULT', star)).toEqual([

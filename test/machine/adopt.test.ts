@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,6 +42,8 @@ let servers: Server[];
 let testbed: Testbed;
 /** What QMP was asked to do. */
 let asked: string[];
+/** L2's console. */
+let l2Console: Socket | undefined;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'vsb-adopt-'));
@@ -82,7 +84,8 @@ async function playQemu(): Promise<void> {
   await writeProcesses(paths, { daemon: dead, qemu: living.identity });
   l1 = await FakeL1.start(paths.linkSocket);
   vm = l1.addVm({ uuid });
-  for (const path of [paths.l1Socket, paths.l2Socket]) servers.push(createServer().listen(path));
+  servers.push(createServer().listen(paths.l1Socket));
+  servers.push(createServer((socket) => (l2Console = socket)).listen(paths.l2Socket));
   servers.push(
     createServer((socket) => {
       socket.on('error', () => undefined);
@@ -92,7 +95,7 @@ async function playQemu(): Promise<void> {
           const { execute, id } = JSON.parse(line) as { execute: string; id: number };
           asked.push(execute);
           if (execute === 'quit') qemu.kill('SIGKILL');
-          const answer = execute === 'human-monitor-command' ? usernet : {};
+          const answer = answers[execute] ?? {};
           socket.write(`${JSON.stringify({ return: answer, id })}\r\n`);
         }
       });
@@ -105,10 +108,19 @@ const usernet = [
   '  TCP[HOST_FORWARD]  14  127.0.0.1 2  10.0.2.16  22  0  0',
 ].join('\r\n');
 
+const answers: Record<string, unknown> = {
+  'human-monitor-command': usernet,
+  'query-status': { status: 'running' },
+};
+
 /** What the old daemon has left written down. */
-async function writtenDown(gatewayPort: number, hooks: Record<string, boolean> = {}) {
+async function writtenDown(
+  gatewayPort: number,
+  hooks: Record<string, boolean> = {},
+  config = '{}',
+) {
   const request: UpRequest = {
-    config: parseConfig('{}', 'f'),
+    config: parseConfig(config, 'f'),
     accel: { accel: 'tcg', vendor: 'amd', why: 'a test', cpu: tcgCpuModel() },
     images: { xen: directory, l1: directory, l2: directory },
     keepFailed: false,
@@ -197,6 +209,27 @@ describe('Testbed.adopt', () => {
     });
     expect(testbed.state).toBe('stopped');
     expect(await identifyProcess(qemu.pid ?? 0)).toBeDefined();
+  });
+
+  it("is broken by a panic of our L2, and by none of a system of the user's own", async () => {
+    const panic = '[   12.3] Kernel panic - not syncing: Fatal exception\n';
+    const config = '{"l2": {"disk": {"path": "/d", "format": "raw"}, "ready": {"seconds": 0}}}';
+    await writtenDown(await freePort(), {}, config);
+    await testbed.adopt(await adoptable());
+    l2Console?.write(panic);
+    await expect.poll(async () => await readFile(paths.l2Log, 'utf8')).toContain('Fatal');
+    expect((await testbed.freshStatus()).layers).toContainEqual({
+      ...{ layer: 'L2', state: 'failing' },
+      detail: expect.stringContaining('Kernel panic - not syncing: Fatal exception') as string,
+    });
+    expect(testbed.mustRun()).toBeDefined();
+    await testbed.down();
+    await playQemu();
+    await writtenDown(await freePort());
+    await testbed.adopt(await adoptable());
+    l2Console?.write(panic);
+    await expect.poll(() => testbed.state).toBe('broken');
+    expect(testbed.status().reason).toBe('L2: Kernel panic - not syncing: Fatal exception');
   });
 
   it('notices the end of a QEMU that is not its child', async () => {
