@@ -21,7 +21,7 @@ import { createInstanceDirectories } from '../state/private-folders.js';
 import type { Roots } from '../state/roots.js';
 import { writeProcesses } from '../state/record.js';
 import { serveConsole } from './console-stream.js';
-import { failureOf } from './failure.js';
+import { failureOf, takeOverFailure } from './failure.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
 import {
@@ -53,10 +53,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   await createInstanceDirectories(paths, roots);
   const leftovers = await findLeftovers(paths);
   const adoptable = await findAdoptable(paths, leftovers);
-  const recovered =
-    adoptable === undefined
-      ? await removeLeftovers(paths, leftovers)
-      : `took over ${adoptable.make} (pid ${adoptable.qemu.pid}), whose daemon was gone`;
+  let recovered = adoptable === undefined ? await removeLeftovers(paths, leftovers) : undefined;
   await createInstanceDirectories(paths, roots);
   const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
   const log = (text: string): void => logFile.write(text.split('\n'));
@@ -75,9 +72,11 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   const ended = once(over, 'end');
   if (adoptable !== undefined) {
     await rm(paths.controlSocket, { force: true });
-    await testbed.adopt(adoptable).catch((error: unknown) => {
-      log(`cannot take over ${adoptable.make} ${adoptable.qemu.pid}: ${messageOf(error)}`);
-      throw error;
+    recovered = await testbed.adopt(adoptable).catch((error: unknown) => {
+      const { make, qemu: machine } = adoptable;
+      const failure = takeOverFailure(`${make} (pid ${machine.pid})`, error);
+      log(failure.message);
+      throw failure;
     });
   }
   const idle = setTimeout(() => {

@@ -121,9 +121,10 @@ export class Testbed {
   /**
    * Takes a machine over whose daemon is gone. Where that fails, it is left as it is.
    *
+   * @returns what was done, one sentence for people
    * @throws VsbError what does not answer
    */
-  async adopt(adoptable: Adoptable): Promise<void> {
+  async adopt(adoptable: Adoptable): Promise<string> {
     const { hooks, wanted, since } = adoptable.resume;
     const life = this.#starting();
     const launched = await takeOver(this.#paths, adoptable, this.#log);
@@ -133,9 +134,10 @@ export class Testbed {
     running.wanted.clear();
     for (const vm of wanted) running.wanted.add(vm);
     try {
-      await connectAdopted(running, adoptable.resume);
+      const done = await connectAdopted(running, adoptable);
       await this.#isUp(running, since);
-      this.#log(`took over ${machine.make} ${adoptable.qemu.pid}`);
+      this.#log(done);
+      return done;
     } catch (error) {
       this.#life = { state: 'stopping', about: aboutOf(life) };
       running.failed.abort(new VsbError('E_TERMINATED', `${machine.make} could not be taken over`));

@@ -70,7 +70,7 @@ async function takeOver(options: BringUpOptions): Promise<InstanceStatus | undef
     report({ type: 'recovered', what });
     return await inspectInstance(paths, signal);
   } catch (error) {
-    // It is cleared away like any other broken instance.
+    // What cannot be taken over is cleared away like any other broken instance.
     if (error instanceof VsbError && error.code === 'E_DAEMON') return undefined;
     throw error;
   }

@@ -9,7 +9,7 @@ import { connectLink } from './connect-link.js';
 import { connectMachine } from './connect-machine.js';
 import { setIrqMode } from './interrupts.js';
 import { openGateway } from './open-gateway.js';
-import type { Resume } from './resume.js';
+import type { Adoptable } from './resume.js';
 import type { Running } from './running.js';
 
 /** Each step on its own; all of it is a matter of tens of milliseconds while the layers live. */
@@ -17,27 +17,43 @@ const stepLimitMs = 8000;
 
 /**
  * Connects all that a boot would have connected.
+ *
+ * @returns what was done, one sentence for people
  * @throws VsbError what does not answer
  */
-export async function connectAdopted(running: Running, resume: Resume): Promise<void> {
+export async function connectAdopted(
+  running: Running,
+  { make, qemu, resume }: Adoptable,
+): Promise<string> {
   const limit = AbortSignal.timeout(2 * stepLimitMs);
   const signal = AbortSignal.any([running.failed.signal, limit]);
-  await connectMachine(running, signal, stepLimitMs);
+  // Neither the access to a system of the user's own nor a server in L2 is needed for the consoles.
+  const complain = (error: unknown): void => running.log(messageOf(error));
+  await connectMachine(running, signal, stepLimitMs, complain);
   await connectLink(running, signal, stepLimitMs);
-  await openWhereItWas(running, resume.gatewayPort);
+  const port = await openWhereItWas(running, resume.gatewayPort);
   const { irq } = running.request.config;
-  // The server in L2 has ended with the daemon that it talked to. The consoles work without it.
-  if (!needsServer(irq)) return;
-  await setIrqMode(running, irq, signal).catch((error: unknown) => running.log(messageOf(error)));
+  // The server in L2 has ended with the daemon that it talked to.
+  if (needsServer(irq)) await setIrqMode(running, irq, signal).catch(complain);
+  const moved =
+    port === resume.gatewayPort
+      ? ''
+      : `; its consoles are at port ${port} now, port ${resume.gatewayPort} is taken`;
+  return `took over ${make} (pid ${qemu.pid}), whose daemon was gone${moved}`;
 }
 
-/** Clients know the port; but one that is taken must not keep the consoles closed. */
-async function openWhereItWas(running: Running, port: number): Promise<void> {
+/**
+ * Clients know the port; but one that is taken, fixed by the configuration or not, must not keep the consoles of VMs closed
+ * that live.
+ *
+ * @returns the port
+ */
+async function openWhereItWas(running: Running, port: number): Promise<number> {
   try {
-    await openGateway(running, port);
+    return await openGateway(running, port);
   } catch (error) {
     if (!(error instanceof VsbError) || error.code !== 'E_PORT_TAKEN') throw error;
-    running.log(`port ${port} of the gateway is taken now: ${error.message}`);
-    await openGateway(running, running.request.config.console.port);
+    running.log(error.message);
+    return await openGateway(running, 0);
   }
 }

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { VsbError } from '../../src/base/errors.js';
-import { failureOf } from '../../src/daemon/failure.js';
+import { VsbError, type ErrorCode } from '../../src/base/errors.js';
+import { failureOf, takeOverFailure } from '../../src/daemon/failure.js';
 
 it('failureOf leaves an expected failure as it is', () => {
   const error = new VsbError('E_QMP', 'no answer');
@@ -30,4 +30,21 @@ it('failureOf tells a full disk, and anything else with its message', () => {
     code: 'E_DAEMON',
     message: 'the daemon has failed: x is not a function',
   });
+});
+
+it.each<ErrorCode>(['E_LINK_TIMEOUT', 'E_QMP_COMMAND', 'E_QMP_CLOSED', 'E_FILE', 'E_CONSOLE_KEY'])(
+  'takeOverFailure has `up` begin anew, by the one code that it looks for: %s',
+  (code) => {
+    const cause = new VsbError(code, 'why', { layer: 'L1' });
+    expect(takeOverFailure('QEMU (pid 7)', cause)).toMatchObject({
+      ...{ code: 'E_DAEMON', message: 'QEMU (pid 7) cannot be taken over: why', layer: 'L1' },
+      hint: '`vsbypass up` ends it, its user VMs included, and boots anew.',
+      cause,
+    });
+  },
+);
+
+it('takeOverFailure leaves what the host lacks: the machine can be taken over when that is mended', () => {
+  const cause = new VsbError('E_NO_SPACE', 'the disk is full');
+  expect(takeOverFailure('QEMU (pid 7)', cause)).toBe(cause);
 });

@@ -190,15 +190,32 @@ describe('Testbed.adopt', () => {
     expect(vm.requests.map(({ type }) => type)).not.toContain('hook');
   });
 
-  it('takes another port when the old one is taken', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    servers.push(other);
-    await once(other, 'listening');
-    const { port } = other.address() as AddressInfo;
-    await writtenDown(port);
+  it.each(['any free one', 'fixed'])(
+    'takes another port when the old one, %s, is taken',
+    async (kind) => {
+      const other = createServer().listen(0, '127.0.0.1');
+      servers.push(other);
+      await once(other, 'listening');
+      const { port } = other.address() as AddressInfo;
+      await writtenDown(port, {}, kind === 'fixed' ? `{"console": {"port": ${port}}}` : '{}');
+      const done = await testbed.adopt(await adoptable());
+      const now = testbed.status().gateway?.port;
+      expect(now).not.toBe(port);
+      expect(done).toBe(
+        `took over QEMU (pid ${qemu.pid}), whose daemon was gone; ` +
+          `its consoles are at port ${now} now, port ${port} is taken`,
+      );
+      expect(await ask('status')).toContain('VM vm1: running');
+    },
+  );
+
+  it("does without access to a system of the user's own whose key cannot be read any more", async () => {
+    const ssh = { user: 'root', key: join(directory, 'gone') };
+    const l2 = { disk: { path: '/d', format: 'raw' }, ready: { seconds: 0 }, ssh };
+    await writtenDown(await freePort(), {}, JSON.stringify({ l2 }));
     await testbed.adopt(await adoptable());
-    expect(testbed.status().gateway?.port).not.toBe(port);
-    expect(await ask('status')).toContain('VM vm1: running');
+    expect(testbed.status().management).toHaveProperty('l1');
+    expect(testbed.status().management).not.toHaveProperty('l2');
   });
 
   it('leaves QEMU as it is when L1 does not answer', async () => {
