@@ -120,7 +120,7 @@ async function prepare(
 ): Promise<Subject> {
   const connection = await configuration.connect(stack, signal);
   try {
-    await new Typist(connection, signal).logIn(stack.passwords[configuration.vm] ?? '');
+    await new Typist(connection, signal).logIn(stack.passwords.get(configuration.vm) ?? '');
   } finally {
     await connection.close(5000);
   }

@@ -56,7 +56,7 @@ export async function measureScale(options: ScaleOptions): Promise<void> {
 async function logIn(stack: Stack, vm: string, signal: AbortSignal): Promise<void> {
   const connection = await consoleOf(vm).connect(stack, signal);
   try {
-    await new Typist(connection, signal).logIn(stack.passwords[vm] ?? '');
+    await new Typist(connection, signal).logIn(stack.passwords.get(vm) ?? '');
   } finally {
     await connection.close(5000);
   }

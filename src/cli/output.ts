@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream';
 import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/status.js';
 import type { LayerHealth } from '../contract/health.js';
 import { sentenceOf } from '../contract/watched.js';
+import type { Passwords } from '../state/secrets.js';
 import type { CliContext } from './context.js';
 import { describeAccel } from './show/accel.js';
 import type { Reporter } from './show/reporter.js';
@@ -51,10 +52,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** An instance for people. */
-export function statusLines(
-  status: InstanceStatus,
-  passwords: Readonly<Record<string, string>> | undefined,
-): string[] {
+export function statusLines(status: InstanceStatus, passwords: Passwords | undefined): string[] {
   const { gateway, accel, processes, shadowHypervisor: hypervisor } = status;
   const about: string[][] = [
     ['instance', status.name],
@@ -117,10 +115,7 @@ function watchNotes({ name, watched = [] }: VmStatus): string[] {
   return watched.map((one) => `${name}: ${sentenceOf(one)}`);
 }
 
-function vmTable(
-  vms: readonly VmStatus[],
-  passwords: Readonly<Record<string, string>> | undefined,
-): string[] {
+function vmTable(vms: readonly VmStatus[], passwords: Passwords | undefined): string[] {
   const header = ['VM', 'STATE', 'SHADOWED', 'SESSIONS', 'BYTES OUT', 'BYTES IN'];
   if (passwords !== undefined) header.push('ROOT PASSWORD');
   return table([
@@ -132,7 +127,7 @@ function vmTable(
       String(vm.sessions),
       String(vm.bytesOut),
       String(vm.bytesIn),
-      ...(passwords === undefined ? [] : [passwords[vm.name] ?? '-']),
+      ...(passwords === undefined ? [] : [passwords.get(vm.name) ?? '-']),
     ]),
   ]);
 }
@@ -140,14 +135,14 @@ function vmTable(
 /** A status document, with passwords where they were asked for. */
 export function statusDocument(
   status: InstanceStatus,
-  passwords: Readonly<Record<string, string>> | undefined,
+  passwords: Passwords | undefined,
 ): Record<string, unknown> {
   if (passwords === undefined) return status;
   return {
     ...status,
-    vms: status.vms.map((vm) => ({
-      ...vm,
-      ...(passwords[vm.name] === undefined ? {} : { password: passwords[vm.name] }),
-    })),
+    vms: status.vms.map((vm) => {
+      const password = passwords.get(vm.name);
+      return password === undefined ? vm : { ...vm, password };
+    }),
   };
 }

@@ -47,12 +47,12 @@ export async function instanceAccess(name: string, signal: AbortSignal): Promise
     stateDir: paths.stateDir,
     runtimeDir: paths.runtimeDir,
     vms: status.vms.map((vm) => vm.name),
-    uuids: Object.fromEntries(
+    uuids: new Map(
       status.vms.flatMap(({ name, uuid }) => (uuid === undefined ? [] : [[name, uuid]])),
     ),
     ...(status.gateway === undefined ? {} : { gateway: status.gateway }),
     unhooked: status.vms.filter((vm) => vm.hooked === false).map((vm) => vm.name),
-    watched: Object.fromEntries(
+    watched: new Map(
       status.vms.flatMap(({ name, watched }) => (watched === undefined ? [] : [[name, watched]])),
     ),
     ...(status.management === undefined

@@ -90,7 +90,7 @@ export class TestbedHandle {
 
   /** root's password in each user VM of the default image. */
   async passwords(): Promise<Readonly<Record<string, string>>> {
-    return await readPasswords(this.#paths);
+    return Object.fromEntries(await readPasswords(this.#paths));
   }
 
   /**

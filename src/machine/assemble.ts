@@ -116,7 +116,7 @@ export async function defineVm(
   signal: AbortSignal,
 ): Promise<L2Vm> {
   const planned = plan.vms.find((candidate) => candidate.name === vm.name);
-  const password = secrets.passwords[vm.name];
+  const password = secrets.passwords.get(vm.name);
   if (planned === undefined || password === undefined) throw new TypeError(`${vm.name} is unknown`);
   const { name } = vm;
   const files = {

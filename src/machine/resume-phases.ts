@@ -131,7 +131,7 @@ async function passwordHashes(
   signal: AbortSignal,
 ): Promise<PasswordHashes> {
   const hashing = plan.vms.map(async ({ name }) => {
-    const password = passwords[name];
+    const password = passwords.get(name);
     if (password === undefined) throw new TypeError(`${name} has no password`);
     return [name, await hashPassword(password, { signal })] as const;
   });
@@ -169,7 +169,7 @@ async function renewConsole(
   hashes: Promise<PasswordHashes>,
   signal: AbortSignal,
 ): Promise<void> {
-  const oldPassword = secrets.passwords[name];
+  const oldPassword = secrets.passwords.get(name);
   if (oldPassword === undefined) throw new TypeError(`${name} had no password`);
   const vm = await vmOf(link, uuid, signal);
   const canary = `canary-${randomBytes(6).toString('hex')}`;

@@ -17,9 +17,11 @@ export interface Secrets {
   /** dropbear's private host keys. */
   readonly l1Host: Buffer;
   readonly l2Host: Buffer;
-  /** root's password in each user VM, by name. */
-  readonly passwords: Readonly<Record<string, string>>;
+  readonly passwords: Passwords;
 }
+
+/** root's password in each user VM, by name: no object, in which a VM named `constructor` would have one from the start. */
+export type Passwords = ReadonlyMap<string, string>;
 
 const passwordsSchema = z.record(z.string(), z.string());
 
@@ -40,13 +42,12 @@ export async function ensureSecrets(
 
 /** The same with everything new that lies in the memory of a layer; nothing is written yet. */
 export function renewSecrets(paths: InstancePaths, old: Secrets): Secrets {
-  const names = Object.keys(old.passwords);
   return {
     ...old,
     management: generateKey(`vsbypass-${paths.name}-management`),
     l1Host: generateDropbearKey(),
     l2Host: generateDropbearKey(),
-    passwords: Object.fromEntries(names.map((name) => [name, generatePassword()])),
+    passwords: new Map([...old.passwords.keys()].map((name) => [name, generatePassword()])),
   };
 }
 
@@ -55,12 +56,12 @@ export async function writeSecrets(paths: InstancePaths, secrets: Secrets): Prom
   await writePrivateFile(paths.managementKey, secrets.management.privatePem);
   await writePrivateFile(paths.l1HostKey, secrets.l1Host);
   await writePrivateFile(paths.l2HostKey, secrets.l2Host);
-  await writePrivateJson(paths.passwords, secrets.passwords);
+  await writePrivateJson(paths.passwords, Object.fromEntries(secrets.passwords));
 }
 
 /** The passwords made so far; empty before the first `up`. */
-export async function readPasswords(paths: InstancePaths): Promise<Record<string, string>> {
-  return (await readJson(paths.passwords, passwordsSchema)) ?? {};
+export async function readPasswords(paths: InstancePaths): Promise<Passwords> {
+  return new Map(Object.entries((await readJson(paths.passwords, passwordsSchema)) ?? {}));
 }
 
 async function ensureDropbearKey(path: string): Promise<Buffer> {
@@ -74,14 +75,12 @@ async function ensureDropbearKey(path: string): Promise<Buffer> {
 async function ensurePasswords(
   paths: InstancePaths,
   vmNames: readonly string[],
-): Promise<Record<string, string>> {
+): Promise<Passwords> {
   const known = await readPasswords(paths);
-  const missing = vmNames.filter((name) => known[name] === undefined);
+  const missing = vmNames.filter((name) => !known.has(name));
   if (missing.length === 0) return known;
-  const all = {
-    ...known,
-    ...Object.fromEntries(missing.map((name) => [name, generatePassword()])),
-  };
-  await writePrivateJson(paths.passwords, all);
+  const made = missing.map((name) => [name, generatePassword()] as const);
+  const all = new Map([...known, ...made]);
+  await writePrivateJson(paths.passwords, Object.fromEntries(all));
   return all;
 }

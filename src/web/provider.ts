@@ -24,6 +24,6 @@ export function vmViews(access: InstanceAccess): VmView[] {
   return access.vms.map((name) => ({
     name,
     secure: isShadowed(access, name),
-    watched: (access.watched?.[name] ?? []).map(sentenceOf),
+    watched: (access.watched?.get(name) ?? []).map(sentenceOf),
   }));
 }

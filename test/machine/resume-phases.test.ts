@@ -34,7 +34,7 @@ async function resume(): Promise<void> {
 
 test('whoever resumes has keys and passwords of his own in all layers, and the testbed is as after a boot', async () => {
   const old = running.secrets;
-  const oldPassword = old.passwords['vm1'] ?? '';
+  const oldPassword = old.passwords.get('vm1') ?? '';
   await resume();
   expect(stack.told).toEqual(['open', 'restore', 'run']);
 
@@ -42,11 +42,11 @@ test('whoever resumes has keys and passwords of his own in all layers, and the t
   expect(secrets.management.publicLine).not.toBe(old.management.publicLine);
   expect(secrets.l1Host).not.toEqual(old.l1Host);
   expect(secrets.l2Host).not.toEqual(old.l2Host);
-  const password = secrets.passwords['vm1'] ?? '';
+  const password = secrets.passwords.get('vm1') ?? '';
   expect(password).not.toBe(oldPassword);
   // Clients know it by then.
   expect(secrets.consoleHost).toEqual(old.consoleHost);
-  expect(await readPasswords(stack.paths)).toEqual({ vm1: password });
+  expect(await readPasswords(stack.paths)).toEqual(new Map([['vm1', password]]));
   expect(await readFile(stack.paths.managementKey, 'utf8')).toBe(secrets.management.privatePem);
 
   for (const layer of ['l1', 'l2'] as const) {
@@ -95,7 +95,7 @@ test('a console that does not answer is told without what was typed', async () =
   setTimeout(() => stack.l1.cut(), 200);
   const error = await failed;
   expect(error).toMatchObject({ code: 'E_EXPECT_TIMEOUT', layer: 'L3' });
-  expect(JSON.stringify(error)).not.toContain(running.secrets.passwords['vm1']);
+  expect(JSON.stringify(error)).not.toContain(running.secrets.passwords.get('vm1'));
 });
 
 test('a state that was removed meanwhile is not resumed', async () => {

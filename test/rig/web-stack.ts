@@ -83,9 +83,7 @@ export class WebStack {
     const access = () =>
       this.access({
         ...{ unhooked: this.unhooked, management: noManagement },
-        watched: Object.fromEntries(
-          this.rig.hub.list().map(({ name, watched }) => [name, watched]),
-        ),
+        watched: new Map(this.rig.hub.list().map(({ name, watched }) => [name, watched])),
       });
     const secure = (vm: string) => isShadowed(access(), vm);
     return {

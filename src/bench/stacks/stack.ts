@@ -8,6 +8,7 @@ import type { SshTarget } from '../../host/ssh.js';
 import type { ImageDirectories } from '../../images/build.js';
 import type { BenchPrograms } from '../../images/programs.js';
 import type { Roots } from '../../state/roots.js';
+import type { Passwords } from '../../state/secrets.js';
 
 /** A machine at L0, running. */
 export interface Stack {
@@ -15,8 +16,7 @@ export interface Stack {
   readonly operator: SshTarget;
   /** Where the probe is there. */
   readonly probe: string;
-  /** root's password in each user VM, by name. */
-  readonly passwords: Readonly<Record<string, string>>;
+  readonly passwords: Passwords;
   /** Process ids on this host. */
   readonly processes: { readonly qemu: number; readonly daemon?: number | undefined };
   /** What only a testbed with the shadow hypervisor has. */

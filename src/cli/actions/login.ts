@@ -39,6 +39,6 @@ export async function passwordOf(
   if (passwordEnv !== undefined) return secretOf(passwordEnv, context.env, '--password-env');
   if (passwordFile !== undefined) return await readSecret(passwordFile, '--password-file');
   if (user !== 'root') return undefined;
-  const made = (await readPasswords(await existingInstance(context.global.name)))[vm];
+  const made = (await readPasswords(await existingInstance(context.global.name))).get(vm);
   return made === undefined ? undefined : Buffer.from(made);
 }

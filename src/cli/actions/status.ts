@@ -6,7 +6,7 @@ import type { InstanceStatus } from '../../contract/status.js';
 import { inspectInstance, listInstances } from '../../instance/inspect.js';
 import { instancePaths, type InstancePaths } from '../../state/paths.js';
 import { findRoots } from '../../state/roots.js';
-import { readPasswords } from '../../state/secrets.js';
+import { readPasswords, type Passwords } from '../../state/secrets.js';
 import type { CliContext } from '../context.js';
 import { printEvent } from '../events.js';
 import { printJson, printLines, statusDocument, statusLines } from '../output.js';
@@ -65,10 +65,10 @@ async function inspectAll(
 async function passwordsOf(
   { name }: InstanceStatus,
   { all, showPassword }: StatusOptions,
-): Promise<Record<string, string> | undefined> {
+): Promise<Passwords | undefined> {
   if (!showPassword) return undefined;
   const passwords = readPasswords(instancePaths(name));
-  return await (all ? passwords.catch(() => ({})) : passwords);
+  return await (all ? passwords.catch(() => new Map<string, string>()) : passwords);
 }
 
 /** Prints each instance when it is not as it was; until the command is ended. */

@@ -131,7 +131,7 @@ async function printResult(
   const instance = status.name === 'default' ? '' : ` --name ${status.name}`;
   // In a system of the user's own one that the configuration names may not be there yet.
   const first = status.vms.find(({ state }) => state === 'running') ?? status.vms[0];
-  const passwordsCanBeShown = !options.showPassword && Object.keys(known).length > 0;
+  const passwordsCanBeShown = !options.showPassword && known.size > 0;
   printLines(context, [
     ...statusLines(status, passwords),
     '',

@@ -22,12 +22,12 @@ export interface InstanceAccess {
   /** Names of its user VMs, in the order of its configuration. */
   readonly vms: readonly string[];
   /** The UUIDs of those of them that have one, by name. */
-  readonly uuids?: Readonly<Record<string, string>>;
+  readonly uuids?: ReadonlyMap<string, string>;
   readonly gateway?: GatewayAccess;
   /** Those of its user VMs whose COM1 is left to L2. */
   readonly unhooked?: readonly string[];
   /** What L1 has seen of an L2 that watches them, by name; those of which it has seen nothing are left out. */
-  readonly watched?: Readonly<Record<string, readonly Watched[]>>;
+  readonly watched?: ReadonlyMap<string, readonly Watched[]>;
   /** root of L1's dom0 and of L2, while it runs. */
   readonly management?: ManagementTargets;
 }

@@ -39,10 +39,10 @@ export function isShadowed(access: InstanceAccess, word: string): boolean {
 }
 
 /** The VM's name for its name, its UUID, or the beginning of that; undefined where that is none or several. */
-export function vmMeant({ vms, uuids = {} }: InstanceAccess, word: string): string | undefined {
+export function vmMeant({ vms, uuids }: InstanceAccess, word: string): string | undefined {
   const [meant, ...others] = meantBy(
     word,
-    vms.map((name) => ({ name, uuid: uuids[name] })),
+    vms.map((name) => ({ name, uuid: uuids?.get(name) })),
   );
   return others.length === 0 ? meant?.name : undefined;
 }

@@ -32,7 +32,7 @@ export interface ReportRequest {
  */
 export async function writeReport(request: ReportRequest): Promise<ReportEntry[]> {
   const { paths, target, documents, signal } = request;
-  const secrets = Object.values(await readPasswords(paths).catch(() => ({})));
+  const secrets = [...(await readPasswords(paths).catch(() => new Map<string, string>())).values()];
   const work = await mkdtemp(join(tmpdir(), 'vsbypass-report-'));
   const entries: ReportEntry[] = [];
   const add = async (file: string, content: string): Promise<void> => {

@@ -77,6 +77,6 @@ export function secretsOf(access: Access, own: Secrets): Secrets {
     management: access.management,
     l1Host: Buffer.from(access.l1Host, 'base64'),
     l2Host: Buffer.from(access.l2Host, 'base64'),
-    passwords: access.passwords,
+    passwords: new Map(Object.entries(access.passwords)),
   };
 }

@@ -107,7 +107,7 @@ async function keep(
         management: secrets.management,
         l1Host: secrets.l1Host.toString('base64'),
         l2Host: secrets.l2Host.toString('base64'),
-        passwords: { ...secrets.passwords },
+        passwords: Object.fromEntries(secrets.passwords),
       },
       fill: async (file) => await machine.save(file, until, uuids),
     });

@@ -30,7 +30,7 @@ async function open(vm: string): Promise<ConsoleConnection> {
   const access: InstanceAccess = {
     ...{ name: 'lab', stateDir: directory, runtimeDir: directory },
     vms: ['vm1', 'accounts'],
-    uuids: { accounts: configured },
+    uuids: new Map([['accounts', configured]]),
     gateway: {
       ...{ host: '127.0.0.1', port: rig.gateway.port },
       hostKeyFingerprint: fingerprintOfLine(ConsoleRig.hostKey.publicLine),
