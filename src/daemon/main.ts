@@ -24,6 +24,7 @@ import { serveConsole } from './console-stream.js';
 import { failureOf, takeOverFailure } from './failure.js';
 import { ControlServer } from './server.js';
 import { Testbed } from './testbed.js';
+import { Turns } from './turns.js';
 import {
   consoleOf,
   countersOf,
@@ -64,6 +65,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   log(`daemon ${process.pid} starts`);
 
   const testbed = new Testbed(paths, self, log);
+  const turns = new Turns();
   const over = new EventTarget();
   const end = (why: string): void => {
     log(`ending: ${why}`);
@@ -110,20 +112,26 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     status: async ({ ask }) => (ask ? await testbed.freshStatus() : testbed.status()),
     'vm.start': async ({ vm }, { signal }) => {
-      const said = await startVm(testbed.mustRun(), vm, signal);
-      await testbed.keepResume();
-      return { said };
+      return await turns.change(async () => {
+        const said = await startVm(testbed.mustRun(), vm, signal);
+        await testbed.keepResume();
+        return { said };
+      });
     },
     'vm.stop': async ({ vm }, { signal }) => {
-      await stopVm(testbed.mustRun(), vm, signal);
-      await testbed.keepResume();
-      return {};
+      return await turns.change(async () => {
+        await stopVm(testbed.mustRun(), vm, signal);
+        await testbed.keepResume();
+        return {};
+      });
     },
     'vm.list': async (_, { signal }) => await listVms(testbed.mustRun(), signal),
     'vm.hook': async ({ vm, on }, { signal }) => {
-      const result = await setHook(testbed.mustRun(), vm, on, signal);
-      await testbed.keepResume();
-      return result;
+      return await turns.change(async () => {
+        const result = await setHook(testbed.mustRun(), vm, on, signal);
+        await testbed.keepResume();
+        return result;
+      });
     },
     'vm.hlt': async ({ vm, policy }) => {
       await setHltPolicy(testbed.mustRun(), vm, policy);
@@ -136,12 +144,15 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
     },
     pause: async ({ paused }, { signal }) => {
       const running = testbed.mustRun();
-      await (paused ? stopMachine(running, signal) : continueMachine(running));
+      await (paused
+        ? turns.stop(async () => await stopMachine(running, signal))
+        : turns.goOn(async () => await continueMachine(running)));
       return {};
     },
-    'irq.set': async ({ mode }, { signal }) => await setIrqMode(testbed.mustRun(), mode, signal),
+    'irq.set': async ({ mode }, { signal }) =>
+      await turns.change(async () => await setIrqMode(testbed.mustRun(), mode, signal)),
     'snapshot.save': async ({ name }, { signal }) =>
-      await keepState(testbed.mustRun(), name, signal),
+      await turns.save(async () => await keepState(testbed.mustRun(), name, signal)),
     proof: async ({ vm }, { signal }) => await proofOf(testbed.mustRun(), vm, signal),
     'console.grant': async (request) => {
       const running = testbed.mustRun();

@@ -2,7 +2,7 @@
  * A testbed as its daemon meets it, without a machine: the consoles of L1 and L2, the link, the SSH servers of L1's dom0 and of L2, and
  * a user VM with a login. A test says when each of them shows something.
  */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 
 import { identifyProcess } from '../../src/base/process-identity.js';
@@ -40,6 +40,8 @@ export class FakeStack {
   readonly calls = { l1: [] as RemoteCall[], l2: [] as RemoteCall[] };
   /** What a command in a layer comes to; by default what a renewal says. */
   answer: (command: string) => Answer = () => ({ stdout: 'renewed\n' });
+  /** What the machine does while it is saved. */
+  saving: () => Promise<void> = () => Promise.resolve();
   /** Why the machine does not take a saved state. */
   refuses: Error | undefined;
   readonly #directory: string;
@@ -175,6 +177,14 @@ export class FakeStack {
       restore: async () => {
         if (this.refuses !== undefined) throw this.refuses;
         await tell('restore');
+      },
+      stopsBetweenGuestsOnly: false,
+      stop: async () => await tell('stop'),
+      continue: async () => await tell('continue'),
+      save: async (file) => {
+        await writeFile(file, 'state');
+        await this.saving();
+        return [];
       },
       forwards: () =>
         Promise.resolve((address: string) => (address === l1Address ? ports.l1 : ports.l2)),

@@ -95,10 +95,6 @@ export class BochsMachine implements L0Machine {
     return Promise.reject(new VsbError('E_SKIPPED', noStates));
   }
 
-  async abandonSave(): Promise<void> {
-    // There is none.
-  }
-
   restore(): Promise<never> {
     return Promise.reject(new VsbError('E_SKIPPED', noStates));
   }

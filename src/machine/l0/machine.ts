@@ -38,13 +38,11 @@ export interface L0Machine {
   continue(): Promise<void>;
 
   /**
-   * Writes the state of the stopped machine. Returns where in the file the UUIDs are.
+   * Writes the state of the stopped machine, which can be told to go on however this ends. Returns where in the file the UUIDs are.
    *
    * @throws VsbError E_SKIPPED where it keeps none
    */
   save(file: string, signal: AbortSignal, uuids?: Uuids): Promise<readonly PlaceInFile[]>;
-  /** Gives up a save that is under way; one that has ended stays. */
-  abandonSave(): Promise<void>;
   /** Takes a state, instead of a boot. */
   restore(file: string, signal: AbortSignal, exchange: Exchange): Promise<void>;
 

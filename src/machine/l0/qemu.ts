@@ -117,11 +117,6 @@ export class QemuMachine implements L0Machine {
     return await saveState({ ...this.#transfer(), file, signal, uuids });
   }
 
-  /** A migration that was given up holds the machine; to cancel one that has ended does nothing. */
-  async abandonSave(): Promise<void> {
-    await this.#execute('migrate_cancel');
-  }
-
   async restore(file: string, signal: AbortSignal, exchange: Exchange): Promise<void> {
     await restoreState({ ...this.#transfer(), file, signal, exchange });
   }

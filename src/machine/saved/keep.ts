@@ -115,7 +115,6 @@ async function keep(
     if (!deadline.aborted) throw error;
     throw new VsbError('E_DEADLINE', `the state was not saved within ${limitMs / 1000} s`);
   } finally {
-    await machine.abandonSave().catch((error: unknown) => running.log(messageOf(error)));
     await continueMachine(running).catch((error: unknown) => running.log(messageOf(error)));
   }
 }

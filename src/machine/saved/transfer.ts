@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
 import { VsbError, messageOf } from '../../base/errors.js';
-import type { QmpClient } from '../../host/qmp.js';
+import { QmpCommandError, type QmpClient } from '../../host/qmp.js';
 import { UuidFinder, encode, type Piece, type Place, type Uuids } from './uuids.js';
 
 /** Level 1: measured as the one that costs least time; 3 saves a tenth of the size for twice the time. */
@@ -35,7 +35,7 @@ export interface PlaceInFile extends Place {
 }
 
 /**
- * Writes the state, for zstd to read as a whole; the machine must be stopped.
+ * Writes the state, for zstd to read as a whole; the machine must be stopped, and can go on however this ends.
  *
  * @param uuids those whose places are to be known
  * @throws VsbError E_QMP, E_PACKAGE_MISSING (zstd), E_NO_SPACE; the signal's reason
@@ -55,19 +55,38 @@ export async function saveState(
     connected.catch(() => undefined);
     const unlimited = { 'max-bandwidth': Number.MAX_SAFE_INTEGER };
     await qmp.execute('migrate-set-parameters', unlimited, { signal });
-    await qmp.execute('migrate', { uri: `unix:${socketPath}` }, { signal });
-    const [socket] = await connected;
-    const packed = packPieces(socket, handle, new UuidFinder(uuids), signal);
-    const [, places] = await Promise.all([
-      migrated(qmp, signal),
-      packed.finally(() => socket.destroy()),
-    ]);
-    await handle.sync();
-    return places;
+    return await migrating(qmp, socketPath, signal, async () => {
+      const [socket] = await connected;
+      const packed = packPieces(socket, handle, new UuidFinder(uuids), signal);
+      const [, places] = await Promise.all([
+        migrated(qmp, signal),
+        packed.finally(() => socket.destroy()),
+      ]);
+      await handle.sync();
+      return places;
+    });
   } finally {
     server.close();
     await handle.close();
     await rm(socketPath, { force: true });
+  }
+}
+
+/** One that fails is cancelled, since it would hold the machine; but not another's, for which QEMU has refused this one. */
+async function migrating<T>(
+  qmp: QmpClient,
+  socketPath: string,
+  signal: AbortSignal,
+  take: () => Promise<T>,
+): Promise<T> {
+  try {
+    await qmp.execute('migrate', { uri: `unix:${socketPath}` }, { signal });
+    return await take();
+  } catch (error) {
+    if (!(error instanceof QmpCommandError)) {
+      await qmp.execute('migrate_cancel').catch(() => undefined);
+    }
+    throw error;
   }
 }
 

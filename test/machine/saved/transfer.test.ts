@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { QmpClient } from '../../../src/host/qmp.js';
+import { QmpClient, QmpCommandError } from '../../../src/host/qmp.js';
 import { restoreState, saveState } from '../../../src/machine/saved/transfer.js';
 import { encode } from '../../../src/machine/saved/uuids.js';
 import type { InstancePaths } from '../../../src/state/paths.js';
@@ -101,6 +101,23 @@ describe('saveState and restoreState', () => {
     } finally {
       process.off('unhandledRejection', note);
     }
+  });
+
+  it.each([
+    ['of their own', new Error('no answer'), true],
+    ['not of another', new QmpCommandError('migrate', 'GenericError', 'one in progress'), false],
+  ])('cancel a migration that fails, %s', async (_, refusal, cancels) => {
+    const told: string[] = [];
+    const qmp = {
+      execute: (command: string) => {
+        told.push(command);
+        return command === 'migrate' ? Promise.reject(refusal) : Promise.resolve({});
+      },
+    } as unknown as QmpClient;
+    const file = join(directory, 'state.zst');
+    const options = { qmp, socketPath: paths.stateSocket, file, signal: AbortSignal.timeout(9000) };
+    await expect(saveState(options)).rejects.toBe(refusal);
+    expect(told.includes('migrate_cancel')).toBe(cancels);
   });
 
   it('refuse a file that is no state', async () => {
