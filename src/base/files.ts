@@ -109,6 +109,11 @@ export function isFull(error: unknown): boolean {
   return errno === 'ENOSPC' || errno === 'EDQUOT';
 }
 
+/** The same for what may have failed otherwise: an expected error, a signal's reason and a bug stay what they are. */
+export function orFileError(what: string, error: unknown): unknown {
+  return error instanceof Error && 'syscall' in error ? fileError(what, error) : error;
+}
+
 /** What a file's failure is to the user: no space, or the file. */
 export function fileError(what: string, error: unknown): VsbError {
   return new VsbError(isFull(error) ? 'E_NO_SPACE' : 'E_FILE', `${what}: ${messageOf(error)}`, {

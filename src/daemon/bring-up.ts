@@ -102,7 +102,7 @@ async function runAll(up: BringUp, running: Running, phases: readonly Phase[]): 
   });
 }
 
-/** Keeps the state that the next `up` begins with, if there is none. That it cannot be kept is no reason to fail. */
+/** Keeps the state that the next `up` begins with, if there is none. That it cannot be kept, for whatever reason, is none to fail. */
 async function keptState(running: Running, signal: AbortSignal): Promise<WarmEvent | undefined> {
   try {
     const kept = await shareState(running, signal);
@@ -112,7 +112,7 @@ async function keptState(running: Running, signal: AbortSignal): Promise<WarmEve
     return { type: 'warm', reason: 'kept', why };
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof VsbError)) throw error;
-    return { type: 'warm', reason: 'not-kept', why: error.message };
+    running.failed.signal.throwIfAborted();
+    return { type: 'warm', reason: 'not-kept', why: messageOf(error) };
   }
 }

@@ -46,9 +46,9 @@ export const operatorPath = 'PATH=/usr/lib/vsbypass:$PATH';
 
 export type LimitName = keyof typeof limitsMs;
 
-/** The limit of a phase, milliseconds, as the configuration's patience stretches it. */
+/** The limit of a phase, whole milliseconds (AbortSignal.timeout takes no others), as the configuration's patience stretches it. */
 export function limitOf(config: Config, name: LimitName): number {
-  return limitsMs[name] * config.patience;
+  return Math.round(limitsMs[name] * config.patience);
 }
 
 export interface UpRequest {

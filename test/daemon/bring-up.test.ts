@@ -28,6 +28,11 @@ afterEach(async () => {
   await stack.stop();
 });
 
+/** As a call of the kernel fails. */
+function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code, syscall: 'write' });
+}
+
 /** `up`, in a stack whose layers come up at once, or go on at once from a saved state. */
 async function up(request: UpRequest): Promise<Running> {
   let running: Running | undefined;
@@ -86,6 +91,34 @@ test('a boot without a saved state goes through all phases, and says nothing of 
   expect(passed()).toEqual(cold);
   expect(starts).toEqual([undefined]);
   expect(toldOfState()).toEqual([]);
+});
+
+test('after a cold boot its state is kept, with any patience', async () => {
+  const running = await up(stack.request({ keep: true }, '{"patience": 2.03}'));
+  expect(toldOfState()).toEqual([expect.stringMatching(/^kept: /)]);
+  expect(stack.told.slice(-2)).toEqual(['stop', 'continue']);
+  expect(running.gateway).toBeDefined();
+});
+
+test.each([
+  ['a full disk', systemError('ENOSPC'), 'the state cannot be saved: ENOSPC'],
+  ['a broken one', systemError('EIO'), 'the state cannot be saved: EIO'],
+  ['a bug', new TypeError('undefined is no function'), 'undefined is no function'],
+])('that it cannot be kept is no reason to fail: %s', async (_, error, why) => {
+  stack.saving = () => Promise.reject(error);
+  const running = await up(stack.request({ keep: true }));
+  expect(toldOfState()).toEqual([`not-kept: ${why}`]);
+  expect(stack.told.at(-1)).toBe('continue');
+  expect(running.gateway).toBeDefined();
+});
+
+test('a machine that ends while its state is kept has not come up', async () => {
+  const reason = new VsbError('E_QEMU_EXITED', 'QEMU was ended by SIGKILL');
+  stack.saving = () => {
+    stack.fail(reason);
+    return Promise.reject(new VsbError('E_QMP_CLOSED', 'QMP: closed'));
+  };
+  await expect(up(stack.request({ keep: true }))).rejects.toBe(reason);
 });
 
 test('a boot from a saved state goes on where that was saved', async () => {

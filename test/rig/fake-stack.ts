@@ -5,6 +5,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 
+import type { VsbError } from '../../src/base/errors.js';
 import { identifyProcess } from '../../src/base/process-identity.js';
 import { parseConfig } from '../../src/config/load.js';
 import { asRunning, closeLogs, release } from '../../src/daemon/launch.js';
@@ -117,6 +118,11 @@ export class FakeStack {
     running.failed.abort();
     await release(running);
     closeLogs(running);
+  }
+
+  /** The machine ends. */
+  fail(reason: VsbError): void {
+    for (const { failed } of this.#running) failed.abort(reason);
   }
 
   /** Prints on the console of L1, or of L2. */

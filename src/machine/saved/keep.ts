@@ -2,6 +2,7 @@
 import { mkdir, statfs } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../../base/errors.js';
+import { orFileError } from '../../base/files.js';
 import { l0MemoryMiB } from '../../config/sizes.js';
 import { l2Uuid } from '../../state/record.js';
 import { continueMachine, stopMachine } from '../pause.js';
@@ -27,7 +28,7 @@ export interface Kept {
 /**
  * Under a name of the instance's own.
  *
- * @throws VsbError E_SKIPPED where a saved state could not be trusted; E_NO_SPACE, E_USAGE (too many),
+ * @throws VsbError E_SKIPPED where a saved state could not be trusted; E_NO_SPACE, E_FILE, E_USAGE (too many),
  *   E_QMP, E_DEADLINE; the signal's reason
  */
 export async function keepState(
@@ -112,7 +113,7 @@ async function keep(
       fill: async (file) => await machine.save(file, until, uuids),
     });
   } catch (error) {
-    if (!deadline.aborted) throw error;
+    if (!deadline.aborted) throw orFileError('the state cannot be saved', error);
     throw new VsbError('E_DEADLINE', `the state was not saved within ${limitMs / 1000} s`);
   } finally {
     await continueMachine(running).catch((error: unknown) => running.log(messageOf(error)));
