@@ -15,6 +15,7 @@ import { continueMachine, stopMachine } from '../machine/pause.js';
 import { findAdoptable } from '../machine/resume.js';
 import { vmNameOf } from '../machine/running.js';
 import { keepState } from '../machine/saved/keep.js';
+import { listVms } from '../machine/vms-in-l2.js';
 import { RotatingLog } from '../state/logs/rotating-log.js';
 import type { InstancePaths } from '../state/paths.js';
 import { createInstanceDirectories } from '../state/private-folders.js';
@@ -28,7 +29,6 @@ import { Turns } from './turns.js';
 import {
   consoleOf,
   countersOf,
-  listVms,
   operatorLog,
   proofOf,
   setHltPolicy,

@@ -11,7 +11,7 @@ import type { DaemonEvent } from '../contract/events.js';
 import { connectAdopted } from '../machine/adopt.js';
 import { describeExit } from '../machine/l0/process.js';
 import { removeResume, writeResume, type Adoptable } from '../machine/resume.js';
-import type { Running, UpRequest } from '../machine/running.js';
+import { takeUp, type Running, type UpRequest } from '../machine/running.js';
 import type { InstancePaths } from '../state/paths.js';
 import { writeProcesses } from '../state/record.js';
 import { bringUp } from './bring-up.js';
@@ -125,14 +125,12 @@ export class Testbed {
    * @throws VsbError what does not answer
    */
   async adopt(adoptable: Adoptable): Promise<string> {
-    const { hooks, wanted, since } = adoptable.resume;
+    const { since } = adoptable.resume;
     const life = this.#starting();
     const launched = await takeOver(this.#paths, adoptable, this.#log);
     const { machine } = launched;
     const running = await this.#hold(life, launched);
-    for (const [vm, on] of Object.entries(hooks)) running.hooks.set(vm, on);
-    running.wanted.clear();
-    for (const vm of wanted) running.wanted.add(vm);
+    takeUp(running, adoptable.resume);
     try {
       const done = await connectAdopted(running, adoptable);
       await this.#isUp(running, since);

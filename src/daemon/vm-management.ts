@@ -2,7 +2,7 @@
 import { VsbError } from '../base/errors.js';
 import type { HltPolicy } from '../config/schema.js';
 import type { VmConsole } from '../console/hub/vm-console.js';
-import type { Counters, HookResult, OperatorVm, Proof } from '../contract/answers.js';
+import type { Counters, HookResult, Proof } from '../contract/answers.js';
 import { shellQuote } from '../host/ssh.js';
 import { l2VmPaths } from '../layers/l2-paths.js';
 import type { VmRecord } from '../link/index.js';
@@ -83,12 +83,6 @@ export async function stopVm(running: Running, name: string, signal: AbortSignal
   }
   // One that could not be stopped is still to run, and watched.
   running.wanted.delete(name);
-}
-
-/** What L2's operator sees. */
-export async function listVms(running: Running, signal: AbortSignal): Promise<OperatorVm[]> {
-  const result = await runAsOperator(running, 'vm list', { signal });
-  return parseVmList(result.stdout.toString());
 }
 
 /**
@@ -203,17 +197,4 @@ export async function operatorLog(
   const command = `tail -c ${qemuLogBytes} ${shellQuote(log)} | sed 's/^/L2: /'; tail -c ${bytes} ${shellQuote(consoleLog)}`;
   const result = await runAsOperator(running, command, { signal });
   return result.stdout.toString();
-}
-
-/** `name<TAB>running|stopped<TAB>pid` lines of L2's `vm list`. */
-export function parseVmList(output: string): OperatorVm[] {
-  return output
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const [name = '', state, pid] = line.split('\t');
-      return state === 'running'
-        ? { name, state, pid: Number(pid) }
-        : { name, state: 'stopped' as const };
-    });
 }

@@ -77,7 +77,7 @@ function l2Of(running: Running): SshTarget {
   return accessToL2(managed(running));
 }
 
-function noLink(): VsbError {
+export function noLink(): VsbError {
   return new VsbError('E_LINK_CLOSED', 'there is no link to the shadow hypervisor', {
     layer: 'L1',
   });

@@ -12,12 +12,13 @@ import { l3Overlay } from '../layers/l3.js';
 import { GLOBAL_SLOT, Link, type VmRecord } from '../link/index.js';
 import { renewSecrets, writeSecrets, type Secrets } from '../state/secrets.js';
 import { attachLink } from './connect-link.js';
+import { setIrqMode } from './interrupts.js';
 import { managementOf, startGuest } from './connect-machine.js';
 import { openGateway } from './open-gateway.js';
 import { longestOf } from './phase-limit.js';
 import type { Phase } from './phases.js';
 import type { VmPlan } from './plan.js';
-import { limitOf, type Running } from './running.js';
+import { limitOf, takeUp, type Running } from './running.js';
 import { readState, type SavedState } from './saved/folder.js';
 import { uuidsOf } from './saved/keep.js';
 import { loginSteps, newSeed, renewManaged, renewalSteps, type NewFile } from './saved/renew.js';
@@ -27,6 +28,8 @@ import { accessToL2 } from '../state/management-targets.js';
 export function resumePhases(running: Running, state: SavedState): Phase[] {
   const { config } = running.request;
   const { l0, l1, l2, paths, machine } = running;
+  const { runs } = state.snapshot;
+  takeUp(running, runs);
   const fresh = renewSecrets(paths, running.secrets);
   let link: Link | undefined;
   return [
@@ -79,12 +82,14 @@ export function resumePhases(running: Running, state: SavedState): Phase[] {
         if (link === undefined) throw new TypeError('the phase before it has connected the link');
         // A link reads from its first listener to data on.
         link.on('data', ignore);
-        await renewAll(running, link, fresh, signal);
+        await renewAll(running, link, fresh, runs.running, signal);
         // Only now: what was typed to renew the VMs is in nobody's history.
         await attachLink(running, link);
         link.off('data', ignore);
+        await setIrqMode(running, runs.irq, signal);
         // A new prompt, for whoever comes first.
-        for (const vm of link.vms()) link.write(vm.slot, vm.generation, Buffer.from('\r'));
+        const live = link.vms().filter((vm) => vm.state === 'running');
+        for (const vm of live) link.write(vm.slot, vm.generation, Buffer.from('\r'));
         await openGateway(running, config.console.port);
       },
     },
@@ -102,6 +107,7 @@ async function renewAll(
   running: Running,
   link: Link,
   fresh: Secrets,
+  vms: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   const { management, paths } = running;
@@ -115,7 +121,7 @@ async function renewAll(
   // Nobody asks for them where the connection fails.
   files.catch(() => undefined);
   const l2 = renewManaged(accessToL2(management), l2Keys, files, signal);
-  const consoles = renewConsoles(running, link, hashes, signal);
+  const consoles = renewConsoles(running, link, hashes, vms, signal);
   await Promise.all([l1, l2, consoles]);
   await writeSecrets(paths, fresh);
   running.secrets = fresh;
@@ -155,10 +161,11 @@ async function renewConsoles(
   running: Running,
   link: Link,
   hashes: Promise<PasswordHashes>,
+  names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   await link.setHltPolicy(GLOBAL_SLOT, 0, 'attached');
-  const vms = running.plan.vms.filter(({ name }) => running.wanted.has(name));
+  const vms = running.plan.vms.filter(({ name }) => names.includes(name));
   await Promise.all(vms.map(async (vm) => await renewConsole(running, link, vm, hashes, signal)));
 }
 

@@ -104,6 +104,16 @@ export interface Running {
   ownCrash?: Crash | undefined;
 }
 
+/** What was asked for since the boot, in the place of what the configuration says. */
+export function takeUp(
+  { wanted, hooks }: Pick<Running, 'wanted' | 'hooks'>,
+  asked: { readonly wanted: readonly string[]; readonly hooks: Readonly<Record<string, boolean>> },
+): void {
+  wanted.clear();
+  for (const vm of asked.wanted) wanted.add(vm);
+  for (const [vm, on] of Object.entries(asked.hooks)) hooks.set(vm, on);
+}
+
 /** A VM whose name the configuration gives, whoever starts it. */
 export interface NamedVm {
   readonly name: string;

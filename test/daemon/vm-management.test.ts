@@ -3,9 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   consoleOf,
   countersOf,
-  listVms,
   operatorLog,
-  parseVmList,
   proofOf,
   setHltPolicy,
   setHook,
@@ -13,6 +11,7 @@ import {
   stopVm,
 } from '../../src/daemon/vm-management.js';
 import { managed, type Running } from '../../src/machine/running.js';
+import { listVms } from '../../src/machine/vms-in-l2.js';
 import { FakeStack } from '../rig/fake-stack.js';
 import { muteServer } from '../rig/mute-server.js';
 
@@ -165,22 +164,5 @@ describe('an L2 that does not answer', () => {
       message: expect.stringContaining('did not end within 0.24 s') as string,
     });
     await server.stop();
-  });
-});
-
-describe("L2's list of VMs", () => {
-  it('has names, states and pids', async () => {
-    expect(parseVmList('vm1\trunning\t120\nvm2\tstopped\t-\n')).toEqual([
-      { name: 'vm1', state: 'running', pid: 120 },
-      { name: 'vm2', state: 'stopped' },
-    ]);
-    stack.answer = () => ({ stdout: 'vm1\trunning\t7\n' });
-    expect(await listVms(running, soon())).toEqual([{ name: 'vm1', state: 'running', pid: 7 }]);
-  });
-
-  it("is not asked of a system of the user's own", async () => {
-    const own = '{"l2": {"disk": {"path": "/d", "format": "raw"}}}';
-    const other = await stack.launch(stack.request({}, own));
-    await expect(listVms(other, soon())).rejects.toMatchObject({ code: 'E_L2_OWN' });
   });
 });

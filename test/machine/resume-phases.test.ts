@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { resumePhases } from '../../src/machine/resume-phases.js';
 import { readState, type SavedState } from '../../src/machine/saved/folder.js';
+import type { Runs } from '../../src/machine/saved/runs.js';
 import { sharedFolder } from '../../src/machine/saved/shared.js';
 import type { Running } from '../../src/machine/running.js';
 import { readPasswords } from '../../src/state/secrets.js';
@@ -102,4 +103,23 @@ test('a state that was removed meanwhile is not resumed', async () => {
   await rm(state.folder.directory, { recursive: true });
   await expect(resume()).rejects.toMatchObject({ code: 'E_FILE' });
   expect(stack.told).toEqual(['open', 'restore']);
+});
+
+test('what was started, stopped and switched since the boot goes on so, and what runs is renewed', async () => {
+  const config = '{"vms": [{"name": "vm1"}, {"name": "vm2", "autostart": false}]}';
+  running = await stack.launch(stack.request({}, config));
+  stack.addVm(running, 'vm2');
+  const oldPassword = running.secrets.passwords.get('vm2') ?? '';
+  const runs: Runs = {
+    ...{ running: ['vm2'], wanted: ['vm2'], hooks: { vm1: false }, irq: 'doorbell' },
+  };
+  state = { ...state, snapshot: { ...state.snapshot, runs } };
+  await resume();
+  expect([...running.wanted]).toEqual(['vm2']);
+  expect([...running.hooks]).toEqual([['vm1', false]]);
+  expect(running.interrupts?.wanted).toBe('doorbell');
+  expect(stack.guest.lines.join('\n')).toContain(`root\n${oldPassword}\n`);
+  expect(running.secrets.passwords.get('vm2')).not.toBe(oldPassword);
+  // The one that does not run begins with its new password.
+  expect(stack.calls.l2[0]?.stdin).toContain("/vm1/overlay.cpio'");
 });

@@ -137,9 +137,8 @@ export class FakeStack {
   }
 
   /** L1 sees a user VM at whose serial port `guest` is. */
-  addVm(running: Running): FakeVm {
-    const uuid = running.plan.vms[0]?.uuid;
-    const vm = this.l1.addVm({ uuid });
+  addVm({ plan }: Running, name = 'vm1'): FakeVm {
+    const vm = this.l1.addVm({ uuid: plan.vms.find((one) => one.name === name)?.uuid });
     vm.onInput = (bytes) => this.guest.write(bytes);
     this.guest.on('data', (bytes: Buffer) => vm.print(bytes));
     return vm;

@@ -6,6 +6,7 @@ import { tcgCpuModel } from '../../src/host/cpu-model.js';
 import type { ImageDirectories } from '../../src/images/build.js';
 import { bindingSchema, type Binding } from '../../src/machine/saved/binding.js';
 import type { NewState } from '../../src/machine/saved/folder.js';
+import type { Runs } from '../../src/machine/saved/runs.js';
 import { sharedKey, writeShared } from '../../src/machine/saved/shared.js';
 import { writeSnapshot } from '../../src/machine/saved/store.js';
 import type { InstancePaths } from '../../src/state/paths.js';
@@ -16,6 +17,9 @@ export const machine = {
   accel: { accel: 'tcg', vendor: 'amd', why: '', cpu: tcgCpuModel() },
   images: { xen: '/x-1', l1: '/l-1', l2: '/d-1' },
 } as const;
+
+/** Its user VM ran, as after a boot. */
+export const runs: Runs = { running: ['vm1'], wanted: ['vm1'], hooks: {}, irq: 'direct' };
 
 /** @param images that it needs; undefined: it does not say so, as those of older versions */
 export async function writeSavedState(
@@ -57,6 +61,7 @@ export function stateOf(
       createdAt: new Date().toISOString(),
       binding,
       config: machine.config,
+      runs,
       uuids: {},
       ...(images === undefined ? {} : { images }),
     },

@@ -8,10 +8,12 @@ import { join } from 'node:path';
 
 import { z } from 'zod';
 
+import { VsbError } from '../../base/errors.js';
 import { readJson, writePrivateJson } from '../../base/files.js';
 import { configSchema, withDefaultVms } from '../../config/schema.js';
 import { imagesSchema } from '../../contract/control.js';
 import { bindingSchema } from './binding.js';
+import { runsSchema, type Runs } from './runs.js';
 import type { PlaceInFile } from './transfer.js';
 import { forms } from './uuids.js';
 
@@ -37,6 +39,8 @@ const snapshotSchema = z.object({
   /** The images that it needs, so that they are not pruned. */
   images: imagesSchema.optional(),
   config: configSchema.transform((parsed) => withDefaultVms(parsed, undefined)),
+  /** Versions before did not know. */
+  runs: runsSchema.optional(),
   /** UUIDs that it was saved with, by their owners, and where they are in the file; versions before did not know. */
   uuids: z.record(z.string(), z.string()).default({}),
   places: z.array(z.object({ name: z.string(), form: z.enum(forms), offset: z.int() })).default([]),
@@ -62,19 +66,24 @@ export function stateFolder(directory: string): StateFolder {
 /** A state that is whole. */
 export interface SavedState {
   readonly folder: StateFolder;
-  readonly snapshot: Snapshot;
+  readonly snapshot: Snapshot & { readonly runs: Runs };
   readonly access: Access;
 }
 
-/** Undefined when there is none. @throws VsbError E_FILE when it is damaged */
+/** Undefined when there is none. @throws VsbError E_FILE when it is damaged, or does not say what is to be renewed */
 export async function readState(folder: StateFolder): Promise<SavedState | undefined> {
   const snapshot = await readJson(folder.document, snapshotSchema);
   const access = await readJson(folder.access, accessSchema);
-  return snapshot === undefined || access === undefined ? undefined : { folder, snapshot, access };
+  if (snapshot === undefined || access === undefined) return undefined;
+  const { runs } = snapshot;
+  if (runs !== undefined) return { folder, snapshot: { ...snapshot, runs }, access };
+  throw new VsbError('E_FILE', `${folder.document} does not say which user VMs ran`, {
+    hint: 'A version before wrote it. Save it anew.',
+  });
 }
 
 export interface NewState {
-  readonly snapshot: Omit<Snapshot, 'places'>;
+  readonly snapshot: Omit<Snapshot, 'places'> & { readonly runs: Runs };
   readonly access: Access;
   /** Writes `state.zst`. */
   readonly fill: (stateFile: string) => Promise<readonly PlaceInFile[]>;

@@ -9,6 +9,7 @@ import { continueMachine, stopMachine } from '../pause.js';
 import { limitOf, type Running } from '../running.js';
 import { bindingOf } from './binding.js';
 import { readState, sizeOf, type NewState } from './folder.js';
+import { runsAfterBoot, whatRuns } from './runs.js';
 import { deleteShared, sharedFolder, sharedKey, writeShared } from './shared.js';
 import { whyUnsound } from './soundness.js';
 import {
@@ -29,7 +30,7 @@ export interface Kept {
  * Under a name of the instance's own.
  *
  * @throws VsbError E_SKIPPED where a saved state could not be trusted; E_NO_SPACE, E_FILE, E_USAGE (too many),
- *   E_QMP, E_DEADLINE; the signal's reason
+ *   E_QMP, E_SSH, E_LINK_CLOSED, E_DEADLINE; the signal's reason
  */
 export async function keepState(
   running: Running,
@@ -46,14 +47,15 @@ export async function keepState(
   }
   const started = performance.now();
   const binding = await bindingOf(running.request);
-  await keep(running, { name, binding }, paths.stateDir, signal, async (state) => {
+  const runs = await whatRuns(running, signal);
+  await keep(running, { name, binding, runs }, paths.stateDir, signal, async (state) => {
     await writeSnapshot(paths, state);
   });
   return { bytes: await sizeOf(snapshotFolder(paths, name).directory), seconds: since(started) };
 }
 
 /**
- * For whoever makes the same machine; undefined when there is such a state already.
+ * For whoever makes the same machine, right after a boot; undefined when there is such a state already.
  *
  * @throws as keepState
  */
@@ -71,7 +73,8 @@ export async function shareState(running: Running, signal: AbortSignal): Promise
     await deleteShared(cacheDir, key);
   }
   await mkdir(cacheDir, { recursive: true });
-  await keep(running, { name: warmName, binding }, cacheDir, signal, async (state) => {
+  const what = { name: warmName, binding, runs: runsAfterBoot(running) };
+  await keep(running, what, cacheDir, signal, async (state) => {
     await writeShared(cacheDir, key, state);
   });
   return { bytes: await sizeOf(folder.directory), seconds: since(started) };
@@ -85,7 +88,7 @@ function assertSound({ request: { config, accel } }: Running): void {
 /** @param place where it is to be, which must have room */
 async function keep(
   running: Running,
-  what: Pick<NewState['snapshot'], 'name' | 'binding'>,
+  what: Pick<NewState['snapshot'], 'name' | 'binding' | 'runs'>,
   place: string,
   signal: AbortSignal,
   write: (state: NewState) => Promise<void>,

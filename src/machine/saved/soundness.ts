@@ -1,6 +1,6 @@
 /** Where a saved state of the whole stack can be trusted. */
 import { needsServer } from '../../config/interrupts.js';
-import type { Config } from '../../config/schema.js';
+import type { Config, IrqMode } from '../../config/schema.js';
 import type { Accel } from '../../host/accel.js';
 
 /**
@@ -17,7 +17,8 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
   const { disk: own } = config.l2;
   if (own !== undefined)
     return "L2 is a system of the user's own, whose disks would not go back with it";
-  if (needsServer(config.irq)) return `it was not shown to be sound with the path ${config.irq}`;
+  const path = whyUnsoundPath(config.irq);
+  if (path !== undefined) return path;
   if (config.console.mode !== 'shadow') return 'the consoles are left to L2';
   const disk = config.vms.find((vm) => vm.disk !== undefined);
   if (disk !== undefined) return `${disk.name} has a disk, which would not go back with it`;
@@ -26,4 +27,9 @@ export function whyUnsound(config: Config, accel: Accel): string | undefined {
     return `${ownKernel.name} brings a system of its own, whose clock and keys cannot be renewed`;
   }
   return undefined;
+}
+
+/** The same for the path that interrupts take, which can be switched while the testbed runs. */
+export function whyUnsoundPath(irq: IrqMode): string | undefined {
+  return needsServer(irq) ? `it was not shown to be sound with the path ${irq}` : undefined;
 }

@@ -16,7 +16,7 @@ import {
 } from '../../../src/machine/saved/shared.js';
 import { instancePaths, type InstancePaths } from '../../../src/state/paths.js';
 import { findRoots } from '../../../src/state/roots.js';
-import { machine, writeSharedState } from '../../rig/saved-state.js';
+import { machine, runs, writeSharedState } from '../../rig/saved-state.js';
 
 let directory: string;
 let cacheDir: string;
@@ -50,7 +50,7 @@ async function writeWanted(): Promise<string> {
   await writeShared(cacheDir, key, {
     snapshot: {
       ...{ schemaVersion: 1, name: 'warm', createdAt: new Date().toISOString(), binding },
-      ...{ config: request.config, uuids: {} },
+      ...{ config: request.config, runs, uuids: {} },
     },
     access: {
       ...{ management: { privatePem: 'p', publicLine: 'l' }, l1Host: '', l2Host: '' },

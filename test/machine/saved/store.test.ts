@@ -14,7 +14,7 @@ import {
   writeSnapshot,
 } from '../../../src/machine/saved/store.js';
 import type { InstancePaths } from '../../../src/state/paths.js';
-import { machine } from '../../rig/saved-state.js';
+import { machine, runs } from '../../rig/saved-state.js';
 import { temporaryInstance } from '../../rig/temporary-instance.js';
 
 let directory: string;
@@ -42,6 +42,7 @@ async function save(name: string): Promise<NewState> {
       createdAt: new Date(0).toISOString(),
       binding: await bindingOf(machine),
       config: machine.config,
+      runs,
       uuids: {},
     },
     access,
@@ -71,6 +72,16 @@ describe('writeSnapshot', () => {
     await expect(writeSnapshot(paths, { ...state, fill })).rejects.toThrow('no space');
     expect(await readState(snapshotFolder(paths, 'one'))).toEqual(before);
     expect(await readdir(join(paths.stateDir, 'snapshots'))).toEqual(['one']);
+  });
+
+  it('says of one that a version before wrote why it cannot be trusted', async () => {
+    const { snapshot } = await save('one');
+    const folder = snapshotFolder(paths, 'one');
+    await writeFile(folder.document, JSON.stringify({ ...snapshot, runs: undefined }));
+    await expect(readState(folder)).rejects.toMatchObject({
+      code: 'E_FILE',
+      message: expect.stringContaining('does not say which user VMs ran') as string,
+    });
   });
 
   it('refuses names that lead elsewhere', () => {
