@@ -14,7 +14,7 @@ const withPrograms = [
   'test/contract/documents/documents.test.ts',
   'test/counting/counting.test.ts',
   'test/images/{key,prune}.test.ts',
-  'test/instance/{diagnose,lock,own-disks}.test.ts',
+  'test/instance/{diagnose,lock,own-disks,restore}.test.ts',
   'test/machine/{adopt,evidence,leftovers}.test.ts',
   'test/package/package.test.ts',
   'test/pipelines/pipelines.test.ts',

@@ -73,6 +73,12 @@ export async function cpuWaitMs(pid: number, procDirectory = '/proc'): Promise<n
   return Math.max(0, ...waits);
 }
 
+/** The memory that it has, MiB (proc(5), /proc/<pid>/status, VmRSS); 0 when it is gone. */
+export async function residentMiB(pid: number, procDirectory = '/proc'): Promise<number> {
+  const text = await readFile(`${procDirectory}/${pid}/status`, 'utf8').catch(() => '');
+  return Math.floor(Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) / 1024);
+}
+
 /** Sends a signal if exactly this process still lives. */
 export async function signalProcess(
   identity: ProcessIdentity,

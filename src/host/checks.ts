@@ -25,6 +25,8 @@ export interface HostCheckRequest extends ProbeOptions {
   readonly config: Config;
   readonly cacheDir: string;
   readonly stateDir: string;
+  /** Memory that is taken now and will be free by then. */
+  readonly freedMiB?: number;
   /** Whether images will have to be built. */
   willBuild(accel: Accel): Promise<boolean>;
 }
@@ -48,7 +50,7 @@ export async function inspectHost(request: HostCheckRequest): Promise<HostReport
   const programs =
     decision?.accel === 'bochs' ? [...buildPrograms, ...bochsBuildPrograms] : buildPrograms;
   checks.push(...(await checkPrograms(programs, willBuild ? 'fail' : 'warn')));
-  checks.push(await checkMemory(request.config));
+  checks.push(await checkMemory(request.config, request.freedMiB));
   checks.push(await checkSpace(request.stateDir, 'instance', request.config));
   if (willBuild) checks.push(await checkSpace(request.cacheDir, 'build'));
   return { checks, ...(decision === undefined ? {} : { accel: decision }) };

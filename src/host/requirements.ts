@@ -97,12 +97,15 @@ export async function checkPrograms(
   });
 }
 
-/** `/proc/meminfo`'s MemAvailable against what the configuration needs. */
-export async function checkMemory(config: Config, meminfoPath = '/proc/meminfo'): Promise<Check> {
+/** `/proc/meminfo`'s MemAvailable, and what will be free besides, against what the configuration needs. */
+export async function checkMemory(
+  config: Config,
+  freedMiB = 0,
+  meminfoPath = '/proc/meminfo',
+): Promise<Check> {
   const text = await readFile(meminfoPath, 'utf8');
-  const availableMiB = Math.floor(
-    Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) / 1024,
-  );
+  const availableKiB = Number(/^MemAvailable:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0);
+  const availableMiB = Math.floor(availableKiB / 1024) + freedMiB;
   const neededMiB = l0MemoryMiB(config) + qemuOwnMemoryMiB;
   return {
     id: 'memory',

@@ -36,14 +36,31 @@ export interface BringUpOptions {
  *   signal's reason, when nothing is left running
  */
 export async function bringUpInstance(options: BringUpOptions): Promise<InstanceStatus> {
-  const { paths, roots, config, signal, report } = options;
+  const { paths, roots, signal, report } = options;
   const adopted = await takeOver(options);
   if (adopted !== undefined) return adopted;
   await makeWay(paths, report, signal);
+  const request = await prepareBoot(options);
+  return await bootInstance({ paths, roots, request }, { signal, report });
+}
+
+/**
+ * Looks at the host, and builds what is missing.
+ *
+ * @param freedMiB memory of this host that will be free by the time of the boot
+ * @returns what the daemon is asked for
+ * @throws VsbError what the host lacks (3), E_DISK_IMAGE; the signal's reason
+ */
+export async function prepareBoot(
+  options: BringUpOptions,
+  freedMiB = 0,
+): Promise<Parameters<'up'>> {
+  const { paths, roots, config, signal, report, warm, keepFailed } = options;
   const host = await inspectHost({
     config,
     cacheDir: roots.cache,
     stateDir: paths.stateDir,
+    freedMiB,
     willBuild: async (accel) => !(await imagesLookBuilt(roots.cache, l2SystemOf(config), accel)),
     signal,
   });
@@ -51,14 +68,7 @@ export async function bringUpInstance(options: BringUpOptions): Promise<Instance
   await assertSoundDisks(config, signal);
   report({ type: 'accel', accel: accel.accel, vendor: accel.vendor, why: accel.why });
   const images = await build(l2SystemOf(config), accel.accel, roots, report, signal);
-  return await bootInstance(
-    {
-      paths,
-      roots,
-      request: { config, accel, images, warm: options.warm, keepFailed: options.keepFailed },
-    },
-    { signal, report },
-  );
+  return { config, accel, images, warm, keepFailed };
 }
 
 /** The status of an instance whose QEMU had lost its daemon, and has a new one now; undefined for others. */

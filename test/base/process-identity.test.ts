@@ -13,6 +13,7 @@ import {
   identifyProcess,
   isAlive,
   processState,
+  residentMiB,
   signalProcess,
 } from '../../src/base/process-identity.js';
 
@@ -24,6 +25,16 @@ async function fakeProc(stat: string): Promise<string> {
 }
 const stat = (name: string, state: string): string =>
   `42 (${name}) ${state} 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21`;
+
+describe('residentMiB', () => {
+  it('is what a process has, and nothing of one that is gone', async () => {
+    const directory = await fakeProc('');
+    await writeFile(join(directory, '42', 'status'), 'Name:\tqemu\nVmRSS:\t 2097152 kB\n');
+    expect(await residentMiB(42, directory)).toBe(2048);
+    expect(await residentMiB(43, directory)).toBe(0);
+    await rm(directory, { recursive: true });
+  });
+});
 
 describe('cpuWaitMs', () => {
   it('is that of the thread that waited longest', async () => {

@@ -1,14 +1,13 @@
 /** Carries `vsbypass snapshot` out. */
 import { VsbError } from '../../base/errors.js';
+import type { UpEvent } from '../../contract/events.js';
 import { existingInstance } from '../../instance/access.js';
-import { bringUpInstance } from '../../instance/bring-up.js';
 import { callDaemon } from '../../instance/client.js';
-import { stopInstance } from '../../instance/stop.js';
+import { restoreInstance } from '../../instance/restore.js';
 import { listShared } from '../../machine/saved/shared.js';
 import {
   deleteSnapshot,
   listSnapshots,
-  requireSnapshot,
   snapshotFolder,
   warmName,
 } from '../../machine/saved/store.js';
@@ -42,25 +41,18 @@ export async function saveSnapshot(
   }
 }
 
-/** @throws VsbError E_FILE: none of that name, damaged, or made by something else; exit 4 when it does not answer */
+/** @throws VsbError as restoreInstance does; exit 4 when it does not answer */
 export async function restoreSnapshot(
   context: CliContext,
   name: string,
   json: boolean,
 ): Promise<void> {
   const paths = await existingInstance(context.global.name);
-  const { config } = await requireSnapshot(paths, name);
   const reporter = await progressReporter(context);
   try {
-    await stopInstance(paths);
-    const status = await bringUpInstance({
-      paths,
-      roots: findRoots(),
-      config,
-      signal: context.signal,
-      warm: { resume: name, must: true },
-      report: (event) => reporter.report(event),
-    });
+    const { signal } = context;
+    const report = (event: UpEvent): void => reporter.report(event);
+    const status = await restoreInstance({ paths, roots: findRoots(), signal, report }, name);
     reporter.stop();
     if (json) printJson(context, statusDocument(status, undefined));
     else printLines(context, statusLines(status, undefined));
