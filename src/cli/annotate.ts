@@ -1,4 +1,5 @@
 /** Annotations of the run, where GitHub Actions runs this. */
+import { printableLines } from '../formats/ansi.js';
 import type { CliContext } from './context.js';
 import { annotation, onGitHub, type AnnotationKind } from './show/github.js';
 
@@ -9,5 +10,6 @@ export function annotateRun(
   title: string,
   message: string,
 ): void {
-  if (onGitHub(context.env)) context.stderr.write(`${annotation(kind, title, message)}\n`);
+  if (!onGitHub(context.env)) return;
+  context.stderr.write(`${annotation(kind, title, printableLines(message))}\n`);
 }

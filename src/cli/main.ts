@@ -133,7 +133,8 @@ async function reportFailure(
   if (error instanceof VsbError && error.code === 'E_READER_GONE') return error.exitCode;
   const { describeError, errorBody, errorDocument } = await import('./show/error.js');
   if (json === true) {
-    context.stdout.write(`${JSON.stringify(errorDocument(error), undefined, 2)}\n`);
+    const { printJson } = await import('./output.js');
+    printJson(context, errorDocument(error));
   }
   if (events === true) {
     const { printEvent } = await import('./events.js');

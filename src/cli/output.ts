@@ -1,24 +1,27 @@
 /** What commands print on stdout: data for people, or one JSON document. */
 import type { Writable } from 'node:stream';
 
+import { jsonText } from '../base/json.js';
 import type { InstanceStatus, IrqStatus, VmStatus } from '../contract/status.js';
 import type { LayerHealth } from '../contract/health.js';
 import { sentenceOf } from '../contract/watched.js';
 import type { Passwords } from '../state/secrets.js';
+import { printableLines, printableText } from '../formats/ansi.js';
 import type { CliContext } from './context.js';
 import { describeAccel } from './show/accel.js';
 import type { Reporter } from './show/reporter.js';
 
 export function printJson(context: CliContext, document: unknown): void {
-  context.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`);
+  context.stdout.write(`${jsonText(document, 2)}\n`);
 }
 
 export function printLines(context: CliContext, lines: readonly string[]): void {
   printLinesTo(context.stdout, lines);
 }
 
+/** Prints what may have text of the guests in it, made harmless for a terminal. */
 export function printLinesTo(stream: Writable, lines: readonly string[]): void {
-  for (const line of lines) stream.write(`${line}\n`);
+  for (const line of lines) stream.write(`${printableLines(line)}\n`);
 }
 
 /** Progress for people, on stderr. */
@@ -37,8 +40,9 @@ export function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1_048_576)} MiB`;
 }
 
-/** Columns of a table, as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+/** Columns of a table, as wide as their widest cell. Each cell is made harmless by itself: none hides the next. */
+export function table(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map(printableText));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));

@@ -8,6 +8,7 @@ import { rm } from 'node:fs/promises';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import { identifyProcess } from '../base/process-identity.js';
+import { printableText } from '../formats/ansi.js';
 import { accessOf } from '../machine/console-access.js';
 import { setIrqMode } from '../machine/interrupts.js';
 import { findLeftovers, removeLeftovers, removeRuntimeFiles } from '../machine/leftovers.js';
@@ -57,7 +58,7 @@ export async function runDaemon(paths: InstancePaths, roots: Roots): Promise<voi
   let recovered = adoptable === undefined ? await removeLeftovers(paths, leftovers) : undefined;
   await createInstanceDirectories(paths, roots);
   const logFile = new RotatingLog(paths.daemonLog, { encoding: 'utf8' });
-  const log = (text: string): void => logFile.write(text.split('\n'));
+  const log = (text: string): void => logFile.write(text.split('\n').map(printableText));
   const self = await identifyProcess(process.pid);
   if (self === undefined) throw new TypeError('a process knows itself');
   const qemu = adoptable === undefined ? {} : { qemu: adoptable.qemu };

@@ -1,4 +1,5 @@
 /** Finds in a layer's console that the layer has crashed, or that it cannot come up. */
+import { oneLine } from '../formats/ansi.js';
 import type { LayerLog } from '../machine/layer-log.js';
 
 /** What L1's dom0 and L2 say of themselves when they cannot come up. */
@@ -43,6 +44,7 @@ export function onTrouble(log: LayerLog, listener: (trouble: Trouble) => void): 
   log.on('line', (line) => {
     const panic = panics.take(line);
     const message = panic ?? complaint.exec(line)?.[1];
-    if (message !== undefined) listener({ crashed: panic !== undefined, message });
+    if (message !== undefined)
+      listener({ crashed: panic !== undefined, message: oneLine(message) });
   });
 }

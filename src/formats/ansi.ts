@@ -69,3 +69,20 @@ export function printableText(text: string): string {
   // eslint-disable-next-line no-control-regex
   return new AnsiStripper().push(text).replace(/[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, '');
 }
+
+/** The same of several lines, each by itself: what one of them leaves open takes nothing of the next. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printableText).join('\n');
+}
+
+/** Of what a layer says, so much is quoted, characters. */
+const MAX_QUOTED = 1000;
+
+/** What a layer says, as part of a message or a log of ours: one line of printable text, the beginning of what is long. */
+export function oneLine(text: string): string {
+  const lines = text.slice(0, MAX_QUOTED).split(/[\r\n]+/);
+  return lines
+    .map((line) => printableText(line).trim())
+    .filter((line) => line !== '')
+    .join('; ');
+}

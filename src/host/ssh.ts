@@ -5,6 +5,7 @@
 import type { ClientChannel, ConnectConfig } from 'ssh2';
 
 import { VsbError, messageOf } from '../base/errors.js';
+import { oneLine } from '../formats/ansi.js';
 
 export interface SshTarget {
   /** For messages: `L1` or `L2`. */
@@ -31,6 +32,7 @@ export interface RunResult {
   /** Exit code; 128 + n is what a shell makes of signal n, 255 when the other side gave none. */
   readonly code: number;
   readonly stdout: Buffer;
+  /** As messages may have it: one line, printable, of bounded length. */
   readonly stderr: string;
 }
 
@@ -74,11 +76,11 @@ export async function runRemote(
         .on('ready', () => {
           client.exec(command, (error, channel) => {
             if (error === undefined) collect(channel, options.stdin, resolve, fail);
-            else fail(messageOf(error), error);
+            else fail(complaintOf(error), error);
           });
         })
         .on('error', (error) =>
-          fail(otherHostKey ? 'it shows another host key than its own' : messageOf(error), error),
+          fail(otherHostKey ? 'it shows another host key than its own' : complaintOf(error), error),
         )
         .on('close', () => fail('the connection was closed'))
         .connect(
@@ -153,7 +155,7 @@ export async function openRemote(
   } catch (error) {
     client.destroy();
     signal.throwIfAborted();
-    const what = otherHostKey ? 'it shows another host key than its own' : messageOf(error);
+    const what = otherHostKey ? 'it shows another host key than its own' : complaintOf(error);
     throw sshError(target, what, error);
   }
 }
@@ -201,7 +203,10 @@ function collect(
     code = exitCode ?? 255;
   });
   channel.on('close', () =>
-    resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() }),
+    resolve({
+      ...{ code, stdout: Buffer.concat(stdout) },
+      stderr: oneLine(Buffer.concat(stderr).toString()),
+    }),
   );
   if (typeof stdin === 'function') {
     stdin().then(
@@ -209,6 +214,11 @@ function collect(
       (error: unknown) => fail(messageOf(error), error),
     );
   } else channel.end(stdin ?? '');
+}
+
+/** The other side may have said it, in a message that disconnects (RFC 4253, 11.1) or refuses a channel (RFC 4254, 5.1). */
+function complaintOf(error: unknown): string {
+  return oneLine(messageOf(error));
 }
 
 function sshError(target: SshTarget, what: string, cause?: unknown): VsbError {

@@ -1,9 +1,15 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { judge, type LayerHealth } from '../../src/contract/health.js';
 import { ClockWatch } from '../../src/daemon/clock.js';
 import { Monitor } from '../../src/daemon/monitor.js';
-import { PanicWatch } from '../../src/daemon/panic.js';
+import { onTrouble, PanicWatch, type Trouble } from '../../src/daemon/panic.js';
+import { LayerLog } from '../../src/machine/layer-log.js';
+import { RotatingLog } from '../../src/state/logs/rotating-log.js';
 
 const layer = (name: string, state: LayerHealth['state'], detail = 'd'): LayerHealth => ({
   layer: name,
@@ -87,6 +93,22 @@ describe('PanicWatch', () => {
       undefined,
       undefined,
     ]);
+  });
+});
+
+describe('onTrouble', () => {
+  it('quotes a layer in one short line that commands no terminal', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'vsb-trouble-'));
+    const log = new LayerLog(new RotatingLog(join(directory, 'l2.log'), { encoding: 'latin1' }));
+    const troubles: Trouble[] = [];
+    onTrouble(log, (trouble) => troubles.push(trouble));
+    const panic = 'Kernel panic - not syncing: \x1b]52;c;ZXZpbA==\x07\x9b2J';
+    log.push(Buffer.from(`${panic}\nvsbypass-l2: error: ${'x'.repeat(5000)}\n`, 'latin1'));
+    expect(troubles[0]).toEqual({ crashed: true, message: 'Kernel panic - not syncing: 2J' });
+    expect(troubles[1]?.crashed).toBe(false);
+    expect(troubles[1]?.message.length).toBeLessThanOrEqual(1000);
+    log.close();
+    await rm(directory, { recursive: true });
   });
 });
 

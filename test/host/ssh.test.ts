@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+
 import type { Server } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { generateKey } from '../../src/formats/keys/key-files.js';
-import { runRemote, shellQuote, type SshTarget } from '../../src/host/ssh.js';
+import { openRemote, runRemote, shellQuote, type SshTarget } from '../../src/host/ssh.js';
 import { answerInput, startSshServer } from '../rig/ssh-server.js';
 
 const hostKey = generateKey('test');
@@ -10,14 +13,16 @@ const clientKey = generateKey('test');
 
 let server: Server;
 let target: SshTarget;
+let complaint: string;
 
 /** A server that runs nothing: it answers with the command and what it was sent. */
 beforeEach(async () => {
+  complaint = 'complaint';
   const started = await startSshServer(hostKey.privatePem, (command, channel) => {
     if (command === 'hang') return;
     answerInput(channel, (input) => ({
       stdout: `${command}:${input.toString()}`,
-      stderr: 'complaint',
+      stderr: complaint,
       code: command === 'fail' ? 3 : 0,
     }));
   });
@@ -34,6 +39,21 @@ afterEach(() => {
   server.close();
 });
 
+/** SSH_MSG_DISCONNECT in a packet as it is before keys are exchanged (RFC 4253, 6 and 11.1). */
+function disconnect(description: string): Buffer {
+  const text = Buffer.from(description);
+  const payload = Buffer.alloc(5 + 4 + text.length + 4);
+  payload.writeUInt8(1);
+  payload.writeUInt32BE(2, 1);
+  payload.writeUInt32BE(text.length, 5);
+  text.copy(payload, 9);
+  const padding = 12 - ((5 + payload.length + 4) % 8);
+  const header = Buffer.alloc(5);
+  header.writeUInt32BE(1 + payload.length + padding);
+  header.writeUInt8(padding, 4);
+  return Buffer.concat([header, payload, Buffer.alloc(padding)]);
+}
+
 describe('runRemote', () => {
   it('returns output, complaints and exit code', async () => {
     const result = await runRemote(target, 'fail', { stdin: 'input' });
@@ -42,6 +62,32 @@ describe('runRemote', () => {
       stdout: 'fail:input',
       stderr: 'complaint',
     });
+  });
+
+  it('quotes its complaints in one short line that commands no terminal', async () => {
+    complaint = `vm: \x1b]52;c;ZXZpbA==\x07no\r\nsuch VM\n${'x'.repeat(5000)}`;
+    const { stderr } = await runRemote(target, 'fail');
+    expect(stderr).toMatch(/^vm: no; such VM; x+$/);
+    expect(stderr.length).toBeLessThanOrEqual(1000);
+  });
+
+  it('quotes what it is disconnected with likewise, before any key is checked', async () => {
+    const liar = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.end(
+        Buffer.concat([Buffer.from('SSH-2.0-liar\r\n'), disconnect('\x1b]0;x\x07no\r\n')]),
+      );
+    });
+    liar.listen(0, '127.0.0.1');
+    await once(liar, 'listening');
+    const { port } = liar.address() as AddressInfo;
+    const message = 'management of L2 by SSH: no';
+    await expect(runRemote({ ...target, port }, 'x')).rejects.toMatchObject({ message });
+    const { signal } = new AbortController();
+    await expect(openRemote({ ...target, port }, 'x', { signal })).rejects.toMatchObject({
+      message,
+    });
+    liar.close();
   });
 
   it('refuses a server with another host key', async () => {

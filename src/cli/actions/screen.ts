@@ -15,7 +15,7 @@ import { instancePaths } from '../../state/paths.js';
 import { findRoots } from '../../state/roots.js';
 import { readRecord } from '../../state/record.js';
 import type { CliContext } from '../context.js';
-import { printJson } from '../output.js';
+import { printJson, printLinesTo } from '../output.js';
 
 const pictureLimitMs = 60_000;
 
@@ -58,7 +58,7 @@ export async function serveScreen(context: CliContext, socket: string): Promise<
         void closed.then(() => client.destroy());
       },
       (error: unknown) => {
-        context.stderr.write(`${messageOf(error)}\n`);
+        printLinesTo(context.stderr, [messageOf(error)]);
         client.destroy();
       },
     );

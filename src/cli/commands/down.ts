@@ -26,7 +26,7 @@ export function downCommand(context: CliContext): Command {
       const instances = all
         ? await listInstances(roots)
         : [instancePaths(context.global.name, roots)];
-      const { printJson } = await import('../output.js');
+      const { printJson, printLinesTo } = await import('../output.js');
       const { printEvent } = await import('../events.js');
       const done: { name: string; wasUp: boolean }[] = [];
       const resisting: string[] = [];
@@ -39,7 +39,7 @@ export function downCommand(context: CliContext): Command {
           context.stderr.write(`instance '${paths.name}' ${stopped ? 'is down' : 'was not up'}\n`);
         } catch (error) {
           // One that resists must not save the others.
-          context.stderr.write(`instance '${paths.name}': ${messageOf(error)}\n`);
+          printLinesTo(context.stderr, [`instance '${paths.name}': ${messageOf(error)}`]);
           resisting.push(paths.name);
         }
       }

@@ -7,6 +7,7 @@ const examples = `
 Layers: xen (the shadow hypervisor), l1 (its dom0), l2 (the virtualized system), qemu, daemon,
 audit (who attached when to which console, and who tried),
 vm:<name> (what L2's own serial device of that VM has logged: the operator's view).
+A terminal gets them without control sequences, a file or a pipe as they were printed.
 
 Examples:
   $ vsbypass logs xen

@@ -48,8 +48,13 @@ export function vmCommand(context: CliContext): Command {
     .action(async (vm, { json }) => {
       const call = await caller(context);
       const { said } = await call('vm.start', { vm });
+      const { printLinesTo } = await import('../output.js');
       if (json) await printState(context, { vm, operatorState: 'running', said });
-      else for (const line of said) context.stderr.write(`QEMU in L2: ${line}\n`);
+      else
+        printLinesTo(
+          context.stderr,
+          said.map((line) => `QEMU in L2: ${line}`),
+        );
     });
   command
     .command('stop')

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 
 import type { BenchEvent } from '../../bench/events.js';
 import { resultRows } from '../../bench/report/table.js';
-import { table } from '../output.js';
+import { printLinesTo, table } from '../output.js';
 import { describeEvent, seconds } from './reporter.js';
 
 export interface BenchReporter {
@@ -25,7 +25,7 @@ export async function createBenchReporter(
   if (quiet) return { report: nothing, note: nothing, stop: nothing };
   const live = stderr.isTTY === true && (stderr.columns ?? 0) > 0 && env['TERM'] !== 'dumb';
   if (!live) {
-    const note = (text: string): void => void stderr.write(`${text}\n`);
+    const note = (text: string): void => printLinesTo(stderr, [text]);
     const report = (event: BenchEvent): void => {
       const line = lineOf(event);
       if (line !== undefined) note(line);
@@ -36,7 +36,7 @@ export async function createBenchReporter(
   const screen = createLogUpdate(stderr);
   const note = (text: string): void => {
     screen.clear();
-    stderr.write(`${text}\n`);
+    printLinesTo(stderr, [text]);
   };
   return {
     note,

@@ -3,26 +3,28 @@ import type { z } from 'zod';
 
 import { VsbError, exitCodeOf, messageOf } from '../../base/errors.js';
 import type { errorDocumentSchema } from '../../contract/error.js';
-import { printableText } from '../../formats/ansi.js';
+import { printableLines, printableText } from '../../formats/ansi.js';
 
 const documentVersion = 1;
 
-/** Lines for stderr. Output of the guests is made harmless for a terminal. */
+/** Lines for stderr. A guest may have said any part of it: each is made harmless for a terminal by itself. */
 export function describeError(error: unknown, verbose: boolean): string {
   if (!(error instanceof VsbError)) {
     const stack = error instanceof Error ? error.stack : undefined;
-    return `vsbypass: this is a bug: ${stack ?? messageOf(error)}`;
+    return `vsbypass: this is a bug: ${printableLines(stack ?? messageOf(error))}`;
   }
   const { lastLines, log, evidence } = error.details ?? {};
-  const lines = [`vsbypass: ${error.message} [${error.code}]`];
+  const lines = [`vsbypass: ${printableLines(error.message)} [${error.code}]`];
   if (Array.isArray(lastLines) && lastLines.length > 0) {
     lines.push('  last lines:');
     lines.push(...lastLines.map((line) => `  | ${printableText(String(line))}`));
   }
-  if (typeof log === 'string') lines.push(`  log: ${log}`);
-  if (typeof evidence === 'string') lines.push(`  where it stood: ${evidence}`);
-  if (error.hint !== undefined) lines.push(`  hint: ${error.hint}`);
-  if (verbose && error.cause !== undefined) lines.push(`  cause: ${messageOf(error.cause)}`);
+  if (typeof log === 'string') lines.push(`  log: ${printableText(log)}`);
+  if (typeof evidence === 'string') lines.push(`  where it stood: ${printableText(evidence)}`);
+  if (error.hint !== undefined) lines.push(`  hint: ${printableLines(error.hint)}`);
+  if (verbose && error.cause !== undefined) {
+    lines.push(`  cause: ${printableLines(messageOf(error.cause))}`);
+  }
   return lines.join('\n');
 }
 

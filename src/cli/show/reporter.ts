@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 
 import { isSet } from '../../base/color.js';
 import type { BootEvent, UpEvent } from '../../contract/events.js';
+import { printableText } from '../../formats/ansi.js';
 import { describeAccel } from './accel.js';
 
 export interface Reporter {
@@ -39,8 +40,13 @@ export async function createReporter(options: ReporterOptions): Promise<Reporter
 /** What images/build says itself begins with it. */
 const ownPrefix = 'images: ';
 
-/** One line for an event; undefined where a plain log has nothing to say. */
+/** One line for an event, fit for a terminal whatever a layer has said; undefined where a plain log has nothing to say. */
 export function describeEvent(event: UpEvent, verbose: boolean): string | undefined {
+  const line = lineOf(event, verbose);
+  return line === undefined ? undefined : printableText(line);
+}
+
+function lineOf(event: UpEvent, verbose: boolean): string | undefined {
   switch (event.type) {
     case 'accel':
       return describeAccel(event);

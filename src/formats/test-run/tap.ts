@@ -1,4 +1,6 @@
 /** TAP, version 14 (testanything.org). */
+import { jsonText } from '../../base/json.js';
+import { printableLines } from '../ansi.js';
 import type { TestCase, TestRun } from './test-run.js';
 
 export function toTap(run: TestRun): string {
@@ -18,17 +20,17 @@ function testPoint(number: number, description: string, one: TestCase): string {
 
 /** A `#` would begin a directive, a line feed the next line. */
 function escape(text: string): string {
-  return text.replace(/[\\#]/g, '\\$&').replace(/\s+/g, ' ');
+  return printableLines(text).replace(/[\\#]/g, '\\$&').replace(/\s+/g, ' ');
 }
 
 /** A YAML block below a test point. Strings are JSON's, which are YAML too. */
 function diagnostics(one: TestCase): string[] {
-  const details = one.details.map((line) => `    - ${JSON.stringify(line)}`);
+  const details = one.details.map((line) => `    - ${jsonText(line)}`);
   return [
     '  ---',
     ...(one.outcome === 'passed' || one.outcome === 'skipped'
       ? []
-      : [`  message: ${JSON.stringify(one.reason)}`, `  type: ${JSON.stringify(one.type)}`]),
+      : [`  message: ${jsonText(one.reason)}`, `  type: ${jsonText(one.type)}`]),
     `  duration_ms: ${Math.round(one.seconds * 1000)}`,
     ...(details.length === 0 ? [] : ['  details:', ...details]),
     '  ...',

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { wantsColor } from '../../../src/base/color.js';
 import { VsbError } from '../../../src/base/errors.js';
 import { describeError, errorDocument } from '../../../src/cli/show/error.js';
-import { createReporter } from '../../../src/cli/show/reporter.js';
+import { createReporter, describeEvent } from '../../../src/cli/show/reporter.js';
 import type { UpEvent } from '../../../src/contract/events.js';
 
 const phase = {
@@ -73,6 +73,15 @@ describe('createReporter on a terminal', () => {
   });
 });
 
+describe('describeEvent', () => {
+  it('makes harmless what a layer has said', () => {
+    const why = 'L2 could not be renewed: \x1b]52;c;ZXZpbA==\x07no';
+    expect(describeEvent({ type: 'warm', reason: 'not-used', why }, false)).toBe(
+      'saved state not used: L2 could not be renewed: no',
+    );
+  });
+});
+
 describe('wantsColor', () => {
   it('obeys NO_COLOR and colours terminals only', () => {
     expect(wantsColor({ isTTY: true }, {})).toBe(true);
@@ -98,6 +107,23 @@ describe('describeError', () => {
       '  log: /l2.log',
       '  hint: look',
     ]);
+  });
+
+  it('makes all that a guest may have said harmless, part by part', () => {
+    const copy = '\x1b]52;c;ZXZpbA==\x07';
+    const open = new VsbError('E_VM_STOP', `L2 cannot stop vm1: ${copy}no\x1b]0;`, {
+      hint: `Its QEMU in L2 said: \x9b2J${copy}`,
+      cause: new Error(copy),
+      details: { log: `/l2${copy}.log`, evidence: `/there${copy}` },
+    });
+    expect(describeError(open, true).split('\n')).toEqual([
+      'vsbypass: L2 cannot stop vm1: no [E_VM_STOP]',
+      '  log: /l2.log',
+      '  where it stood: /there',
+      '  hint: Its QEMU in L2 said: 2J',
+      '  cause: ',
+    ]);
+    expect(describeError(new TypeError(copy), false)).toMatch(/a bug: TypeError: $/m);
   });
 
   it('calls anything else a bug', () => {

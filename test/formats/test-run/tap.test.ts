@@ -45,6 +45,17 @@ describe('toTap', () => {
     ]);
   });
 
+  it('commands no terminal, whatever a layer has said', () => {
+    const reason = 'L2 says \x1b]0;x\x07\x9b2J';
+    const text = tap(
+      { outcome: 'skipped', reason, details: [reason] },
+      { outcome: 'error', reason },
+    );
+    // eslint-disable-next-line no-control-regex
+    expect(text.join('\n')).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/);
+    expect(points(text)[2]).toMatch(/ # SKIP L2 says 2J$/);
+  });
+
   it('has the evidence in a block of YAML below', () => {
     const details = ['method: a "log", C:\\x', "found: hidden: 'x' # 3"];
     expect(block(tap({ outcome: 'failed', reason: 'L2 shows: it', details }))).toEqual({
