@@ -71,7 +71,10 @@ export async function openConsole(options: OpenConsoleOptions): Promise<ConsoleC
     const { connectOperator } = await import('./operator.js');
     const history = attach.replay === 'none' ? 'none' : 'all';
     const l2 = accessToL2(access.management);
-    return await connectOperator({ l2, vm: vm ?? options.vm, history, signal });
+    return await connectOperator({
+      ...{ l2, vm: vm ?? options.vm, history, signal },
+      restrict: attach,
+    });
   }
   const { connectGateway } = await import('./gateway-client.js');
   const connection = await connectGateway({ ...(await gatewayLogin(options)), attach, size });

@@ -7,9 +7,12 @@ import type { Writable } from 'node:stream';
 
 import { wantsColor } from '../../base/color.js';
 import { VsbError } from '../../base/errors.js';
+import type { AttachRequest } from '../../contract/gateway.js';
+import { printableLines } from '../../formats/ansi.js';
 import { openRemote, shellQuote, type SshTarget } from '../../host/ssh.js';
 import { l2VmPaths } from '../../layers/l2-paths.js';
 import type { ConsoleConnection } from '../connection.js';
+import { restricted } from './restricted.js';
 
 export interface OperatorTarget {
   readonly l2: SshTarget;
@@ -18,6 +21,8 @@ export interface OperatorTarget {
   readonly command?: string | undefined;
   /** What to see first: what QEMU has logged of it, or only what comes from now on. */
   readonly history: 'all' | 'none';
+  /** To look on only, or without what attacks a terminal; undefined: neither. */
+  readonly restrict?: Pick<AttachRequest, 'as' | 'sanitize'>;
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +31,7 @@ export interface OperatorTarget {
  * @throws VsbError E_SSH; the signal's reason when it is aborted
  */
 export async function connectOperator(target: OperatorTarget): Promise<ConsoleConnection> {
-  const { l2, vm, history, signal } = target;
+  const { l2, vm, history, restrict, signal } = target;
   const open = target.command ?? `exec vm console ${shellQuote(vm)}`;
   const replay = history === 'all' ? `cat ${shellQuote(l2VmPaths(vm).consoleLog)}; ` : '';
   const remote = await openRemote(l2, `${replay}${open}`, { signal });
@@ -34,17 +39,23 @@ export async function connectOperator(target: OperatorTarget): Promise<ConsoleCo
   let notices = '';
   let noticeListener: ((text: string) => void) | undefined;
   channel.stderr.on('data', (bytes: Buffer) => {
-    const text = bytes.toString('utf8');
+    // Not the VM's output, which may command a terminal.
+    const text = printableLines(bytes.toString('utf8'));
     notices = (notices + text).slice(-4096);
     noticeListener?.(text);
   });
+  let told = false;
+  const tellNotTyped = (): void => {
+    if (!told) noticeListener?.('\r\n[vsbypass: not typed: this session only looks on]\r\n');
+    told = true;
+  };
   let code: number | undefined;
   const closed = remote.closed.then((exitCode) => {
     code = exitCode;
   });
   return {
     title: `NOT SECURE: console of ${vm} the operator's way`,
-    channel,
+    channel: restrict === undefined ? channel : restricted(channel, restrict, tellNotTyped),
     closed,
     onNotice: (listener) => {
       noticeListener = listener;

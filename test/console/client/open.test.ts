@@ -7,8 +7,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { InstanceAccess } from '../../../src/console/client/instance-access.js';
 import { openConsole } from '../../../src/console/client/open.js';
 import type { ConsoleConnection } from '../../../src/console/connection.js';
-import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
+import type { AttachRequest } from '../../../src/contract/gateway.js';
+import { fingerprintOfLine, generateKey } from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
+import { startSshServer } from '../../rig/ssh-server.js';
 
 const configured = '00000000-0000-4000-8000-00000000000a';
 
@@ -26,7 +28,11 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function open(vm: string): Promise<ConsoleConnection> {
+async function open(
+  vm: string,
+  more: Partial<InstanceAccess> = {},
+  attach: AttachRequest = { as: 'auto', replay: 'none', sanitize: false },
+): Promise<ConsoleConnection> {
   const access: InstanceAccess = {
     ...{ name: 'lab', stateDir: directory, runtimeDir: directory },
     vms: ['vm1', 'accounts'],
@@ -37,10 +43,10 @@ async function open(vm: string): Promise<ConsoleConnection> {
       hostKeyLine: ConsoleRig.hostKey.publicLine,
       clientKeyPath: join(directory, 'client'),
     },
+    ...more,
   };
   return await openConsole({
-    ...{ access, vm, credentials: {}, signal: new AbortController().signal },
-    attach: { as: 'auto', replay: 'none', sanitize: false },
+    ...{ access, vm, attach, credentials: {}, signal: new AbortController().signal },
   });
 }
 
@@ -71,4 +77,32 @@ test('one that nobody knows is; one that runs is opened', async () => {
   expect(await endOf('accuonts')).toMatchObject({ code: 'E_VM_UNKNOWN' });
   const connection = await open('vm1');
   connection.destroy();
+});
+
+test('one that is left to L2 is watched, and sanitized, as it was asked for', async () => {
+  const host = generateKey('l2');
+  let typed = '';
+  const { server, port } = await startSshServer(host.privatePem, (_command, channel) => {
+    channel.on('data', (bytes: Buffer) => (typed += bytes.toString()));
+    channel.on('end', () => {
+      channel.exit(0);
+      channel.end('\x1b]0;x\x07bye');
+    });
+  });
+  const target = {
+    ...{ host: '127.0.0.1', port, privateKey: ConsoleRig.clientKey.privatePem },
+    hostKeyLine: host.publicLine,
+  };
+  const management = { l1: { ...target, layer: 'L1' }, l2: { ...target, layer: 'L2' } } as const;
+  const connection = await open(
+    'vm1',
+    { unhooked: ['vm1'], management },
+    { as: 'watch', replay: 'none', sanitize: true },
+  );
+  let shown = '';
+  connection.channel.on('data', (bytes: Buffer) => (shown += bytes.toString()));
+  connection.channel.write('root\r');
+  await connection.close(5000);
+  server.close();
+  expect({ typed, shown }).toEqual({ typed: '', shown: 'bye' });
 });

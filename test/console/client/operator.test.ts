@@ -1,4 +1,5 @@
 /** The operator's console against an SSH server that plays L2. */
+import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 
 import type { Server, ServerChannel } from 'ssh2';
@@ -75,6 +76,71 @@ describe('connectOperator', () => {
     connection.destroy();
   });
 
+  it('types nothing for one who only looks on, and says so once', async () => {
+    let typed = '';
+    vmConsole = (channel) => {
+      channel.on('data', (bytes: Buffer) => (typed += bytes.toString()));
+      channel.on('end', () => {
+        channel.exit(0);
+        channel.end();
+      });
+      channel.write('login: ');
+    };
+    const connection = await connectOperator({
+      ...{ l2, vm: 'vm1', history: 'none', signal },
+      restrict: { as: 'watch', sanitize: false },
+    });
+    const notices: string[] = [];
+    connection.onNotice((text) => notices.push(text));
+    const [output] = (await once(connection.channel, 'data')) as [Buffer];
+    connection.channel.write('\x1b[1;1R');
+    expect(notices).toEqual([]);
+    connection.channel.write('root\r');
+    connection.channel.write('root\r');
+    expect(await connection.close(5000)).toBe(true);
+    expect(output.toString()).toBe('login: ');
+    expect(typed).toBe('');
+    expect(notices).toEqual(['\r\n[vsbypass: not typed: this session only looks on]\r\n']);
+  });
+
+  it('leaves out what attacks a terminal where that was asked for, and always of what L2 says beside it', async () => {
+    const copy = '\x1b]52;c;ZXZpbA==\x07';
+    vmConsole = (channel) => {
+      channel.stderr.write(`socat: ${copy}gone\n`);
+      channel.write(`\x1b[1mlog${copy.slice(0, 7)}`);
+      channel.write(`${copy.slice(7)}in: `);
+      channel.exit(1);
+      channel.end();
+    };
+    for (const sanitize of [true, false]) {
+      const connection = await connectOperator({
+        ...{ l2, vm: 'vm1', history: 'none', signal },
+        restrict: { as: 'auto', sanitize },
+      });
+      const [shown, notices] = [sink(), sink()];
+      connection.channel.pipe(shown);
+      connection.onNotice((text) => notices.write(text));
+      await connection.closed;
+      expect(shown.text).toBe(sanitize ? '\x1b[1mlogin: ' : `\x1b[1mlog${copy}in: `);
+      expect(notices.text).toBe('socat: gone\n');
+      expect(() => connection.checkEnd()).toThrow(/: socat: gone$/);
+    }
+  });
+
+  it('passes all of a long output on, as fast as it is taken', async () => {
+    const long = Buffer.alloc(2_000_000, 'output ');
+    vmConsole = (channel) => {
+      channel.end(long);
+    };
+    const connection = await connectOperator({
+      ...{ l2, vm: 'vm1', history: 'none', signal },
+      restrict: { as: 'auto', sanitize: true },
+    });
+    let bytes = 0;
+    for await (const chunk of connection.channel as AsyncIterable<Buffer>) bytes += chunk.length;
+    expect(bytes).toBe(long.length);
+  });
+
   it('says why it ended', async () => {
     vmConsole = (channel) => {
       channel.stderr.write('vm: No such file or directory\n');
@@ -92,7 +158,9 @@ describe('connectOperator', () => {
     const target = { ...l2, hostKeyLine: other };
     await expect(
       connectOperator({ l2: target, vm: 'vm1', history: 'none', signal }),
-    ).rejects.toMatchObject({ code: 'E_SSH' });
+    ).rejects.toMatchObject({
+      code: 'E_SSH',
+    });
   });
 
   it('does not outlive its signal', async () => {
