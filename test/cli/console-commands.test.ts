@@ -188,6 +188,16 @@ test('console on a terminal passes the escape character on when told that there 
   expect(out.code).toBe(0);
 });
 
+test('console lets go of the VM when it cannot record', async () => {
+  const path = join(directory, 'there.cast');
+  await writeFile(path, 'x');
+  const { run, stdin } = contextOf();
+  stdin.isTTY = true;
+  await expect(run('vm1', '--record', path)).rejects.toMatchObject({ code: 'E_FILE' });
+  await vi.waitFor(() => expect(gateway.sessions()).toEqual([]));
+  expect(await readFile(path, 'utf8')).toBe('x');
+});
+
 test('ssh-config writes its files for the owner only and prints the path, or the text', async () => {
   const { context, out } = contextOf();
   await sshConfigCommand(context).parseAsync([], { from: 'user' });

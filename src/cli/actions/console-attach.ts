@@ -85,18 +85,23 @@ async function onTerminal(
   const isTerminal = context.stdin.isTTY === true;
   const stdin = isTerminal ? context.stdin : new PassThrough();
   const connection = await connect();
-  const recording = await startRecording(context, vm, options);
-  const session: InteractiveOptions = {
-    ...{ vm, stdin, stdout, stderr, signal, recording },
-    sanitize: options.sanitize === true,
-    dumb: context.env['TERM'] === 'dumb',
-    escape: options.escape === 'none' || !isTerminal ? undefined : options.escape,
-    reconnect: options.reconnect === true && shadowed ? connect : undefined,
-  };
   try {
-    return await interact(connection, session);
+    const recording = await startRecording(context, vm, options);
+    const session: InteractiveOptions = {
+      ...{ vm, stdin, stdout, stderr, signal, recording },
+      sanitize: options.sanitize === true,
+      dumb: context.env['TERM'] === 'dumb',
+      escape: options.escape === 'none' || !isTerminal ? undefined : options.escape,
+      reconnect: options.reconnect === true && shadowed ? connect : undefined,
+    };
+    try {
+      return await interact(connection, session);
+    } finally {
+      await recording?.close();
+    }
   } finally {
-    await recording?.close();
+    // One that is not used would keep the keyboard from others, and this process from its end.
+    connection.destroy();
   }
 }
 
