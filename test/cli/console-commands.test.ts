@@ -68,7 +68,14 @@ class Terminal extends PassThrough {
   isTTY = false;
 }
 
-function contextOf(change: { gateway?: GatewayAccess | undefined; env?: NodeJS.ProcessEnv } = {}) {
+interface Change {
+  readonly gateway?: GatewayAccess | undefined;
+  readonly env?: NodeJS.ProcessEnv;
+  /** What the instance is from the second look on. */
+  readonly later?: Partial<InstanceAccess>;
+}
+
+function contextOf(change: Change = {}) {
   const out = { stdout: '', stderr: '', code: undefined as number | undefined };
   const stdin = new Terminal();
   const stdout = new PassThrough().on('data', (part: Buffer) => (out.stdout += part.toString()));
@@ -81,6 +88,7 @@ function contextOf(change: { gateway?: GatewayAccess | undefined; env?: NodeJS.P
     vms: ['vm1', 'vm2'],
     ...(found === undefined ? {} : { gateway: found }),
   };
+  let looks = 0;
   const context: CliContext = {
     env: change.env ?? {},
     stdin,
@@ -88,7 +96,10 @@ function contextOf(change: { gateway?: GatewayAccess | undefined; env?: NodeJS.P
     stderr,
     signal: new AbortController().signal,
     global: { name: 'lab', quiet: false, verbose: false },
-    instance: () => Promise.resolve(instance),
+    instance: () => {
+      looks++;
+      return Promise.resolve({ ...instance, ...(looks > 1 ? change.later : {}) });
+    },
     doing: () => undefined,
     exitWith: (code) => (out.code = code),
   };
@@ -196,6 +207,16 @@ test('console lets go of the VM when it cannot record', async () => {
   await expect(run('vm1', '--record', path)).rejects.toMatchObject({ code: 'E_FILE' });
   await vi.waitFor(() => expect(gateway.sessions()).toEqual([]));
   expect(await readFile(path, 'utf8')).toBe('x');
+});
+
+test('console that began as the secure one never becomes one that L2 reads', async () => {
+  const nobody = { host: '127.0.0.1', port: 1, privateKey: '', hostKeyLine: '' };
+  const management = { l1: { ...nobody, layer: 'L1' }, l2: { ...nobody, layer: 'L2' } } as const;
+  for (const words of [['--reconnect'], ['--send', 'secret']]) {
+    const { run, stdin } = contextOf({ later: { unhooked: ['vm1'], management } });
+    stdin.isTTY = true;
+    await expect(run('vm1', ...words)).rejects.toMatchObject({ code: 'E_CONSOLE_REFUSED' });
+  }
 });
 
 test('ssh-config writes its files for the owner only and prints the path, or the text', async () => {

@@ -50,14 +50,17 @@ export async function attachConsole(
   const shadowed = isShadowed(access, vm);
   if (!shadowed) await warnNotSecure(context.stderr, context.env, vm);
   const sanitize = options.sanitize === true;
-  const connect = async (attach: AttachRequest): Promise<ConsoleConnection> =>
-    await openConsole({
-      ...{ access: await context.instance(), vm, attach, signal: context.signal },
+  const connect = async (attach: AttachRequest): Promise<ConsoleConnection> => {
+    const now = await context.instance();
+    if (shadowed && !isShadowed(now, vm)) throw leftToL2(vm);
+    return await openConsole({
+      ...{ access: now, vm, attach, signal: context.signal },
       // A screen is drawn with control sequences; who gives no size gets lines.
       size:
         steps.length === 0 && context.env['TERM'] !== 'dumb' ? sizeOf(context.stdout) : undefined,
       credentials: { ...options, agentSocket: context.env['SSH_AUTH_SOCK'] },
     });
+  };
   if (steps.length === 0) {
     const attach = { as: modeOf(options, 'auto'), replay: options.replay, sanitize };
     return await onTerminal(context, vm, options, shadowed, async () => await connect(attach));
@@ -103,6 +106,15 @@ async function onTerminal(
     // One that is not used would keep the keyboard from others, and this process from its end.
     connection.destroy();
   }
+}
+
+/** No further attempt by itself: what comes next is a console that others read. */
+function leftToL2(vm: string): VsbError {
+  const message = `COM1 of ${vm} has been left to L2: its console is not secure any more`;
+  return new VsbError('E_CONSOLE_REFUSED', message, {
+    layer: 'console',
+    hint: '`vsbypass vm hook on` takes it back; `vsbypass console` again opens it as it is.',
+  });
 }
 
 function modeOf(options: AttachOptions, otherwise: AttachMode): AttachMode {
