@@ -1,7 +1,7 @@
 /**
  * The names of a VM. Its label (SMBIOS UUID) is all that tells which one it is, so a name stands for a label:
  * that of the configuration, else a short one made of the UUID. A VM whose label is not known, doubtful, or
- * another one's too, has none, and is meant by its slot and generation, which no other ever gets.
+ * another one's too, has none, and is meant by its slot and generation, which no other gets until L1 boots again.
  */
 
 /** Of a VM without a name; of any other beside it. */
@@ -25,9 +25,14 @@ export function longName(uuid: string): string {
   return `vm-${uuid.replaceAll('-', '')}`;
 }
 
+/** Whether it is the name of a slot, which is another VM's when L1 has booted again. */
+export function isSlotName(name: string): boolean {
+  return /^slot-\d+-\d+$/.test(name);
+}
+
 /** Whether a name is one of those above, which no configuration may give. */
 export function isMadeName(name: string): boolean {
-  return /^(?:slot-\d+-\d+|vm-[0-9a-f]{8}|vm-[0-9a-f]{32})$/.test(name);
+  return isSlotName(name) || /^vm-(?:[0-9a-f]{8}|[0-9a-f]{32})$/.test(name);
 }
 
 /** Fewer digits are more likely a name with a typing error. */

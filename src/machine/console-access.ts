@@ -3,12 +3,14 @@
  * granted since, which a file of the instance keeps until it is revoked or has ended.
  */
 import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 
 import { z } from 'zod';
 
 import { VsbError, messageOf } from '../base/errors.js';
-import { readIfThere, readJson, writePrivateJson } from '../base/files.js';
+import { fileError, readIfThere, readJson, writePrivateJson } from '../base/files.js';
 import type { Config } from '../config/schema.js';
+import { isSlotName } from '../config/vm-names.js';
 import {
   AccessList,
   type Grant,
@@ -26,6 +28,8 @@ import type { Running } from './running.js';
 
 /** Grants by command at one time. */
 const MAX_GRANTS = 1000;
+/** Pause before the file is written again that could not be, milliseconds. */
+const RETRY_MS = 10_000;
 
 const storedGrantSchema = z.object({
   id: z.string(),
@@ -68,6 +72,11 @@ export class ConsoleAccess {
   readonly #audit: (event: AccessEvent) => void;
   /** One write at a time, the latest state last. */
   #written: Promise<void> = Promise.resolve();
+  /** Why the file is not what holds now; undefined while it is. */
+  #unsaved: VsbError | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** The grants in the file, by id. */
+  #inFile: ReadonlySet<string> = new Set();
 
   /** Reads the configured files and what was granted before. */
   static async load(
@@ -108,7 +117,10 @@ export class ConsoleAccess {
     this.#audit = audit;
   }
 
-  /** @throws VsbError E_CONSOLE_KEY for a key that cannot be used, E_USAGE when there are too many grants */
+  /**
+   * @throws VsbError E_CONSOLE_KEY for a key that cannot be used, E_USAGE when there are too many grants; E_NO_SPACE, E_FILE
+   *   when it cannot be kept. Nothing is granted then
+   */
   async grant(request: GrantRequest): Promise<GrantInfo> {
     const { keys, rejected } = parseAuthorizedKeys(request.key.split('\n'), this.#parseKey);
     const [key] = keys;
@@ -129,16 +141,28 @@ export class ConsoleAccess {
     const grant: Grant = { id, key, vm, role, once, expires, source: 'command' };
     this.list.add(grant);
     await this.#written;
+    if (this.#unsaved !== undefined) {
+      const { code, message } = this.#unsaved;
+      this.list.revoke({ which: id });
+      throw new VsbError(code, `nothing was granted, for it would not last: ${message}`, {
+        ...{ layer: 'console', cause: this.#unsaved },
+      });
+    }
     const given = describeGrant(grant);
     this.#audit({ type: 'granted', ...given });
     return given;
   }
 
-  /** Takes grants back, and ends the sessions that came in by them. */
+  /**
+   * Takes grants back, and ends the sessions that came in by them.
+   * @throws VsbError E_NO_SPACE, E_FILE when the file could not be written; they are taken back all the same
+   */
   async revoke(selector: GrantSelector): Promise<GrantInfo[]> {
     const revoked = this.list.revoke(selector).map(describeGrant);
     for (const grant of revoked) this.#audit({ type: 'revoked', ...grant });
+    if (revoked.length === 0 && this.#unsaved !== undefined) this.#save();
     await this.#written;
+    if (this.#unsaved !== undefined) throw this.#unsaved;
     return revoked;
   }
 
@@ -170,7 +194,10 @@ export class ConsoleAccess {
       this.#log(messageOf(error));
       return undefined;
     });
+    this.#inFile = new Set(stored?.grants.map(({ id }) => id));
     for (const { key: line, expires, ...rest } of stored?.grants ?? []) {
+      // Kept by an earlier version. It is another VM's name by now.
+      if (isSlotName(rest.vm)) continue;
       const [key] = parseAuthorizedKeys([line], this.#parseKey).keys;
       if (key !== undefined) this.list.add({ ...rest, key, expires, source: 'command' });
     }
@@ -181,15 +208,54 @@ export class ConsoleAccess {
   }
 
   #save(): void {
-    this.#written = this.#written
-      .then(async () => {
-        const grants = this.#given().map(({ id, key, vm, role, expires, once }) => ({
-          ...{ id, key: publicKeyLine(key), vm, role, once },
-          ...(expires === undefined ? {} : { expires }),
-        }));
-        await writePrivateJson(this.#store, { schemaVersion: 1, grants });
-      })
-      .catch((error: unknown) => this.#log(`grants are not kept: ${messageOf(error)}`));
+    this.#written = this.#written.then(async () => await this.#write());
+  }
+
+  /** What is for longer than this boot of L1: another VM has a slot's name in the next. */
+  #lasting(): Grant[] {
+    return this.#given().filter(({ vm }) => vm === undefined || !isSlotName(vm));
+  }
+
+  async #write(): Promise<void> {
+    clearTimeout(this.#retry);
+    const lasting = this.#lasting();
+    const ids = new Set(lasting.map(({ id }) => id));
+    const grants = lasting.map(({ id, key, vm, role, expires, once }) => ({
+      ...{ id, key: publicKeyLine(key), vm, role, once },
+      ...(expires === undefined ? {} : { expires }),
+    }));
+    try {
+      // A full disk has room for this.
+      if (grants.length === 0) await rm(this.#store, { force: true });
+      else await writePrivateJson(this.#store, { schemaVersion: 1, grants });
+      this.#inFile = ids;
+      this.#unsaved = undefined;
+    } catch (error) {
+      const { code, message } =
+        error instanceof VsbError ? error : fileError(`cannot write ${this.#store}`, error);
+      const hint = await this.#closeFile(ids);
+      this.#log(`grants are not kept: ${message}; ${hint}`);
+      this.#unsaved = new VsbError(code, message, { layer: 'console', hint, cause: error });
+      this.#retry = setTimeout(() => this.#save(), RETRY_MS).unref();
+    }
+  }
+
+  /**
+   * The file cannot be replaced: it must let nobody in whose grant was taken back or used up, and rather nobody at all.
+   * @param ids of what holds now
+   * @returns what has become of it
+   */
+  async #closeFile(ids: ReadonlySet<string>): Promise<string> {
+    const again = `it is tried again every ${RETRY_MS / 1000} s`;
+    if ([...this.#inFile].some((id) => !ids.has(id))) {
+      try {
+        await rm(this.#store, { force: true });
+        this.#inFile = new Set();
+      } catch {
+        return `what was taken back or used up holds again for the next daemon, unless it can be written before: ${again}`;
+      }
+    }
+    return `what was taken back or used up stays so; the next daemon may miss other grants: ${again}`;
   }
 }
 

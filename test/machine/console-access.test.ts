@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { parseConfig } from '../../src/config/load.js';
 import type { Config } from '../../src/config/schema.js';
@@ -113,6 +114,83 @@ describe('ConsoleAccess', () => {
     expect(logged.join()).toContain('is damaged');
     await access.grant(grant);
     expect(await readFile(paths.grants, 'utf8')).toContain('vm1');
+  });
+
+  it('keeps nothing at the name of a slot: in the next boot that is another VM', async () => {
+    const first = await load();
+    await first.grant(grant);
+    await first.grant({ ...grant, vm: 'slot-0-1' });
+    expect(first.grants().map(({ vm }) => vm)).toEqual(['vm1', 'slot-0-1']);
+    expect((await load()).grants().map(({ vm }) => vm)).toEqual(['vm1']);
+    const old = (await readFile(paths.grants, 'utf8')).replaceAll('vm1', 'slot-0-1');
+    await writeFile(paths.grants, old);
+    expect((await load()).grants()).toEqual([]);
+  });
+
+  describe('whose file cannot be written', () => {
+    let given: string;
+    let once: string;
+
+    /** There is a file of that name, and no room in the folder's names for the one that is to replace it. */
+    beforeEach(async () => {
+      const first = await load();
+      given = (await first.grant(grant)).id;
+      once = (await first.grant({ ...grant, vm: 'vm2', once: true })).id;
+      const full = join(directory, 'g'.repeat(250));
+      await copyFile(paths.grants, full);
+      paths = { ...paths, grants: full };
+    });
+
+    it('says so, and what was taken back never comes again', async () => {
+      const access = await load();
+      await expect(access.revoke({ vm: 'vm1' })).rejects.toMatchObject({
+        code: 'E_FILE',
+        message: expect.stringContaining('cannot write') as string,
+        hint: expect.stringContaining('stays so') as string,
+      });
+      expect(access.grants().map(({ id }) => id)).toEqual([once]);
+      expect(audited.at(-1)).toMatchObject({ type: 'revoked', id: given });
+      expect((await load()).grants()).toEqual([]);
+      await expect(access.revoke({ vm: 'vm1' })).rejects.toMatchObject({ code: 'E_FILE' });
+      expect(await access.revoke({})).toMatchObject([{ id: once }]);
+    });
+
+    it('lets nobody in a second time by what holds once', async () => {
+      const access = await load();
+      const [, used] = access.list.list();
+      if (used !== undefined) access.list.use(used);
+      await vi.waitFor(() => expect(existsSync(paths.grants)).toBe(false));
+      expect(logged.join()).toContain('grants are not kept');
+      expect((await load()).grants()).toEqual([]);
+    });
+
+    it('grants nothing, and those of before stay', async () => {
+      const access = await load();
+      const refused = access.grant({ ...grant, vm: 'vm3' });
+      await expect(refused).rejects.toMatchObject({ code: 'E_FILE' });
+      expect(access.grants().map(({ id }) => id)).toEqual([given, once]);
+      await access.revoke({ vm: 'vm9' }).catch(() => undefined);
+      expect((await load()).grants()).toHaveLength(2);
+    });
+  });
+
+  it('writes its file as soon as that can be', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const access = await load();
+      await access.grant(grant);
+      await access.grant({ ...grant, vm: 'vm2' });
+      await rename(directory, `${directory}.away`);
+      await expect(access.revoke({ vm: 'vm1' })).rejects.toMatchObject({ code: 'E_FILE' });
+      await rename(`${directory}.away`, directory);
+      await vi.advanceTimersByTimeAsync(10_000);
+      await vi.waitFor(async () =>
+        expect(await readFile(paths.grants, 'utf8')).not.toContain('vm1'),
+      );
+      expect((await load()).grants().map(({ vm }) => vm)).toEqual(['vm2']);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('is not there before the gateway is', () => {

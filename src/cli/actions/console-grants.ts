@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 
 import { errnoOf, VsbError } from '../../base/errors.js';
+import { isSlotName } from '../../config/vm-names.js';
 import type { GrantInfo } from '../../contract/answers.js';
 import { fingerprintOfLine } from '../../formats/keys/key-files.js';
 import { servedInstance } from '../../instance/access.js';
@@ -31,6 +32,9 @@ export async function grantConsole(
   const grant = await callDaemon(controlSocket, 'console.grant', request, { signal });
   if (options.json) printJson(context, { schemaVersion: 1, grant });
   else printGrants(context, [grant]);
+  if (context.global.quiet || grant.vm === undefined || !isSlotName(grant.vm)) return;
+  const why = `in the next boot ${grant.vm} is another VM`;
+  context.stderr.write(`vsbypass: this grant ends with the daemon: ${why}\n`);
 }
 
 export async function revokeConsole(
