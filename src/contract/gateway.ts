@@ -7,6 +7,9 @@
  */
 export const BREAK_SIGNAL = 'USR1';
 
+/** Why the gateway drops who has tried too many logins (NO_MORE_AUTH_METHODS_AVAILABLE of RFC 4253, 11.1). */
+export const TOO_MANY_LOGINS = 14;
+
 /** How the line begins that says why something is refused; it ends with the error's code in brackets. */
 export const REFUSAL = 'vsbypass: ';
 

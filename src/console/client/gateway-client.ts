@@ -17,6 +17,7 @@ import {
   attachCommand,
   BREAK_SIGNAL,
   REFUSAL,
+  TOO_MANY_LOGINS,
   type AttachRequest,
 } from '../../contract/gateway.js';
 import { fingerprintOf } from '../../formats/keys/key-files.js';
@@ -258,13 +259,19 @@ function connectError(cause: unknown, target: GatewayLogin, offered: string | un
     const hint = 'another program listens there, or somebody is in between: nothing was sent';
     return make('E_CONSOLE_HOST_KEY', message, hint);
   }
-  const level = cause instanceof Error && 'level' in cause ? cause.level : undefined;
-  if (level === 'client-authentication') {
-    const message = `the SSH gateway does not accept this key for '${vm}'`;
+  const { level, code } = (cause instanceof Error ? cause : {}) as {
+    level?: unknown;
+    code?: unknown;
+  };
+  if (level === 'client-authentication' || code === TOO_MANY_LOGINS) {
+    const refused =
+      target.agent === undefined ? 'this key' : 'any of the keys that the agent offered';
     return make(
       'E_CONSOLE_AUTH',
-      message,
-      "use the instance's own key, one from its configuration, or one that was granted",
+      `the SSH gateway does not accept ${refused} for '${vm}'`,
+      code === TOO_MANY_LOGINS
+        ? 'it hears out no more keys on one connection: `--identity FILE` offers just one'
+        : "use the instance's own key, one from its configuration, or one that was granted",
     );
   }
   if (level === 'agent') {

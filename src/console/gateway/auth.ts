@@ -81,8 +81,7 @@ export type AuthDecision =
   /** A key that would do, without a signature yet. */
   | { readonly kind: 'acceptable' }
   | { readonly kind: 'accepted'; readonly identity: Identity }
-  /** `counts` is false for the harmless first question which methods there are (RFC 4252, 5.2). */
-  | { readonly kind: 'refused'; readonly counts: boolean };
+  | { readonly kind: 'refused' };
 
 export interface AuthPolicy {
   readonly access: AccessList;
@@ -94,10 +93,18 @@ export interface AuthPolicy {
   readonly nameOf: (username: string) => string;
 }
 
-const refused: AuthDecision = { kind: 'refused', counts: true };
+const refused: AuthDecision = { kind: 'refused' };
+
+/**
+ * Whether it only asks which methods there are, or whether a key would do (RFC 4252, 5.2 and 7). An agent
+ * asks for each of its keys, so many questions are no sign of guessing.
+ */
+export function isQuestion(context: AuthContext): boolean {
+  if (context.method === 'publickey') return context.signature === undefined;
+  return context.method === 'none';
+}
 
 export function decide(context: AuthContext, policy: AuthPolicy): AuthDecision {
-  if (context.method === 'none') return { kind: 'refused', counts: false };
   if (context.method !== 'publickey') return refused;
   const { key: offered, signature, blob, hashAlgo } = context;
   const vm = policy.nameOf(context.username);

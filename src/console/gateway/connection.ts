@@ -8,14 +8,20 @@ import type { AuthContext, Connection, PseudoTtyInfo, Session as SshSession } fr
 
 import { messageOf } from '../../base/errors.js';
 import { believableSize } from '../../base/terminal-size.js';
-import { BREAK_SIGNAL, parseVerb, type AttachRequest } from '../../contract/gateway.js';
-import { decide, printableAscii, type Identity } from './auth.js';
+import {
+  BREAK_SIGNAL,
+  parseVerb,
+  TOO_MANY_LOGINS,
+  type AttachRequest,
+} from '../../contract/gateway.js';
+import { decide, isQuestion, printableAscii, type Identity } from './auth.js';
 import { ClientChannel, type ChannelHost, type Client } from './channel.js';
-import { patchConnection } from './ssh2-patch.js';
+import { patchConnection, sayDisconnect } from './ssh2-patch.js';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionHost extends ChannelHost {
   readonly maxAuthTries: number;
+  readonly maxAuthQuestions: number;
   readonly authFailureDelayMs: number;
   drop(reason: string): void;
   authenticated(): void;
@@ -27,6 +33,7 @@ const MAX_CHANNELS = 32;
 const plainAttach: AttachRequest = { as: 'auto', replay: undefined, sanitize: false };
 
 export class GatewayConnection {
+  readonly #connection: Connection;
   readonly #socket: Socket;
   readonly #peer: string;
   readonly #host: ConnectionHost;
@@ -35,8 +42,10 @@ export class GatewayConnection {
   #identity: Identity | undefined;
   #vm = '';
   #failures = 0;
+  #questions = 0;
 
   constructor(connection: Connection, socket: Socket, peer: string, host: ConnectionHost) {
+    this.#connection = connection;
     this.#socket = socket;
     this.#peer = peer;
     this.#host = host;
@@ -52,6 +61,8 @@ export class GatewayConnection {
     connection.on('error', (error) => host.drop(messageOf(error)));
     connection.on('close', () => {
       for (const timer of this.#delays) clearTimeout(timer);
+      // One line for all keys of an agent, and none if one of them did.
+      if (this.#identity === undefined && this.#questions > 0) this.#logFailure(this.#questions);
       for (const { attachment } of this.#channels.values()) attachment?.lost();
     });
     patchConnection(connection, {
@@ -74,10 +85,12 @@ export class GatewayConnection {
   }
 
   #onAuthentication(context: AuthContext): void {
+    const asks = isQuestion(context);
+    if (asks && ++this.#questions > this.#host.maxAuthQuestions) return this.#dropLogin();
     const decision = decide(context, this.#host.policy);
     if (decision.kind === 'refused') {
-      if (decision.counts) this.#refuseLogin(context);
-      else context.reject(['publickey']);
+      if (asks) context.reject(['publickey']);
+      else this.#refuseLogin(context);
       return;
     }
     if (decision.kind === 'accepted') {
@@ -90,13 +103,22 @@ export class GatewayConnection {
   #refuseLogin(context: AuthContext): void {
     const { maxAuthTries, authFailureDelayMs } = this.#host;
     this.#failures++;
-    this.#host.log({ type: 'auth-failed', peer: this.#peer, attempts: this.#failures });
+    this.#logFailure(this.#failures);
     const timer = setTimeout(() => {
       this.#delays.delete(timer);
       context.reject(['publickey']);
-      if (this.#failures >= maxAuthTries) this.#host.drop('too many failed logins');
+      if (this.#failures >= maxAuthTries) this.#dropLogin();
     }, authFailureDelayMs);
     this.#delays.add(timer);
+  }
+
+  #logFailure(attempts: number): void {
+    this.#host.log({ type: 'auth-failed', peer: this.#peer, attempts });
+  }
+
+  #dropLogin(): void {
+    sayDisconnect(this.#connection, TOO_MANY_LOGINS);
+    this.#host.drop('too many failed logins');
   }
 
   #onSession(session: SshSession): void {

@@ -27,9 +27,11 @@ export interface GatewayLimits {
   maxUnauthenticated: number;
   /** Time to authenticate, milliseconds from the connection on. */
   loginGraceMs: number;
-  /** Refused requests before the connection is dropped. */
+  /** Refused attempts before the connection is dropped. */
   maxAuthTries: number;
-  /** A refusal takes this long, whatever its reason, milliseconds. */
+  /** Questions which methods and keys would do, on one connection: an agent asks for each key. */
+  maxAuthQuestions: number;
+  /** The refusal of an attempt takes this long, whatever its reason, milliseconds. */
   authFailureDelayMs: number;
   /** Connections of one address: so many at once, then so many a second. */
   connectionBurst: number;
@@ -43,6 +45,7 @@ const defaultLimits: GatewayLimits = {
   maxUnauthenticated: 128,
   loginGraceMs: 20_000,
   maxAuthTries: 6,
+  maxAuthQuestions: 32,
   authFailureDelayMs: 300,
   connectionBurst: 200,
   connectionsPerSecond: 10,
@@ -215,17 +218,17 @@ export class Gateway {
 
   #onConnection(connection: Connection, socket: Socket): void {
     const peer = peerOf(socket);
-    const { maxAuthTries, authFailureDelayMs, idleMs, maxSessions } = this.#limits;
     new GatewayConnection(connection, socket, peer, {
       hub: this.#options.hub,
       policy: this.#policy,
       pacer: this.#pacer,
       screens: this.#screens,
-      ...{ maxAuthTries, authFailureDelayMs, idleMs },
+      ...this.#limits,
       log: (event) => this.#log(event),
       drop: (reason) => this.#drop(socket, peer, reason),
       authenticated: () => void this.#unauthenticated.delete(socket),
       attached: (attachment) => {
+        const { maxSessions } = this.#limits;
         if (this.#attachments.size >= maxSessions) {
           const message = `all ${maxSessions} console sessions are in use`;
           throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });

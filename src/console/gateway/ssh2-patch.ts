@@ -1,10 +1,11 @@
 /**
- * Two things that ssh2's server lacks, added to one connection through its (private) table of message
- * handlers; test/console/gateway.test.ts fails if a new version of ssh2 moves it.
+ * What ssh2's server lacks, added to one connection through its (private) protocol and table of message
+ * handlers; test/console/gateway fails if a new version of ssh2 moves them.
  *
  * - `break` channel requests (RFC 4335), OpenSSH's `~B`: ssh2 has no event for them.
  * - The flow control window of what a client sends: ssh2 goes on accepting data beyond it, so that a
  *   client could fill this process's memory.
+ * - The reason why a connection is dropped (RFC 4253, 11.1).
  */
 import type { Connection, Session as SshSession } from 'ssh2';
 
@@ -31,6 +32,7 @@ interface Protocol {
   };
   channelSuccess(channel: number): void;
   channelFailure(channel: number): void;
+  disconnect(reason: number): void;
 }
 
 interface ConnectionState {
@@ -69,6 +71,11 @@ export function patchConnection(connection: Connection, hooks: ConnectionHooks):
     if (window !== undefined && data.length > window) hooks.onWindowViolation();
     else onData(self, recipient, data);
   };
+}
+
+/** Says why the connection is about to be dropped. */
+export function sayDisconnect(connection: Connection, reason: number): void {
+  (connection as unknown as ConnectionState)._protocol.disconnect(reason);
 }
 
 function isSession(value: unknown): value is SessionState {

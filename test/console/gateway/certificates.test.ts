@@ -1,5 +1,6 @@
 /** What OpenSSH brings that is no key file: certificates of an authority, and an agent. */
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,12 @@ import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { connectGateway } from '../../../src/console/client/gateway-client.js';
-import { fingerprintOfLine, knownHostsLine } from '../../../src/formats/keys/key-files.js';
+import {
+  fingerprintOfLine,
+  generateKey,
+  knownHostsLine,
+  type KeyPair,
+} from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
 
@@ -63,6 +69,28 @@ describe.skipIf(!programs.every((program) => existsSync(program)))('with OpenSSH
     return stdout;
   }
 
+  /** An SSH agent that has these keys. */
+  async function withAgent(
+    keys: readonly KeyPair[],
+    use: (env: NodeJS.ProcessEnv) => Promise<void>,
+  ): Promise<void> {
+    const agent = spawn('/usr/bin/ssh-agent', ['-D', '-a', file('agent')], { stdio: 'ignore' });
+    try {
+      await eventually(() => expect(existsSync(file('agent'))).toBe(true));
+      const env = { ...process.env, SSH_AUTH_SOCK: file('agent') };
+      const names = keys.map((_, index) => file(`agent-key-${index}`));
+      for (const [index, { privatePem }] of keys.entries()) {
+        await writeFile(names[index] ?? '', privatePem, { mode: 0o600 });
+      }
+      await run('/usr/bin/ssh-add', ['-q', ...names], { env });
+      await use(env);
+    } finally {
+      const ended = once(agent, 'exit');
+      agent.kill();
+      await ended;
+    }
+  }
+
   const denied = { stderr: expect.stringContaining('Permission denied') as string };
 
   test('a certificate of a trusted authority opens the VMs that are its principals', async () => {
@@ -108,12 +136,7 @@ describe.skipIf(!programs.every((program) => existsSync(program)))('with OpenSSH
   });
 
   test('keys of an SSH agent work, with our client and with OpenSSH', async () => {
-    const agent = spawn('/usr/bin/ssh-agent', ['-D', '-a', file('agent')], { stdio: 'ignore' });
-    try {
-      await eventually(() => expect(existsSync(file('agent'))).toBe(true));
-      await writeFile(file('alice'), clientKey.privatePem, { mode: 0o600 });
-      const env = { ...process.env, SSH_AUTH_SOCK: file('agent') };
-      await run('/usr/bin/ssh-add', ['-q', file('alice')], { env });
+    await withAgent([clientKey], async (env) => {
       const target = rig.target({ agent: file('agent'), privateKeyPem: undefined });
       const connection = await connectGateway(target);
       expect(String(await connection.ask('who'))).toMatch(/^types {4}alice/);
@@ -121,8 +144,26 @@ describe.skipIf(!programs.every((program) => existsSync(program)))('with OpenSSH
       const words = sshWords('vm1', '-o', 'IdentitiesOnly=no', '127.0.0.1', 'status');
       words.splice(words.indexOf('IdentitiesOnly=yes') - 1, 2);
       expect((await run('/usr/bin/ssh', words, { env })).stdout).toContain('VM vm1: running');
-    } finally {
-      agent.kill();
-    }
+    });
+  });
+
+  test('an agent may have many other keys; too many are an error of the login, which says what helps', async () => {
+    const others = Array.from({ length: 40 }, (_, index) => generateKey(`other${index}`));
+    const target = () => rig.target({ agent: file('agent'), privateKeyPem: undefined });
+    await withAgent([...others.slice(0, 7), clientKey], async () => {
+      (await connectGateway(target())).destroy();
+    });
+    expect(rig.events.map(({ type }) => type)).not.toContain('auth-failed');
+    await withAgent([...others, clientKey], async () => {
+      await expect(connectGateway(target())).rejects.toMatchObject({
+        ...{ code: 'E_CONSOLE_AUTH', exitCode: 7 },
+        hint: expect.stringContaining('--identity') as string,
+      });
+    });
+    await eventually(() =>
+      expect(rig.events).toContainEqual(
+        expect.objectContaining({ type: 'auth-failed', attempts: 33 }),
+      ),
+    );
   });
 });

@@ -38,6 +38,18 @@ test('a key that is not authorized is refused, after a fixed number of tries the
   );
 });
 
+test('questions without end are cut off, too', async () => {
+  const config = { authHandler: Array.from({ length: 60 }, () => 'none') };
+  await expect(rig.login({ ...config, privateKey: undefined } as ConnectConfig)).rejects.toThrow();
+  await vi.waitFor(() =>
+    expect(rig.events).toEqual([
+      expect.objectContaining({ type: 'listening' }),
+      expect.objectContaining({ type: 'connection-dropped', reason: 'too many failed logins' }),
+      expect.objectContaining({ type: 'auth-failed', attempts: 33 }),
+    ]),
+  );
+});
+
 test('an unknown VM is refused with the names that there are, after the login', async () => {
   const { status, notices } = await rig.ending(
     await rig.shell(await rig.login({ username: 'vm\x1b[2J9' })),
