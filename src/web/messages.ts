@@ -30,6 +30,8 @@ export const pageMessageSchema = z.discriminatedUnion('type', [
       .min(1)
       .max(2 * OUTPUT_WINDOW),
   }),
+  /** Are you there? The browser does not tell a page of the pings of RFC 6455. */
+  z.strictObject({ type: z.literal('ping') }),
   z.strictObject({ type: z.literal('break') }),
   /** Who is at the console? */
   z.strictObject({ type: z.literal('who') }),
@@ -68,6 +70,8 @@ export type ServerMessage =
   | { readonly type: 'challenge'; readonly nonce: string }
   /** The answer to `hello`: shows that this is the server that admitted the page. */
   | { readonly type: 'welcome'; readonly proof: string }
+  /** The answer to `ping`. */
+  | { readonly type: 'pong' }
   /** After `welcome`, and whenever something has changed. */
   | { readonly type: 'instance'; readonly name: string; readonly vms: readonly VmView[] }
   | {

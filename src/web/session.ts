@@ -136,6 +136,9 @@ export class WebSession {
         if (this.#opens.take() > 0) return this.#violation('too many consoles opened');
         void this.#console.open(message.vm, message.notSecure);
         break;
+      case 'ping':
+        this.#send({ type: 'pong' });
+        break;
       case 'shown':
         this.#console.shown(message.session, message.bytes);
         break;

@@ -62,6 +62,41 @@ inChromium((rig) => {
     expect(vm.input.length).toBe(0);
   });
 
+  test('a connection that died without a word is noticed, at once where something is typed', async () => {
+    const { page, vm } = rig;
+    let dead = false;
+    await page.routeWebSocket(/socket/, (toPage) => {
+      const toServer = toPage.connectToServer();
+      toPage.onMessage((message) => {
+        if (!dead) toServer.send(message);
+      });
+      toServer.onMessage((message) => {
+        if (!dead) toPage.send(message);
+      });
+    });
+    await page.clock.install();
+    await rig.open();
+    await page.locator('#role').getByText('You type').waitFor();
+    dead = true;
+    await page.keyboard.type('x');
+    await page.clock.runFor(11_000);
+    await rig.says('does not answer');
+    expect(await page.locator('#security-text').textContent()).toBe('not connected');
+    expect(await page.locator('#curtain-hint').textContent()).toContain('may be lost');
+    // Nor does an attempt hang that nobody answers.
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await page.clock.runFor(11_000);
+    dead = false;
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await rig.says('Connected to vm1');
+    await page.keyboard.type('y');
+    expect((await vm.inputReached(1)).toString()).toBe('y');
+    dead = true;
+    await page.clock.runFor(32_000);
+    await rig.says('does not answer');
+    expect(await page.locator('#curtain-hint').textContent()).not.toContain('may be lost');
+  });
+
   test('the loss of the gateway and of the server is said, and both come back', async () => {
     const { page, stack, vm } = rig;
     vm.print('before');

@@ -113,6 +113,15 @@ test('fuzzed HTTP, WebSocket frames and messages harm no other session', async (
   expect((await stack.page()).socket.readyState).toBe(good.socket.OPEN);
 });
 
+test('a page that asks is answered, whether a console is open or not', async () => {
+  const page = await stack.page();
+  page.send({ type: 'ping' });
+  await page.next('pong');
+  await page.openVm1();
+  page.send({ type: 'ping' });
+  await page.next('pong');
+});
+
 test('so many messages in a second are only read more slowly', async () => {
   const page = await stack.page();
   await page.openVm1();

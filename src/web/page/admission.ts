@@ -47,10 +47,11 @@ export async function seekAdmission(link: Link | undefined): Promise<Admittance>
 
 /**
  * Whether the server still knows this browser.
- * @throws TypeError when it does not answer
+ * @param limitMs how long it may take, milliseconds
+ * @throws TypeError when it does not answer, or DOMException when it takes longer
  */
-export async function stillAdmitted(): Promise<boolean> {
-  return (await fetch(SESSION_URL)).ok;
+export async function stillAdmitted(limitMs: number): Promise<boolean> {
+  return (await fetch(SESSION_URL, { signal: AbortSignal.timeout(limitMs) })).ok;
 }
 
 /** Shows for that text that one has the key: HMAC-SHA-256, base64url. */

@@ -91,6 +91,7 @@ export class VmConsole implements SocketListener {
     switch (message.type) {
       case 'challenge':
       case 'welcome':
+      case 'pong':
         // Between the sockets.
         break;
       case 'instance':
@@ -122,11 +123,12 @@ export class VmConsole implements SocketListener {
   }
 
   onLost(pause: number): void {
+    const untaken = this.#input.pending > 0;
     this.#close();
     state('The server of this page does not answer.');
     lowerCurtain({
       text: 'The connection to the server of this page is lost.',
-      hint: `It is tried again in ${seconds(pause)}. The VM is not affected. Does \`vsbypass console --web\` still run?`,
+      hint: `${untaken ? 'What was typed last may be lost. ' : ''}It is tried again in ${seconds(pause)}. The VM is not affected. Does \`vsbypass console --web\` still run?`,
       action: { label: 'Try now', run: () => this.#socket.connect() },
     });
   }

@@ -5,6 +5,7 @@
 import type { PageMessage, ServerMessage } from '../messages.js';
 import { prove, stillAdmitted } from './admission.js';
 import { INPUT_WINDOW, proofText } from './limits.js';
+import { ANSWER_MS, Vigil } from './vigil.js';
 
 /** Pause before another attempt, milliseconds: the first, and the longest. */
 const FIRST_PAUSE = 500;
@@ -26,7 +27,14 @@ export interface SocketListener {
 export class ConsoleSocket {
   readonly #key: string;
   readonly #listener: SocketListener;
+  /** Undefined while there is none. */
   #socket: WebSocket | undefined;
+  readonly #vigil = new Vigil(
+    () => {
+      if (this.#known) this.send({ type: 'ping' });
+    },
+    () => this.#onClose(this.#socket),
+  );
   /** What the server has to say before anything else of it counts. */
   #welcome: string | undefined;
   #known = false;
@@ -40,21 +48,29 @@ export class ConsoleSocket {
   constructor(key: string, listener: SocketListener) {
     this.#key = key;
     this.#listener = listener;
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden) this.#vigil.ask();
+    });
   }
 
   /** Connects now, whether it is time for that or not. */
   connect(): void {
     clearTimeout(this.#timer);
+    // Browsers connect one at a time: an attempt that hangs would hold this one up.
+    this.#socket?.close();
+    this.#vigil.await();
     const socket = new WebSocket(`ws://${location.host}/console/socket`);
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
     this.#known = false;
     this.#welcome = undefined;
     socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (socket !== this.#socket) return;
+      this.#vigil.heard();
       if (typeof data === 'string') this.#onText(socket, JSON.parse(data) as ServerMessage);
       else if (this.#known) this.#onBytes(new Uint8Array(data));
     });
-    socket.addEventListener('close', ({ code }) => void this.#onClose(socket, code));
+    socket.addEventListener('close', ({ code }) => this.#onClose(socket, code));
   }
 
   send(message: PageMessage): void {
@@ -63,10 +79,11 @@ export class ConsoleSocket {
 
   sendInput(piece: Uint8Array<ArrayBuffer>): void {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(piece);
+    // Nobody is to type for long into a connection that is dead.
+    this.#vigil.ask();
   }
 
   #onText(socket: WebSocket, message: ServerMessage): void {
-    if (socket !== this.#socket) return;
     if (message.type === 'challenge') return void this.#sayHello(socket, message.nonce);
     if (message.type === 'welcome') this.#known = message.proof === this.#welcome;
     if (!this.#known) return this.#leaveStranger(socket);
@@ -91,6 +108,7 @@ export class ConsoleSocket {
   /** Does not try again: whoever has the port now would only be asked once more. */
   #leaveStranger(socket: WebSocket): void {
     this.#socket = undefined;
+    this.#vigil.end();
     socket.close();
     this.#listener.onStranger();
   }
@@ -109,15 +127,14 @@ export class ConsoleSocket {
     });
   }
 
-  async #onClose(socket: WebSocket, code: number): Promise<void> {
-    if (socket !== this.#socket) return;
+  /** It is closed, or as good as that. */
+  #onClose(socket: WebSocket | undefined, code?: number): void {
+    if (socket === undefined || socket !== this.#socket) return;
+    this.#socket = undefined;
+    this.#vigil.end();
+    socket.close();
     // 4403: see CloseCode of the server.
     if (code === 4403) {
-      this.#listener.onNotAdmitted();
-      return;
-    }
-    const known = await stillAdmitted().catch(() => true);
-    if (!known) {
       this.#listener.onNotAdmitted();
       return;
     }
@@ -125,5 +142,14 @@ export class ConsoleSocket {
     this.#pause = Math.min(LONGEST_PAUSE, pause * 2);
     this.#timer = setTimeout(() => this.connect(), pause);
     this.#listener.onLost(pause);
+    void this.#giveUpUnlessAdmitted();
+  }
+
+  /** A browser does not tell a page why its WebSocket was refused. */
+  async #giveUpUnlessAdmitted(): Promise<void> {
+    const known = await stillAdmitted(ANSWER_MS).catch(() => true);
+    if (known || this.#socket !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#listener.onNotAdmitted();
   }
 }
