@@ -47,6 +47,10 @@ export class VmConsole implements SocketListener {
     return this.#vm;
   }
 
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Opens the console of that VM instead. */
   choose(vm: string): void {
     if (vm !== this.#vm) {

@@ -1,4 +1,4 @@
-/** Keys that the keyboard of a phone or tablet has not got. */
+/** Keys that the keyboard of a phone or tablet has not got, or that a browser keeps for itself. */
 import { sequences, withControl } from './key-sequences.js';
 
 export class KeyRow {

@@ -9,6 +9,7 @@ import { fillSysRqMenu, placeMenus } from './menus.js';
 import { cleanPaste, excerpt, needsQuestion } from './paste.js';
 import { Screen } from './screen.js';
 import { SearchBar } from './search.js';
+import { wireFullScreen, wireKeyRow, wireOption } from './settings.js';
 
 styleThroughObjects();
 const link = takeLink();
@@ -20,16 +21,19 @@ const screen: Screen = new Screen(byId('terminal', HTMLDivElement), {
   onPaste: (text) => void paste(text),
   onSize: showSize,
   onKey: (event) => {
-    const run = event.ctrlKey && event.shiftKey ? shortcuts[event.code] : undefined;
+    // With Alt as well it is AltGr on Windows, which makes characters.
+    if (!event.ctrlKey || !event.shiftKey || event.altKey) return false;
+    const run = shortcuts[event.code];
     if (run !== undefined) event.preventDefault();
     run?.();
     // The browser's own paste: its event comes with the text, without asking for permission.
-    return run !== undefined || (event.ctrlKey && event.shiftKey && event.code === 'KeyV');
+    return run !== undefined || event.code === 'KeyV';
   },
 });
 const search = new SearchBar(screen);
+const keyRow = byId('keys', HTMLDivElement);
 const keys = new KeyRow(
-  byId('keys', HTMLDivElement),
+  keyRow,
   (text) => screen.terminal.input(text),
   () => screen.terminal.modes.applicationCursorKeysMode,
 );
@@ -37,7 +41,9 @@ const keys = new KeyRow(
 /** With Ctrl and Shift, by the place of the key. */
 const shortcuts: Readonly<Record<string, () => void>> = {
   KeyF: () => search.open(),
-  KeyC: () => void copy(),
+  KeyC: () => {
+    copy().catch(() => state('The browser does not let this page copy.'));
+  },
   Period: () => byId('find', HTMLButtonElement).focus(),
 };
 
@@ -85,6 +91,7 @@ function download(): void {
   anchor.click();
   URL.revokeObjectURL(anchor.href);
   state(`The scrollback was saved as ${anchor.download}.`);
+  screen.terminal.focus();
 }
 
 function showVms(instance: string, vms: readonly VmView[]): void {
@@ -109,6 +116,7 @@ function wireTools(): void {
   onClick('paste', () => {
     navigator.clipboard.readText().then(paste, () => {
       state('The browser does not give the clipboard away: use Ctrl+Shift+V in the terminal.');
+      screen.terminal.focus();
     });
   });
   onClick('break', () => {
@@ -136,6 +144,14 @@ function wireTools(): void {
   byId('screen-reader', HTMLInputElement).addEventListener('change', ({ target }) => {
     screen.terminal.options.screenReaderMode = (target as HTMLInputElement).checked;
   });
+  wireFullScreen(() => {
+    byId('size-menu', HTMLDivElement).hidePopover();
+    screen.terminal.focus();
+  });
+  wireKeyRow(keyRow, () => screen.terminal.focus());
+  wireOption((isMeta) => {
+    screen.terminal.options.macOptionIsMeta = isMeta;
+  });
   onClick('stty', () => {
     byId('size-menu', HTMLDivElement).hidePopover();
     vmConsole?.type(encoder.encode(`${sttyCommand()}\r`));
@@ -146,6 +162,18 @@ function wireTools(): void {
   });
   byId('tools', HTMLDivElement).addEventListener('keydown', ({ key }) => {
     if (key === 'Escape') screen.terminal.focus();
+  });
+}
+
+function guardTyping(): void {
+  // Ctrl+W is a word less in a shell, but a tab less in a browser, and a new tab needs a new link.
+  window.addEventListener('beforeunload', (event) => {
+    if (vmConsole?.isOpen === true) event.preventDefault();
+  });
+  // A click beside the terminal takes the focus away: what is typed then goes where it seems to go.
+  document.addEventListener('keydown', ({ target, key, ctrlKey, altKey, metaKey }) => {
+    const types = (key.length === 1 || key === 'Enter') && !ctrlKey && !altKey && !metaKey;
+    if (types && target === document.body && vmConsole?.isOpen === true) screen.terminal.focus();
   });
 }
 
@@ -163,6 +191,7 @@ async function start(): Promise<void> {
 }
 
 wireTools();
+guardTyping();
 enableTools(false);
 showSize(screen.size.columns, screen.size.rows);
 start().catch(() => showNotAdmitted('The server of this page does not answer.'));

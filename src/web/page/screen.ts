@@ -32,6 +32,7 @@ export class Screen {
       cursorBlink: false,
       fontFamily: 'ui-monospace, "DejaVu Sans Mono", "Liberation Mono", Menlo, Consolas, monospace',
       fontSize: FONT_SIZES.usual,
+      macOptionClickForcesSelection: true,
       minimumContrastRatio: 4.5,
       scrollback: SCROLLBACK_LINES,
       theme: this.#dark.matches ? dark : light,
