@@ -151,6 +151,18 @@ test('console runs the steps of a script in the order of the command line', asyn
   expect(out.stdout).toBe('login: \r\n[5] \r\n[23] ');
 });
 
+test('console: what came of --send-env and --send-file is in no failure', async () => {
+  const secret = join(directory, 'secret');
+  await writeFile(secret, 'from file\n');
+  vm.echo();
+  const { run } = contextOf({ env: { VM_PASSWORD: 'from env' } });
+  const failed = run(
+    ...['vm1', '--send-env', 'VM_PASSWORD', '--send', ' ', '--send-file', secret],
+    ...['--timeout', '0.3', '--expect', 'never'],
+  );
+  await expect(failed).rejects.toMatchObject({ details: { lastLines: ['******** ********'] } });
+});
+
 test('console: a script that begins by typing does not see what came before', async () => {
   vm.print('login: ');
   await vi.waitFor(() => expect(hub.vm('vm1')?.history.end).toBe(7));

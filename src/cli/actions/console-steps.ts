@@ -35,12 +35,11 @@ export async function prepareSteps(
         steps.push({ type: 'send', bytes: parseSendText(step.value) });
         break;
       case 'send-file':
-        steps.push({ type: 'send', bytes: await readSecret(step.value, '--send-file') });
+        steps.push(secretStep(await readSecret(step.value, '--send-file')));
         break;
-      case 'send-env': {
-        steps.push({ type: 'send', bytes: secretOf(step.value, env, '--send-env') });
+      case 'send-env':
+        steps.push(secretStep(secretOf(step.value, env, '--send-env')));
         break;
-      }
     }
   }
   if (steps.length === 0) {
@@ -49,6 +48,10 @@ export async function prepareSteps(
     });
   }
   return steps;
+}
+
+function secretStep(bytes: Buffer): ScriptStep {
+  return { type: 'send', bytes, secret: true };
 }
 
 /** A variable's value. @throws VsbError E_USAGE when it is not set */

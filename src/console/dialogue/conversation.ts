@@ -1,6 +1,7 @@
 /** A program's side of a talk with a console: what it sends, and what it waits for, each with a deadline. */
 import { VsbError } from '../../base/errors.js';
 import { ExpectBuffer, type ExpectOptions } from './expect.js';
+import { Secrets } from './secrets.js';
 
 /** Lines of the transcript in the report of a failure. */
 const LAST_LINES = 20;
@@ -13,19 +14,26 @@ export interface ScriptPeer {
   send(bytes: Buffer): Promise<void>;
 }
 
+export interface ConversationOptions extends ExpectOptions {
+  /** Ends every wait. */
+  readonly signal: AbortSignal;
+  /** What no failure shows, beside what is sent as a secret here. */
+  readonly secrets?: Secrets;
+}
+
 export class Conversation {
   readonly #peer: ScriptPeer;
   readonly #buffer: ExpectBuffer;
   readonly #signal: AbortSignal;
-  #concealed: string | undefined;
+  readonly #secrets: Secrets;
   #ended = false;
   #changed: () => void = () => {};
 
-  /** @param signal ends every wait */
-  constructor(peer: ScriptPeer, options: ExpectOptions & { signal: AbortSignal }) {
+  constructor(peer: ScriptPeer, options: ConversationOptions) {
     this.#peer = peer;
     this.#buffer = new ExpectBuffer(options);
     this.#signal = options.signal;
+    this.#secrets = options.secrets ?? new Secrets();
     peer.onOutput((bytes) => {
       if (bytes === undefined) this.#ended = true;
       else this.#buffer.push(bytes);
@@ -75,8 +83,8 @@ export class Conversation {
   }
 
   /** Another that reads in its own way, first what has come here and was not matched. This one reads bytes. */
-  continued(options: ExpectOptions & { signal: AbortSignal }): Conversation {
-    const next = new Conversation(this.#peer, options);
+  continued(options: ConversationOptions): Conversation {
+    const next = new Conversation(this.#peer, { secrets: this.#secrets, ...options });
     next.#buffer.push(Buffer.from(this.#buffer.rest(), 'latin1'));
     return next;
   }
@@ -118,7 +126,7 @@ export class Conversation {
    * @throws as send() does
    */
   async sendSecret(secret: Buffer): Promise<void> {
-    this.#concealed = secret.toString('utf8');
+    this.#secrets.add(secret);
     await this.send(secret);
   }
 
@@ -127,7 +135,7 @@ export class Conversation {
     pattern: RegExp,
     look: () => RegExpExecArray | undefined,
   ): Promise<RegExpExecArray> {
-    const what = `/${pattern.source}/`;
+    const what = `/${this.#secrets.conceal(pattern.source)}/`;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -163,10 +171,9 @@ export class Conversation {
     message: string,
     pattern?: RegExp,
   ): VsbError {
-    const shown = this.#buffer.tail(LAST_LINES);
-    const secret = this.#concealed;
-    const lastLines = !secret ? shown : shown.map((line) => line.replaceAll(secret, '********'));
-    const details = { pattern: pattern?.source, lastLines };
+    const conceal = (text: string): string => this.#secrets.conceal(text);
+    const lastLines = this.#buffer.tail(LAST_LINES, conceal);
+    const details = { pattern: pattern && conceal(pattern.source), lastLines };
     return new VsbError(code, message, {
       layer: 'console',
       details,

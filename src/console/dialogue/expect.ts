@@ -6,7 +6,7 @@ import { AnsiStripper, printableText } from '../../formats/ansi.js';
 
 /** Unmatched text that is kept to be searched, characters. */
 const WINDOW = 64 * 1024;
-/** Text kept for the report of a failure, characters. */
+/** Text for the report of a failure, characters. As much again is kept: a secret may lie across its beginning. */
 const TRANSCRIPT = 16 * 1024;
 
 export interface ExpectOptions {
@@ -33,7 +33,7 @@ export class ExpectBuffer {
       this.#decoder?.decode(bytes, { stream: true }) ?? Buffer.from(bytes).toString('latin1');
     const text = this.#stripper?.push(decoded) ?? decoded;
     this.#window = (this.#window + text).slice(-WINDOW);
-    this.#transcript = (this.#transcript + text).slice(-TRANSCRIPT);
+    this.#transcript = (this.#transcript + text).slice(-2 * TRANSCRIPT);
   }
 
   /** The first match in what was not consumed yet; consumes up to its end. */
@@ -75,13 +75,21 @@ export class ExpectBuffer {
     return this.#window;
   }
 
-  /** The last lines that came, matched or not, fit for a terminal. */
-  tail(lines: number): string[] {
+  /**
+   * The last lines that came, matched or not, fit for a terminal.
+   * @param conceal takes out what they are not to show; it may lie over several of them
+   */
+  tail(lines: number, conceal: (text: string) => string = (text) => text): string[] {
     const text =
       this.#decoder === undefined
         ? Buffer.from(this.#transcript, 'latin1').toString('utf8')
         : this.#transcript;
-    const all = text.split(/\r*\n/).map((line) => printableText(line));
+    const came = text.split('\n');
+    while (came.at(-1)?.trim() === '') came.pop();
+    // A secret may have begun before the first line that is shown.
+    const plain = came.slice(-2 * lines).map((line) => new AnsiStripper().push(line));
+    const shown = conceal(plain.join('\n')).slice(-TRANSCRIPT);
+    const all = shown.split('\n').map((line) => printableText(line));
     while (all.at(-1) === '') all.pop();
     return all.slice(-lines);
   }

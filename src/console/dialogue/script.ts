@@ -4,10 +4,16 @@
  */
 import { VsbError } from '../../base/errors.js';
 import { Conversation, type ScriptPeer } from './conversation.js';
+import { Secrets } from './secrets.js';
 
 export type ScriptStep =
   | { readonly type: 'expect'; readonly pattern: RegExp; readonly timeoutMs: number }
-  | { readonly type: 'send'; readonly bytes: Buffer };
+  | {
+      readonly type: 'send';
+      readonly bytes: Buffer;
+      /** No failure shows it. */
+      readonly secret?: true;
+    };
 
 /**
  * Runs the steps.
@@ -19,7 +25,9 @@ export async function runScript(
   steps: readonly ScriptStep[],
   options: { signal: AbortSignal; stripAnsi: boolean },
 ): Promise<void> {
-  const talk = new Conversation(peer, options);
+  const secrets = new Secrets();
+  for (const step of steps) if (step.type === 'send' && step.secret) secrets.add(step.bytes);
+  const talk = new Conversation(peer, { ...options, secrets });
   for (const [index, step] of steps.entries()) {
     try {
       if (step.type === 'expect') await talk.expect(step.pattern, step.timeoutMs);

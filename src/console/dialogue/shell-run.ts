@@ -11,11 +11,17 @@
 import { randomBytes } from 'node:crypto';
 
 import { VsbError } from '../../base/errors.js';
-import { assertTimeout, Conversation, type ScriptPeer } from './conversation.js';
+import {
+  assertTimeout,
+  Conversation,
+  type ConversationOptions,
+  type ScriptPeer,
+} from './conversation.js';
 import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
 import { QUIET_MS, either } from './prompts.js';
+import { Secrets } from './secrets.js';
 import { forget, programLines } from './shell-program.js';
 import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 
@@ -84,11 +90,13 @@ class ShellRun {
   /** With the program that runs the command. Where we have logged in, that ends the shell, too. */
   #talk: Conversation | undefined;
   readonly #heard: Heard;
+  readonly #secrets = new Secrets();
 
   constructor(peer: ScriptPeer, options: ShellRunOptions) {
     this.#peer = peer;
     this.#options = options;
     this.#heard = new Heard(peer);
+    if (options.password !== undefined) this.#secrets.add(options.password);
   }
 
   async run(): Promise<number> {
@@ -96,7 +104,7 @@ class ShellRun {
     await this.#reachShell();
     const down = new AbortController();
     const ended = AbortSignal.any([signal, down.signal]);
-    const talk = new Conversation(this.#peer, { bytes: true, signal: ended });
+    const talk = this.#conversation({ bytes: true, signal: ended });
     this.#talk = talk;
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
@@ -153,7 +161,7 @@ class ShellRun {
     if (!this.#loggedIn) return;
     const reading = { stripAnsi: true, signal };
     const ended = this.#stage === 'ended' ? this.#talk : undefined;
-    const talk = ended?.continued(reading) ?? new Conversation(this.#peer, reading);
+    const talk = ended?.continued(reading) ?? this.#conversation(reading);
     if (ended === undefined) await talk.send(Buffer.from(`exit${this.#enter}`));
     try {
       await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, 0);
@@ -182,7 +190,7 @@ class ShellRun {
   /** A login that was under way may still succeed. */
   async #awaitLogin(signal: AbortSignal): Promise<void> {
     const { prompt, loginPrompt } = this.#options;
-    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
+    const talk = this.#conversation({ stripAnsi: true, signal });
     // The password may not have been typed to its end.
     await talk.send(Buffer.from(this.#enter));
     const limitMs = this.#options.tidyMs ?? TIDY_MS;
@@ -192,8 +200,8 @@ class ShellRun {
 
   async #interrupt(signal: AbortSignal): Promise<void> {
     const { prompt, loginPrompt, signalMs = SIGNAL_MS } = this.#options;
-    const prompts = new Conversation(this.#peer, { stripAnsi: true, signal });
-    const marks = new Conversation(this.#peer, { bytes: true, signal });
+    const prompts = this.#conversation({ stripAnsi: true, signal });
+    const marks = this.#conversation({ bytes: true, signal });
     // SIGINT, SIGQUIT, and for what ignores both: stopped by the terminal, and killed as the shell's job.
     for (const key of ['\x03', '\x1c', '\x1a']) {
       // By a signal, or just now by itself; then the program has gone on to its own end.
@@ -227,7 +235,7 @@ class ShellRun {
   /** Gets to a prompt. */
   async #reachShell(): Promise<void> {
     const { signal } = this.#options;
-    const talk = new Conversation(this.#peer, { stripAnsi: true, signal });
+    const talk = this.#conversation({ stripAnsi: true, signal });
     const { at, enter } = await wakeUp(talk, this.#heard, this.#options);
     this.#enter = enter;
     if (at === 'shell') {
@@ -255,6 +263,10 @@ class ShellRun {
       await talk.send(Buffer.from(`${line}\n`));
       waiting.push(line.length);
     }
+  }
+
+  #conversation(options: ConversationOptions): Conversation {
+    return new Conversation(this.#peer, { ...options, secrets: this.#secrets });
   }
 
   #mark(kind: string): RegExp {

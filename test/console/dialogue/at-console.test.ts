@@ -1,6 +1,7 @@
 /** A script of what to wait for and what to type, at the console of a VM. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
+import { describeError } from '../../../src/cli/show/error.js';
 import { connectGateway, type ConsoleTarget } from '../../../src/console/client/gateway-client.js';
 import { interactByScript, type ScriptOptions } from '../../../src/console/dialogue/at-console.js';
 import {
@@ -104,6 +105,25 @@ test('interactByScript reports the last lines when it does not get what it waits
       lastLines: expect.arrayContaining(['Login incorrect', 'login: ']) as unknown,
     },
   });
+});
+
+test('interactByScript shows no secret of the script that was echoed, nor in what it waited for', async () => {
+  rig.vm.echo();
+  const secret = (text: string): ScriptStep => ({
+    ...{ type: 'send', bytes: Buffer.from(text), secret: true },
+  });
+  const steps = [
+    ...[secret('hunter2'), send('\\r'), wait('hunter2'), secret('other3'), send('\\r')],
+    wait('not hunter2', 300),
+  ];
+  const sinks = { stdout: new Sink(), stderr: new Sink() };
+  const failure: unknown = await script({ ...sinks, steps, stripAnsi: false }).catch(
+    (error: unknown) => error,
+  );
+  expect(failure).toMatchObject({ code: 'E_EXPECT_TIMEOUT', details: { step: 6 } });
+  const shown = JSON.stringify(failure) + describeError(failure, true) + sinks.stderr.text;
+  expect(shown).toContain('********');
+  expect(shown).not.toMatch(/hunter2|other3/);
 });
 
 test('interactByScript of an unknown VM says so', async () => {
