@@ -5,8 +5,28 @@ const LINE = 400;
 /** A command that was stopped by a signal (19 to 22, and 128) is the shell's job now. */
 const endStopped = '[ $vsbl -lt 147 ]||kill -9 %% 2>&-';
 
-/** What is left of us in the shell. A shell that has no such function may say so. */
-export const forget = 'unset vsb vsbl vsbn vsbt;unset -f vsbp 2>&-';
+/**
+ * The first line that the shell reads: no echo, and none of the options that would end it when a command fails, or print
+ * what it runs. Its mark tells which options were set, so that only those are typed again that were.
+ */
+export function quietLine(nonce: string, next: string): string {
+  return `vsb=$-;set +exv;vsbn=${nonce};vsbt=$(stty -g);stty sane -echo;echo vsb$vsbn+$vsb;${next}`;
+}
+
+/**
+ * Takes what is left of us out of the shell. One that has no such function may say so.
+ * @param options what `$-` was
+ */
+export function forget(options: string): string {
+  const had = options.replace(/[^exv]/g, '');
+  return `unset vsb vsbl vsbn vsbt;unset -f vsbp 2>&-${had && `;set -${had}`}`;
+}
+
+/**
+ * The terminal hangs up with its session, and drops what it has not sent; stty waits for that (TCSADRAIN). Of two exits the
+ * second is obeyed where the command has left a stopped job.
+ */
+export const logOut = 'stty sane;exit;exit';
 
 /** One that needs no quoting but ', and is no longer than what it saves. */
 const PLAIN = /^[ -&(-~]{1,200}$/;
@@ -15,16 +35,13 @@ const PLAIN = /^[ -&(-~]{1,200}$/;
  * What the shell reads: a program that takes the command, checks its length, runs it, says how it ended; then the command
  * piece by piece, if it is not in the program. `vsbn` is the run's number there. Few characters: each byte takes a nested
  * VM 0.2 ms.
- * @param exit then the shell ends; otherwise it gives the terminal back
+ * @param end ends the shell, or leaves it as it was
  */
-export function programLines(command: string, { exit }: { exit: boolean }): string[] {
+export function programLines(command: string, end: string): string[] {
   const print = 'vsbp(){ printf "vsb$vsbn$1\\n";}';
   const run =
     'vsbp \\<;(eval "$vsb");vsbl=$?;echo;vsbp ">$vsbl.\\nvsb$vsbn>$vsbl.";' +
-    `${endStopped};;*)vsbp !;esac;` +
-    // The terminal hangs up with its session, and drops what it has not sent; stty waits for that (TCSADRAIN). Of two exits
-    // the second is obeyed where the command has left a stopped job.
-    (exit ? 'stty sane;exit;exit' : `stty "$vsbt";${forget}`);
+    `${endStopped};;*)vsbp !;esac;${end}`;
   if (PLAIN.test(command)) {
     return [`${print};vsb='${command}';case \${#vsb} in ${command.length})${run}`];
   }

@@ -22,7 +22,7 @@ import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
 import { QUIET_MS, either } from './prompts.js';
 import { Secrets } from './secrets.js';
-import { forget, programLines } from './shell-program.js';
+import { forget, logOut, programLines, quietLine } from './shell-program.js';
 import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
 
 /** How long the shell may take for a short line: a nested console carries a hundred characters a second. */
@@ -87,6 +87,8 @@ class ShellRun {
   #stage: Stage = 'outside';
   #loggedIn = false;
   #enter: Awake['enter'] = '\r';
+  /** `$-` as it was. */
+  #shellOptions = '';
   /** With the program that runs the command. Where we have logged in, that ends the shell, too. */
   #talk: Conversation | undefined;
   readonly #heard: Heard;
@@ -109,10 +111,11 @@ class ShellRun {
     this.#stage = 'running';
     const again = 'read -r vsb;eval "$vsb"';
     await talk.send(Buffer.from(`${again}${this.#enter}`));
-    const quiet = `vsbn=${this.#nonce};vsbt=$(stty -g);stty sane -echo;echo vsb$vsbn+;${again}`;
-    await talk.send(Buffer.from(`${quiet}\n`));
-    await talk.expect(this.#mark('\\+'), LINE_MS);
-    await this.#type(talk, programLines(command, { exit: this.#loggedIn }));
+    await talk.send(Buffer.from(`${quietLine(this.#nonce, again)}\n`));
+    const [, options = ''] = await talk.expect(this.#mark('\\+(\\w*)'), LINE_MS);
+    this.#shellOptions = options;
+    const end = this.#loggedIn ? logOut : `stty "$vsbt";${forget(options)}`;
+    await this.#type(talk, programLines(command, end));
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
       this.#stage = 'ended';
@@ -219,7 +222,7 @@ class ShellRun {
       }
     }
     const kill = 'kill -9 %% 2>/dev/null;';
-    const restore = `stty "\${vsbt:-sane}";${forget}`;
+    const restore = `stty "\${vsbt:-sane}";${forget(this.#shellOptions)}`;
     await marks.send(
       Buffer.from(`\x15${kill}${restore};printf 'vsb%s~\\n' ${this.#nonce}${this.#enter}`),
     );

@@ -35,6 +35,23 @@ test.each(shells.filter(([shell]) => existsSync(shell)))(
   },
 );
 
+test.each(shells.filter(([shell]) => existsSync(shell)))(
+  'runInShell is not disturbed by what is set in a %s, and leaves it set',
+  async (shell, words) => {
+    rig.boot(shell, ...words);
+    rig.type('set -efuvxC; IFS=,\r');
+    expect(await rig.run('false')).toEqual({ status: 1, output: '' });
+    expect(await rig.run(`echo '${'x'.repeat(300)}'; exit 3`)).toEqual({
+      ...{ status: 3, output: `${'x'.repeat(300)}\n` },
+    });
+    const stopped = rig.run('echo begun; sleep 60', { timeoutMs: 1000, signalMs: 1000 });
+    await expect(stopped).rejects.toMatchObject({ code: 'E_EXPECT_TIMEOUT' });
+    for (const option of ['e', 'f', 'u', 'v', 'x', 'C']) {
+      await rig.shows('echo "[$-]"\r', new RegExp(`^\\[\\w*${option}\\w*\\]\r$`, 'm'));
+    }
+  },
+);
+
 test('runInShell ends well where the command shuts the VM down', async () => {
   rig.bootGetty();
   expect(await rig.run('touch off; echo down')).toEqual({ status: 0, output: 'down\n' });
