@@ -9,7 +9,7 @@ const withPrograms = [
   'test/cli/completion/shells.test.ts',
   'test/cli/{deadline,environment,main,prune,require}.test.ts',
   'test/console/client/{answers,kinds,no-terminal,on-terminal,openssh}.test.ts',
-  'test/console/dialogue/shell-{login,output,tidy}.test.ts',
+  'test/console/dialogue/shell-{login,output,rescue,tidy}.test.ts',
   'test/console/gateway/screen.test.ts',
   'test/contract/documents/documents.test.ts',
   'test/counting/counting.test.ts',

@@ -3,6 +3,7 @@ import { VsbError } from '../../base/errors.js';
 import {
   defaultLoginPrompt,
   defaultPasswordPrompt,
+  defaultPrompt,
   type Prompts,
 } from '../../console/dialogue/prompts.js';
 import { parsePattern } from '../../console/dialogue/script.js';
@@ -15,7 +16,7 @@ import { readSecret, secretOf } from './console-steps.js';
 /** @throws VsbError E_USAGE: one of them is no regular expression */
 export function promptsOf(flags: LoginFlags): Prompts {
   return {
-    prompt: parsePattern(flags.prompt, '--prompt'),
+    prompt: parsePattern(flags.prompt ?? defaultPrompt, '--prompt'),
     loginPrompt: parsePattern(flags.loginPrompt ?? defaultLoginPrompt, '--login-prompt'),
     passwordPrompt: parsePattern(
       flags.passwordPrompt ?? defaultPasswordPrompt,

@@ -6,7 +6,7 @@ export type LoginFlags = {
   readonly user: string;
   readonly passwordEnv?: string | undefined;
   readonly passwordFile?: string | undefined;
-  readonly prompt: string;
+  readonly prompt?: string | undefined;
   readonly loginPrompt?: string | undefined;
   readonly passwordPrompt?: string | undefined;
 };
@@ -18,7 +18,10 @@ export function loginOptions<O extends OptionValues>(
     .option('--user <name>', 'who to log in as', 'root')
     .option('--password-env <name>', 'variable with the password')
     .option('--password-file <file>', 'file with the password, less one line end at its end')
-    .option('--prompt <regex>', 'what the shell prompts with', '[#$%>] $')
+    .option(
+      '--prompt <regex>',
+      'what the shell prompts with (default: the signs `#$%>`, `(initramfs)`)',
+    )
     .option('--login-prompt <regex>', 'what asks for a name (default: `login:`)')
     .option(
       '--password-prompt <regex>',

@@ -6,6 +6,15 @@ export const defaultPasswordPrompt =
   '[Pp]assord|[Aa]dgangskode|[Ss]alasana|[Hh]asło|[Hh]eslo|[Jj]elszó|[Pp]arola|[Şş]ifre|[Гг]?[Пп]ароль|Κωδικός|' +
   'パスワード|密码|密碼|암호)[^\\r\\n]{0,40}[:：] ?$';
 
+/** Of shells; Debian's initramfs has one of its own, and dracut's ends with `:/# `. */
+export const defaultPrompt = '(?:[#$%>]|\\(initramfs\\)) $';
+/**
+ * What asks for root's password, and no name, where a VM has not booted: sulogin(8) of util-linux, sysvinit and busybox,
+ * which systemd and dracut start, too.
+ */
+export const suloginPrompt =
+  /(?:[Gg]ive root password for [^\r\n]*|(?:Control|Ctrl|Strg)[-+]D[^\r\n]*): ?$/m;
+
 /** What the shell, the login and its password prompt look like. */
 export interface Prompts {
   readonly prompt: RegExp;

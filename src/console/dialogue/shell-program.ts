@@ -23,10 +23,10 @@ export function forget(options: string): string {
 }
 
 /**
- * The terminal hangs up with its session, and drops what it has not sent; stty waits for that (TCSADRAIN). Of two exits the
- * second is obeyed where the command has left a stopped job.
+ * Ends a shell that was logged in to. Of two exits the second is obeyed where the command has left a stopped job. Where a VM
+ * has not booted, an exit has it go on: root's password is asked for again instead.
  */
-export const logOut = 'stty sane;exit;exit';
+export const logOut = { login: 'exit;exit', sulogin: 'exec sulogin' };
 
 /** One that needs no quoting but ', and is no longer than what it saves. */
 const PLAIN = /^[ -&(-~]{1,200}$/;

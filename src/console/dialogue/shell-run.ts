@@ -20,7 +20,7 @@ import {
 import { Heard } from './heard.js';
 import { LastWords } from './last-words.js';
 import { LOGIN_MS, logIn, MOTD_QUIET_MS, type LoginOptions } from './log-in.js';
-import { QUIET_MS, either } from './prompts.js';
+import { QUIET_MS, either, suloginPrompt } from './prompts.js';
 import { Secrets } from './secrets.js';
 import { forget, logOut, programLines, quietLine } from './shell-program.js';
 import { wakeUp, type Awake, type WakeUpOptions } from './wake-up.js';
@@ -86,6 +86,8 @@ class ShellRun {
   readonly #end = new RegExp(`(?:\\r*\\n)?${this.#endMark}(\\d+)\\.\\r*\\n`);
   #stage: Stage = 'outside';
   #loggedIn = false;
+  /** Where it has logged in. */
+  #door: keyof typeof logOut = 'login';
   #enter: Awake['enter'] = '\r';
   /** `$-` as it was. */
   #shellOptions = '';
@@ -114,7 +116,10 @@ class ShellRun {
     await talk.send(Buffer.from(`${quietLine(this.#nonce, again)}\n`));
     const [, options = ''] = await talk.expect(this.#mark('\\+(\\w*)'), LINE_MS);
     this.#shellOptions = options;
-    const end = this.#loggedIn ? logOut : `stty "$vsbt";${forget(options)}`;
+    // The terminal hangs up with its session, and drops what it has not sent; stty waits for that (TCSADRAIN).
+    const end = this.#loggedIn
+      ? `stty sane;${logOut[this.#door]}`
+      : `stty "$vsbt";${forget(options)}`;
     await this.#type(talk, programLines(command, end));
     const begun = await talk.expect(this.#mark('[<!]'), LINE_MS);
     if (begun[0].includes('!')) {
@@ -149,7 +154,7 @@ class ShellRun {
    * the talk; one that asks for a name again does not go down.
    */
   async #awaitLastWords(talk: Conversation, lastWords: LastWords): Promise<void> {
-    const back = this.#loggedIn ? this.#options.loginPrompt : /(?!)/;
+    const back = this.#loggedIn ? this.#outside : /(?!)/;
     try {
       // Nothing is held back: no text of a terminal begins so.
       await talk.passUntil(back, '\0', LAST_WORDS_MS, (text) => lastWords.listen(text));
@@ -165,9 +170,9 @@ class ShellRun {
     const reading = { stripAnsi: true, signal };
     const ended = this.#stage === 'ended' ? this.#talk : undefined;
     const talk = ended?.continued(reading) ?? this.#conversation(reading);
-    if (ended === undefined) await talk.send(Buffer.from(`exit${this.#enter}`));
+    if (ended === undefined) await talk.send(Buffer.from(`${logOut[this.#door]}${this.#enter}`));
     try {
-      await talk.expectAtEnd(this.#options.loginPrompt, LOGOUT_MS, 0);
+      await talk.expectAtEnd(this.#outside, LOGOUT_MS, 0);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof VsbError)) throw error;
@@ -192,13 +197,14 @@ class ShellRun {
 
   /** A login that was under way may still succeed. */
   async #awaitLogin(signal: AbortSignal): Promise<void> {
-    const { prompt, loginPrompt } = this.#options;
+    const outside = this.#outside;
     const talk = this.#conversation({ stripAnsi: true, signal });
     // The password may not have been typed to its end.
     await talk.send(Buffer.from(this.#enter));
     const limitMs = this.#options.tidyMs ?? TIDY_MS;
-    const [seen] = await talk.expectAtEnd(either(loginPrompt, prompt), limitMs, MOTD_QUIET_MS);
-    this.#loggedIn = !loginPrompt.test(seen);
+    const any = either(outside, this.#options.prompt);
+    const [seen] = await talk.expectAtEnd(any, limitMs, MOTD_QUIET_MS);
+    this.#loggedIn = !outside.test(seen);
   }
 
   async #interrupt(signal: AbortSignal): Promise<void> {
@@ -239,16 +245,17 @@ class ShellRun {
   async #reachShell(): Promise<void> {
     const { signal } = this.#options;
     const talk = this.#conversation({ stripAnsi: true, signal });
-    const { at, enter } = await wakeUp(talk, this.#heard, this.#options);
-    this.#enter = enter;
-    if (at === 'shell') {
+    const awake = await wakeUp(talk, this.#heard, this.#options);
+    this.#enter = awake.enter;
+    if (awake.at === 'shell') {
       this.#stage = 'shell';
       return;
     }
+    this.#door = awake.at;
     const typesPassword = (): void => {
       this.#stage = 'password';
     };
-    await logIn(talk, this.#heard, { ...this.#options, enter, typesPassword });
+    await logIn(talk, this.#heard, { ...this.#options, ...awake, typesPassword });
     this.#loggedIn = true;
     this.#stage = 'shell';
   }
@@ -266,6 +273,11 @@ class ShellRun {
       await talk.send(Buffer.from(`${line}\n`));
       waiting.push(line.length);
     }
+  }
+
+  /** What the console shows where nobody is logged in. */
+  get #outside(): RegExp {
+    return this.#door === 'sulogin' ? suloginPrompt : this.#options.loginPrompt;
   }
 
   #conversation(options: ConversationOptions): Conversation {

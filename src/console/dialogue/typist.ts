@@ -81,14 +81,13 @@ export class Typist {
    */
   async logIn(password: Buffer | string | undefined, user = 'root'): Promise<void> {
     await this.#heeding(async () => {
-      const { at, enter } = await this.#wakeUp();
-      this.#enter = enter;
-      if (at === 'shell') return;
+      const awake = await this.#wakeUp();
+      this.#enter = awake.enter;
       const typesPassword = (): void => {
         this.#typedPassword = true;
       };
       const secret = password === undefined ? undefined : Buffer.from(password);
-      const login = { user, password: secret, enter, typesPassword };
+      const login = { user, password: secret, ...awake, typesPassword };
       await logIn(this.#talk, this.#output, { ...this.#prompts, ...login });
     });
     // A shell that wraps its lines would write something into what is typed.

@@ -45,6 +45,21 @@ test.each([
   await refused;
 });
 
+test('runInShell does not go on giving empty passwords to what asks for nothing else', async () => {
+  const typed = vi.fn();
+  const { peer } = playedConsole((show) => {
+    typed();
+    show('\r\nPassword: ');
+  });
+  const refused = expect(runInShell(peer, options)).rejects.toMatchObject({
+    ...{ code: 'E_CONSOLE_AUTH', exitCode: 7, message: 'only a password is asked for' },
+    hint: expect.stringContaining('vsbypass console') as unknown,
+  });
+  await vi.advanceTimersByTimeAsync(1000);
+  await refused;
+  expect(typed).toHaveBeenCalledTimes(2);
+});
+
 describe('runInShell, where no prompt comes but the VM prints', () => {
   /** A VM that prints a line each second for so many seconds, and shows what is given then. */
   function bootingFor(seconds: number, prompt: string): ScriptPeer {
