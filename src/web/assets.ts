@@ -29,6 +29,12 @@ const vendored = [
   ['/page/vendor/xterm.css', '@xterm/xterm', 'css/xterm.css', types.css],
   ['/page/vendor/addon-fit.mjs', '@xterm/addon-fit', 'lib/addon-fit.mjs', types.js],
   ['/page/vendor/addon-search.mjs', '@xterm/addon-search', 'lib/addon-search.mjs', types.js],
+  [
+    '/page/vendor/addon-unicode11.mjs',
+    '@xterm/addon-unicode11',
+    'lib/addon-unicode11.mjs',
+    types.js,
+  ],
 ] as const;
 
 /**

@@ -28,6 +28,14 @@ inChromium((rig) => {
     expect(complaints).toEqual([]);
   });
 
+  test('gives an emoji two columns', async () => {
+    const { page, vm } = rig;
+    vm.print('\x1b[1;1H😀\x1b[1;3HX|\r\nend');
+    await rig.open();
+    await rig.shown('end');
+    expect(await page.locator('.xterm-rows > div').first().textContent()).toMatch(/^😀X\|/);
+  });
+
   test('says who is there, and takes over when told to', async () => {
     const { page, stack, vm } = rig;
     await rig.open();

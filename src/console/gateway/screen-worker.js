@@ -7,6 +7,7 @@
 import { parentPort } from 'node:worker_threads';
 
 import serializeAddon from '@xterm/addon-serialize';
+import unicode11Addon from '@xterm/addon-unicode11';
 import headless from '@xterm/headless';
 
 /**
@@ -26,6 +27,9 @@ function render({ id, bytes, columns, rows, scrollback }) {
   });
   const addon = new serializeAddon.SerializeAddon();
   terminal.loadAddon(addon);
+  // By itself it takes an emoji for one column (Unicode 6); terminals of today give it two.
+  terminal.loadAddon(new unicode11Addon.Unicode11Addon());
+  terminal.unicode.activeVersion = '11';
   const extra = watchWhatIsNotSerialized(terminal);
   terminal.write(bytes, () => {
     parentPort?.postMessage({ id, text: addon.serialize({ scrollback }) + extra() });

@@ -4,6 +4,7 @@ import type { Terminal as XtermTerminal } from '@xterm/xterm';
 import { answerNothing } from './reports.js';
 import { dark, light } from './themes.js';
 import { FitAddon } from './vendor/addon-fit.mjs';
+import { Unicode11Addon } from './vendor/addon-unicode11.mjs';
 import { Terminal } from './vendor/xterm.mjs';
 
 const SCROLLBACK_LINES = 20_000;
@@ -42,6 +43,9 @@ export class Screen {
     this.terminal = terminal;
     answerNothing(terminal);
     terminal.loadAddon(this.#fit);
+    // By itself it takes an emoji for one column (Unicode 6); programs in the VM give it two.
+    terminal.loadAddon(new Unicode11Addon());
+    terminal.unicode.activeVersion = '11';
     terminal.open(container);
     terminal.textarea?.setAttribute('aria-label', 'Console input');
     const encoder = new TextEncoder();

@@ -1,3 +1,4 @@
+import unicode11Addon from '@xterm/addon-unicode11';
 import headless from '@xterm/headless';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
@@ -13,6 +14,8 @@ async function shown(
   rows = 24,
 ): Promise<{ lines: string[]; cursor: [number, number]; alternate: boolean }> {
   const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true });
+  terminal.loadAddon(new unicode11Addon.Unicode11Addon());
+  terminal.unicode.activeVersion = '11';
   await new Promise<void>((resolve) => terminal.write(output, resolve));
   const { active } = terminal.buffer;
   const lines = Array.from(
@@ -43,6 +46,7 @@ describe('ScreenRenderer', () => {
     ['a menu drawn by address', '\x1b[2J\x1b[5;10HGRUB\x1b[7;3H*Debian\x1b[12;1H'],
     ['a full-screen program', 'before\r\n\x1b[?1049h\x1b[H\x1b[2Jvi\x1b[24;1H:wq\x1b[3;4H'],
     ['one that has ended', 'before\r\n\x1b[?1049h\x1b[Hvi\x1b[?1049lafter'],
+    ['emoji', '\x1b[1;1H😀\x1b[1;3HX\x1b[2;1H✅\x1b[2;3HX\x1b[3;1H日本\x1b[3;5HX'],
     ['colours', '\x1b[31mred\x1b[0m plain \x1b[1;44mbold\x1b[0m'],
   ])('gives a late terminal the same screen: %s', async (_, output) => {
     const late = await renderer.render(() => Buffer.from(output), size);
