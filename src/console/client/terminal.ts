@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { believableSize, type ScreenSize } from '../../base/terminal-size.js';
+import { RESET } from '../reset.js';
 import { MARK_PASTES } from './output-modes.js';
 
 /** An input that may be a terminal (`process.stdin` is one). */
@@ -19,13 +20,6 @@ export function sizeOf(output: TerminalOutput): ScreenSize | undefined {
   return believableSize(output.columns ?? 80, output.rows ?? 24);
 }
 
-/**
- * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
- * mouse and focus reports, bracketed paste, application keypad and cursor keys, line drawing characters, scroll
- * region (which moves the cursor, so that it is kept meanwhile).
- */
-const RESET =
-  '\x1b[0m\x1b(B\x0f\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
 /** Only where it is needed: on the normal screen it would move the cursor. */
 const LEAVE_ALTERNATE_SCREEN = '\x1b[?1049l';
 

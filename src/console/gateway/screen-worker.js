@@ -16,6 +16,11 @@ import headless from '@xterm/headless';
  */
 
 const CURSOR_VISIBILITY = 25;
+/**
+ * Draws a q, which is a line in the set for line drawing, in the set in use, in G0 and in G1: two in the first line, one in
+ * the second, which every terminal has.
+ */
+const PROBE = '\x1b[?6l\x1b[r\x1b[Hq\x0fq\x1b[2H\x0eq';
 
 /** @param {Job} job */
 function render({ id, bytes, columns, rows, scrollback }) {
@@ -30,15 +35,19 @@ function render({ id, bytes, columns, rows, scrollback }) {
   // By itself it takes an emoji for one column (Unicode 6); terminals of today give it two.
   terminal.loadAddon(new unicode11Addon.Unicode11Addon());
   terminal.unicode.activeVersion = '11';
-  const extra = watchWhatIsNotSerialized(terminal);
+  const rest = watchWhatIsNotSerialized(terminal);
   terminal.write(bytes, () => {
-    parentPort?.postMessage({ id, text: addon.serialize({ scrollback }) + extra() });
-    terminal.dispose();
+    // Origin mode moves the cursor: it comes with its place, at the end.
+    const text = addon.serialize({ scrollback }).replace('\x1b[?6h', '') + rest();
+    terminal.write(PROBE, () => {
+      parentPort?.postMessage({ id, text: text + characterSets(terminal) });
+      terminal.dispose();
+    });
   });
 }
 
 /**
- * The cursor's visibility and the scroll region are part of a screen, too.
+ * The cursor's visibility, the scroll region and the cursor's place in it are part of a screen, too.
  *
  * @param {import('@xterm/headless').Terminal} terminal
  * @returns {() => string} what sets them, for the end of the screen's text
@@ -58,20 +67,44 @@ function watchWhatIsNotSerialized(terminal) {
       return false;
     });
   }
-  terminal.parser.registerCsiHandler({ final: 'r' }, ([top, bottom]) => {
-    const region = { top: Number(top) || 1, bottom: Number(bottom) || terminal.rows };
-    regions.set(terminal.buffer.active.type, region);
+  terminal.parser.registerCsiHandler({ final: 'r' }, (parameters) => {
+    const top = Number(parameters[0]) || 1;
+    const bottom = Math.min(Number(parameters[1]) || terminal.rows, terminal.rows);
+    // Another one is no region, and changes nothing.
+    if (top < bottom) regions.set(terminal.buffer.active.type, { top, bottom });
     return false;
   });
+  // A program's region ends with its screen.
+  terminal.buffer.onBufferChange(({ type }) => type === 'normal' && regions.delete('alternate'));
   terminal.parser.registerEscHandler({ final: 'c' }, reset);
   terminal.parser.registerCsiHandler({ intermediates: '!', final: 'p' }, reset);
   return () => {
-    const region = regions.get(terminal.buffer.active.type);
-    const whole = region === undefined || (region.top <= 1 && region.bottom >= terminal.rows);
+    const { type, cursorX, cursorY } = terminal.buffer.active;
+    const { top, bottom } = regions.get(type) ?? { top: 1, bottom: terminal.rows };
+    const whole = top === 1 && bottom === terminal.rows;
     // Setting the region moves the cursor, so that it is kept meanwhile.
-    const scroll = whole ? '' : `\x1b7\x1b[${region.top};${region.bottom}r\x1b8`;
-    return scroll + (hidden ? '\x1b[?25l' : '');
+    const scroll = whole ? '' : `\x1b7\x1b[${top};${bottom}r\x1b8`;
+    // With origin mode lines are counted from the region's first.
+    const place = `${Math.max(1, cursorY - top + 2)};${Math.min(cursorX + 1, terminal.cols)}`;
+    const origin = terminal.modes.originMode ? `\x1b[?6h\x1b[${place}H` : '';
+    return scroll + origin + (hidden ? '\x1b[?25l' : '');
   };
+}
+
+/**
+ * Which character sets were line drawing. No interface tells it, so what the probe has drawn is looked at.
+ *
+ * @param {import('@xterm/headless').Terminal} terminal
+ */
+function characterSets({ buffer: { active } }) {
+  /** @param {number} row @param {number} column */
+  const isLine = (row, column) =>
+    active
+      .getLine(active.baseY + row)
+      ?.getCell(column)
+      ?.getChars() !== 'q';
+  const [now, g0, g1] = [isLine(0, 0), isLine(0, 1), isLine(1, 0)];
+  return `${g0 ? '\x1b(0' : ''}${g1 ? '\x1b)0' : ''}${now === g0 ? '' : '\x0e'}`;
 }
 
 parentPort?.on('message', render);

@@ -7,9 +7,15 @@ import { Worker } from 'node:worker_threads';
 
 import { VsbError } from '../../base/errors.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
+import { RESET } from '../reset.js';
 
 /** Lines above the screen that are sent too. */
 const SCROLLBACK = 1000;
+/**
+ * What a screen is drawn on: the normal screen, with no other modes than those of a terminal that was left alone. Whatever
+ * the VM's programs have switched on the user's terminal counts there until then, also what they have switched off since.
+ */
+const LEFT_ALONE = `\x1b[?47l${RESET}\x1b)B\x1b[4l\x1b[?6l\x1b[?45l\x1b[?7h`;
 /** How long it may take, milliseconds: a VM can print what keeps a terminal busy for ever. */
 const LIMIT_MS = 5000;
 /** Longest result, characters. */
@@ -42,7 +48,9 @@ export class ScreenRenderer {
     const turn = this.#last.then(async () => await this.#ask(takeHistory(), size));
     this.#last = turn.catch(() => undefined);
     const text = await turn;
-    return Buffer.from(`\x1b[0m${'\r\n'.repeat(size.rows)}\x1b[H${text}`);
+    // From the last line on (a terminal keeps the cursor within its screen), so that all of it is scrolled away.
+    const blank = `\x1b[999;1H${'\r\n'.repeat(size.rows)}\x1b[H\x1b[J`;
+    return Buffer.from(`${LEFT_ALONE}${blank}${text}`);
   }
 
   close(): void {

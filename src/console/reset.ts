@@ -1,0 +1,7 @@
+/**
+ * Undoes what a VM's programs may have left behind (xterm control sequences): colours, hidden cursor,
+ * mouse and focus reports, bracketed paste, application keypad and cursor keys, line drawing characters, scroll
+ * region (which moves the cursor, so that it is kept meanwhile).
+ */
+export const RESET =
+  '\x1b[0m\x1b(B\x0f\x1b[?25h\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b7\x1b[r\x1b8';
