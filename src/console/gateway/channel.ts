@@ -47,6 +47,8 @@ export interface Client {
   readonly who: Who;
   /** Its consoles, on this channel and on others. */
   attachments(): Attachment[];
+  /** Does one job of this client at a time. */
+  inTurn<T>(job: () => Promise<T>): Promise<T>;
 }
 
 /** Of a terminal that does not tell. */
@@ -61,6 +63,7 @@ export class ClientChannel {
   size: ScreenSize | undefined;
   /** The console, once it is joined. */
   attachment: Attachment | undefined;
+  #closed = false;
 
   constructor(host: ChannelHost, client: Client) {
     this.#host = host;
@@ -71,6 +74,7 @@ export class ClientChannel {
     channel.on('error', () => {
       // The connection is going; its 'close' cleans up.
     });
+    channel.once('close', () => (this.#closed = true));
     try {
       if (verb.verb === 'attach') this.#attach(channel, verb);
       else this.#answer(channel, verb);
@@ -106,7 +110,8 @@ export class ClientChannel {
     }
     const context = {
       ...{ console, identity, peer, mayWrite: role === 'write' },
-      ...{ size: this.size, screens: this.#host.screens },
+      size: this.size,
+      drawScreen: async () => await this.#render(console),
     };
     runVerb(verb, context).then(
       (answer) => {
@@ -179,26 +184,34 @@ export class ClientChannel {
       const { missed } = session;
       this.#host.log({ type: 'session-closed', ...who, reason, missed });
     });
-    if (replay === 'screen') void this.#startWithScreen(attachment, console, this.size);
+    if (replay === 'screen') void this.#startWithScreen(attachment, console);
     else attachment.start(undefined);
   }
 
   /** What comes while the screen is drawn waits in the history. */
-  async #startWithScreen(
-    attachment: Attachment,
-    console: VmConsole,
-    size: ScreenSize = defaultSize,
-  ): Promise<void> {
-    const takeHistory = (): Buffer => {
-      attachment.session.skipToNow();
-      return console.history.snapshot();
-    };
+  async #startWithScreen(attachment: Attachment, console: VmConsole): Promise<void> {
     try {
-      attachment.start(await this.#host.screens.render(takeHistory, size));
+      attachment.start(await this.#render(console, () => attachment.session.skipToNow()));
     } catch (error) {
       attachment.start(undefined);
       attachment.notice(`no screen from before: ${messageOf(error)}`);
     }
+  }
+
+  /**
+   * The console's screen for this client's terminal.
+   * @param onTaken called when the history is read
+   */
+  async #render(console: VmConsole, onTaken = (): void => {}): Promise<Buffer> {
+    const takeHistory = (): Buffer => {
+      // The time of drawing is for those who are still there.
+      if (this.#closed) throw new VsbError('E_CONSOLE_CLOSED', 'the client is gone');
+      onTaken();
+      return console.history.snapshot();
+    };
+    return await this.#client.inTurn(
+      async () => await this.#host.screens.render(console, takeHistory, this.size ?? defaultSize),
+    );
   }
 }
 

@@ -17,6 +17,7 @@ import {
 import { decide, isQuestion, printableAscii, type Identity } from './auth.js';
 import { ClientChannel, type ChannelHost, type Client } from './channel.js';
 import { patchConnection, sayDisconnect } from './ssh2-patch.js';
+import { Turns } from './turns.js';
 
 /** What a connection needs of its gateway. */
 export interface ConnectionHost extends ChannelHost {
@@ -38,6 +39,7 @@ export class GatewayConnection {
   readonly #peer: string;
   readonly #host: ConnectionHost;
   readonly #channels = new Map<SshSession, ClientChannel>();
+  readonly #turns = new Turns();
   readonly #delays = new Set<NodeJS.Timeout>();
   #identity: Identity | undefined;
   #vm = '';
@@ -81,6 +83,7 @@ export class GatewayConnection {
       ...{ socket: this.#socket, peer: this.#peer, vm: this.#vm, identity },
       who: { peer: this.#peer, vm, key: label, fingerprint },
       attachments: () => [...this.#channels.values()].flatMap(({ attachment }) => attachment ?? []),
+      inTurn: async (job) => await this.#turns.run(this, job),
     };
   }
 

@@ -17,8 +17,8 @@ import headless from '@xterm/headless';
 
 const CURSOR_VISIBILITY = 25;
 /**
- * Draws a q, which is a line in the set for line drawing, in the set in use, in G0 and in G1: two in the first line, one in
- * the second, which every terminal has.
+ * Draws a q, which is a line in the set for line drawing, in the set in use, in G0 and in G1: two in the first line,
+ * one in the second, which every terminal has.
  */
 const PROBE = '\x1b[?6l\x1b[r\x1b[Hq\x0fq\x1b[2H\x0eq';
 

@@ -8,16 +8,19 @@ import { Worker } from 'node:worker_threads';
 import { VsbError } from '../../base/errors.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import { RESET } from '../reset.js';
+import { Turns } from './turns.js';
 
 /** Lines above the screen that are sent too. */
 const SCROLLBACK = 1000;
 /**
- * What a screen is drawn on: the normal screen, with no other modes than those of a terminal that was left alone. Whatever
- * the VM's programs have switched on the user's terminal counts there until then, also what they have switched off since.
+ * What a screen is drawn on: the normal screen, with the modes of a terminal that was left alone. Without it, it
+ * would be drawn with whatever the VM's programs have switched on the user's terminal.
  */
 const LEFT_ALONE = `\x1b[?47l${RESET}\x1b)B\x1b[4l\x1b[?6l\x1b[?45l\x1b[?7h`;
 /** How long it may take, milliseconds: a VM can print what keeps a terminal busy for ever. */
 const LIMIT_MS = 5000;
+/** How long a console rests that could not be drawn, milliseconds: the others wait as long as each attempt takes. */
+const REST_MS = 60_000;
 /** Longest result, characters. */
 const MAX_TEXT = 4 * 1024 * 1024;
 /** Memory of the thread, MiB. */
@@ -29,8 +32,9 @@ export class ScreenRenderer {
   readonly #limitMs: number;
   #worker: Worker | undefined;
   #nextId = 0;
-  /** One at a time. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
+  /** Why a console could not be drawn, and until when it rests, by performance.now(). */
+  readonly #failures = new WeakMap<object, { readonly error: unknown; readonly until: number }>();
   #idle: NodeJS.Timeout | undefined;
 
   constructor(limitMs = LIMIT_MS) {
@@ -39,15 +43,26 @@ export class ScreenRenderer {
 
   /**
    * The screen, and the lines above it, as text for a terminal of that size. What the terminal shows
-   * before is scrolled away, not erased.
+   * before is scrolled away, not erased. Consoles are drawn by turns; one that could not be drawn is not tried again
+   * for a minute, and fails as it did.
    *
+   * @param console whose screen it is
    * @param takeHistory called when it is drawn: many who wait need not keep a copy each
-   * @throws VsbError E_DEADLINE when the output keeps the terminal too busy, E_CONSOLE_REFUSED when it fails
+   * @throws VsbError E_DEADLINE when the output keeps the terminal too busy, E_CONSOLE_REFUSED when it fails; and
+   *   what takeHistory throws
    */
-  async render(takeHistory: () => Buffer, size: ScreenSize): Promise<Buffer> {
-    const turn = this.#last.then(async () => await this.#ask(takeHistory(), size));
-    this.#last = turn.catch(() => undefined);
-    const text = await turn;
+  async render(console: object, takeHistory: () => Buffer, size: ScreenSize): Promise<Buffer> {
+    const text = await this.#turns.run(console, async () => {
+      const failure = this.#failures.get(console);
+      if (failure !== undefined && performance.now() < failure.until) throw failure.error;
+      const history = takeHistory();
+      try {
+        return await this.#ask(history, size);
+      } catch (error) {
+        this.#failures.set(console, { error, until: performance.now() + REST_MS });
+        throw error;
+      }
+    });
     // From the last line on (a terminal keeps the cursor within its screen), so that all of it is scrolled away.
     const blank = `\x1b[999;1H${'\r\n'.repeat(size.rows)}\x1b[H\x1b[J`;
     return Buffer.from(`${LEFT_ALONE}${blank}${text}`);

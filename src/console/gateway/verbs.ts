@@ -6,7 +6,6 @@ import type { Session } from '../hub/session.js';
 import type { VmConsole } from '../hub/vm-console.js';
 import type { Identity } from './auth.js';
 import { Sanitizer } from '../sanitize.js';
-import type { ScreenRenderer } from './screen.js';
 
 export interface VerbContext {
   readonly console: VmConsole;
@@ -17,7 +16,8 @@ export interface VerbContext {
   readonly mayWrite: boolean;
   /** The client's terminal, if it has one. */
   readonly size: ScreenSize | undefined;
-  readonly screens: ScreenRenderer;
+  /** The console's screen, for that terminal. */
+  readonly drawScreen: () => Promise<Buffer>;
 }
 
 export type AnsweredVerb = Exclude<Verb, { verb: 'attach' | 'write' }>;
@@ -88,13 +88,9 @@ export function mayNotType(vm: string): VsbError {
 
 async function history(
   { replay, sanitize }: Extract<Verb, { verb: 'history' }>,
-  { console, size, screens }: VerbContext,
+  { console, drawScreen }: VerbContext,
 ): Promise<Buffer> {
-  const takeHistory = (): Buffer => console.history.snapshot();
-  const bytes =
-    replay === 'lines'
-      ? takeHistory()
-      : await screens.render(takeHistory, size ?? { columns: 80, rows: 24 });
+  const bytes = replay === 'lines' ? console.history.snapshot() : await drawScreen();
   return sanitize ? new Sanitizer().push(bytes) : bytes;
 }
 

@@ -2,6 +2,7 @@ import unicode11Addon from '@xterm/addon-unicode11';
 import headless from '@xterm/headless';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
+import type { VsbError } from '../../../src/base/errors.js';
 import { ScreenRenderer } from '../../../src/console/gateway/screen.js';
 import { History } from '../../../src/console/hub/history.js';
 import { collect, ConsoleRig } from '../../rig/console-rig.js';
@@ -40,6 +41,10 @@ describe('ScreenRenderer', () => {
 
   const size = { columns: 80, rows: 24 };
 
+  /** Of a console by default that asks for nothing else. */
+  const draw = async (output: string | Buffer, console = {}): Promise<string> =>
+    String(await renderer.render(console, () => Buffer.from(output), size));
+
   test.each([
     ['a prompt', 'boot\r\nlogin: '],
     ['more lines than fit', 'line\r\n'.repeat(100) + '# '],
@@ -49,7 +54,7 @@ describe('ScreenRenderer', () => {
     ['emoji', '\x1b[1;1H😀\x1b[1;3HX\x1b[2;1H✅\x1b[2;3HX\x1b[3;1H日本\x1b[3;5HX'],
     ['colours', '\x1b[31mred\x1b[0m plain \x1b[1;44mbold\x1b[0m'],
   ])('gives a late terminal the same screen: %s', async (_, output) => {
-    const late = await renderer.render(() => Buffer.from(output), size);
+    const late = await draw(output);
     expect(await shown(late)).toEqual(await shown(output));
   });
 
@@ -80,7 +85,7 @@ describe('ScreenRenderer', () => {
   ])(
     'what comes after it lands where it should, on the same terminal too: %s',
     async (_, before, after) => {
-      const drawn = String(await renderer.render(() => Buffer.from(before), size));
+      const drawn = await draw(before);
       const expected = await shown(before + after);
       expect(await shown(drawn + after)).toEqual(expected);
       expect(await shown(before + drawn + after)).toEqual(expected);
@@ -97,13 +102,13 @@ describe('ScreenRenderer', () => {
     ['a screen that is full, with the cursor at its top', `${'full\r\n'.repeat(30)}\x1b[H`],
   ])('is drawn whatever the terminal was left in: %s', async (_, left) => {
     const before = `q${wide}\r\nlogin: `;
-    const drawn = String(await renderer.render(() => Buffer.from(before), size));
+    const drawn = await draw(before);
     expect(await shown(`${left}${drawn}q${wide}`)).toEqual(await shown(`${before}q${wide}`));
   });
 
   test('what the terminal showed is scrolled away, not erased', async () => {
     const terminal = new headless.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
-    const drawn = String(await renderer.render(() => Buffer.from('VM'), size));
+    const drawn = await draw('VM');
     const left = `${Array.from({ length: 24 }, (_, row) => `row ${row}`).join('\r\n')}\x1b[3;1H`;
     await new Promise<void>((resolve) => terminal.write(left + drawn, resolve));
     const { normal } = terminal.buffer;
@@ -113,14 +118,14 @@ describe('ScreenRenderer', () => {
   });
 
   test('a hidden cursor stays hidden', async () => {
-    const hidden = await renderer.render(() => Buffer.from('\x1b[?25l'), size);
-    expect(hidden.toString()).toMatch(/\x1b\[\?25l$/); // eslint-disable-line no-control-regex
+    const hidden = await draw('\x1b[?25l');
+    expect(hidden).toMatch(/\x1b\[\?25l$/); // eslint-disable-line no-control-regex
   });
 
   test('leaves out questions, titles and clipboard writes of the past', async () => {
     const attack = '\x1b]52;c;AAAA\x07\x1b]0;title\x07\x1b[c\x1b[6n\x1b[21t\x05ok';
-    const late = String(await renderer.render(() => Buffer.from(attack), size));
-    expect(late).toBe(String(await renderer.render(() => Buffer.from('ok'), size)));
+    const late = await draw(attack);
+    expect(late).toBe(await draw('ok'));
   });
 
   test('output that would keep a terminal busy for ever is given up, and the next screen is drawn', async () => {
@@ -128,17 +133,39 @@ describe('ScreenRenderer', () => {
     renderer.close();
     renderer = new ScreenRenderer(2000);
     const busy = Buffer.from('\x1b[2147483647S\x1b[2147483647T'.repeat(100));
-    await expect(renderer.render(() => busy, size)).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    await expect(draw(busy)).rejects.toMatchObject({ code: 'E_DEADLINE' });
     const huge = Buffer.from('x\x1b[2147483647b');
-    await expect(renderer.render(() => huge, size)).rejects.toThrow(/screen/);
-    expect(String(await renderer.render(() => Buffer.from('fine'), size))).toContain('fine');
+    await expect(draw(huge)).rejects.toThrow(/screen/);
+    expect(await draw('fine')).toContain('fine');
+  });
+
+  test('a console that cannot be drawn holds up the others once, and is not tried again soon', async () => {
+    const impatient = new ScreenRenderer(4000);
+    const busy = {};
+    let tries = 0;
+    const hang = async (): Promise<void> => {
+      const takeHistory = (): Buffer => {
+        tries++;
+        return Buffer.from('\x1b[2147483647S'.repeat(1000));
+      };
+      await impatient.render(busy, takeHistory, size);
+    };
+    const order: string[] = [];
+    const failing = [hang(), hang(), hang()].map((drawn) =>
+      drawn.catch((error: unknown) => order.push((error as VsbError).code)),
+    );
+    const innocent = impatient.render({}, () => Buffer.from('innocent'), size);
+    await innocent.then(() => order.push('drawn'));
+    await Promise.all(failing);
+    await expect(hang()).rejects.toMatchObject({ code: 'E_DEADLINE' });
+    expect(order).toEqual(['E_DEADLINE', 'drawn', 'E_DEADLINE', 'E_DEADLINE']);
+    expect(tries).toBe(1);
+    impatient.close();
   });
 
   test('draws a history of 1 MB', async () => {
     const history = Buffer.from('[   12.345678] kernel: a line of a boot log\r\n'.repeat(25_000));
-    expect((await shown(await renderer.render(() => history, size))).lines[0]).toContain(
-      'boot log',
-    );
+    expect((await shown(await draw(history))).lines[0]).toContain('boot log');
   });
 });
 
@@ -192,6 +219,19 @@ describe('a session', () => {
     await eventually(() => expect(seen.notices).toContain('no screen from before'));
     rig.vm.print('after');
     await eventually(() => expect(seen.text).toBe('after'));
+  });
+
+  test('one connection that asks for many screens leaves turns to the others at its console', async () => {
+    await rig.print('a line of a boot log\r\n'.repeat(8000));
+    const [greedy, modest] = [await rig.login(), await rig.login()];
+    let answered = 0;
+    const many = Array.from({ length: 10 }, async () => {
+      await rig.ending(await rig.exec(greedy, 'history screen'));
+      answered++;
+    });
+    await rig.ending(await rig.exec(modest, 'history screen'));
+    expect(answered).toBeLessThan(5);
+    await Promise.all(many);
   });
 
   test('history is given as lines or as a screen, and ends', async () => {
