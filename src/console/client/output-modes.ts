@@ -14,11 +14,16 @@ const ALTERNATE_SCREEN = new Set(['47', '1047', '1049']);
  */
 const USUALLY_OFF = new Set(['5', '9', '1005', '1015', '1016', '2026', '2031', '2048']);
 const USUALLY_ON = new Set(['7']);
+/**
+ * DECSTR, and DECSCL, which does the same (VT510 Programmer Information, chapter 5). They end the marks and leave the
+ * alternate screen on. What else they reset differs between terminals: the rest is undone in the end all the same.
+ */
+const SOFT_RESETS = new Set(['!p', '"p']);
 /** Longest sequence that is looked for over the cut, characters. */
 const TAIL = 64;
-/** RIS; or CSI with a private marker, numbers, a space, and one of the final bytes that matter here. */
+/** RIS; or CSI with a private marker, numbers, an intermediate, and one of the final bytes that matter here. */
 // eslint-disable-next-line no-control-regex
-const SEQUENCE = /\x1b(?:c|\[([?>=<]?)([\d;:]{0,48})( ?)([hlmqu]))/g;
+const SEQUENCE = /\x1b(?:c|\[([?>=<]?)([\d;:]{0,48})([ !"]?)([hlmpqu]))/g;
 
 export class OutputModes {
   #tail = '';
@@ -50,17 +55,20 @@ export class OutputModes {
     let end = text.length - TAIL;
     let switchedOff = false;
     for (const match of text.matchAll(SEQUENCE)) {
-      const [sequence, marker = '', numbers = '', space = '', final] = match;
+      const [sequence, marker = '', numbers = '', intermediate = '', final] = match;
       end = Math.max(end, match.index + sequence.length);
       if (final === undefined) {
         this.#reset();
+        switchedOff = true;
+      } else if (SOFT_RESETS.has(`${intermediate}${final}`)) {
+        this.#pasteMarks = false;
         switchedOff = true;
       } else if (marker === '?' && (final === 'h' || final === 'l')) {
         for (const mode of numbers.split(';')) {
           this.#privateMode(mode, final === 'h');
           switchedOff ||= mode === '2004' && final === 'l';
         }
-      } else this.#otherMode(`${marker}${space}${final}`, numbers);
+      } else this.#otherMode(`${marker}${intermediate}${final}`, numbers);
     }
     this.#tail = text.slice(Math.max(0, end));
     return switchedOff;

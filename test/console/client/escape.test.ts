@@ -161,6 +161,18 @@ test('OutputModes follows what the VM asks the terminal for, however it is cut',
   expect(mode.alternateScreen).toBe(false);
 });
 
+test.each(['\x1b[!p', '\x1b[62;1"p'])(
+  'OutputModes knows that %j ends the marks, and leaves the screen and what is to be undone',
+  (reset) => {
+    const modes = new OutputModes();
+    modes.push(Buffer.from('\x1b[?2004h\x1b[?1049h\x1b[4h\x1b[>1u'));
+    const { undo } = modes;
+    expect(modes.push(Buffer.from(reset.slice(0, -1)))).toBe(false);
+    expect(modes.push(Buffer.from(reset.slice(-1)))).toBe(true);
+    expect(modes).toMatchObject({ pasteMarks: false, alternateScreen: true, undo });
+  },
+);
+
 test('EscapeParser gives the same however the input is cut', () => {
   const input = fc.array(
     fc.constantFrom(

@@ -96,6 +96,17 @@ test('a terminal that was reset by the VM is asked to mark pastes again', async 
   await eventually(() => expect(screen.marksPastes).toBe(true));
 });
 
+test('nothing of a paste counts after a soft reset by the VM (DECSTR)', async () => {
+  const screen = await attach();
+  await eventually(() => expect(screen.marksPastes).toBe(true));
+  await rig.print('\x1b[!preset');
+  await screen.shows(/reset/);
+  await eventually(() => expect(screen.raw).toMatch(/reset[^]*\[\?2004h/));
+  await eventually(() => expect(screen.marksPastes).toBe(true));
+  screen.paste('one\r~.\r');
+  expect(String(await rig.vm.inputReached(7))).toBe('one\r~.\r');
+});
+
 test('~^Z where nobody could continue it, as it leads its session, leaves the terminal raw', async () => {
   const screen = await attach();
   screen.type('~\x1a');
