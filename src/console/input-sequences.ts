@@ -11,6 +11,8 @@ const LEFT_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const PASTE_BEGIN = '\x1b[200~';
 const PASTE_END = '\x1b[201~';
+/** After such a pause, milliseconds, settle() is due: terminals send a sequence at once, people press one key after another. */
+export const PAUSE_MS = 100;
 /** Longest control sequence that a terminal sends, bytes; what goes on for longer was typed. */
 const MAX_SEQUENCE = 64;
 /** Longest answer that is a string: the clipboard may be one. */
@@ -78,6 +80,17 @@ export class InputSequences {
     const bytes = this.#sequence.slice(this.#handedOut);
     this.#handedOut = this.#sequence.length;
     return [{ type: 'part', bytes, character: undefined }];
+  }
+
+  /**
+   * Nothing has followed for {@link PAUSE_MS}: a lone ESC was a key for good, and so was one with Alt that begins a string
+   * (`P X ] ^ _`); what is typed after them is no part of a sequence. A control sequence stays what it is: the next letter
+   * ends it, and it may be the mark of a paste.
+   */
+  settle(): InputToken[] {
+    const tokens: InputToken[] = [];
+    if (['escape', 'string', 'string-escape'].includes(this.#state)) this.#end('key', tokens);
+    return tokens;
   }
 
   #take(byte: number, tokens: InputToken[]): void {

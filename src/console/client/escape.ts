@@ -84,6 +84,11 @@ export class EscapeParser {
     return this.#actions(this.#sequences.flush());
   }
 
+  /** Nothing has followed for PAUSE_MS: what waited, or was flushed, was typed. */
+  settle(): EscapeAction[] {
+    return this.#actions(this.#sequences.settle());
+  }
+
   #actions(tokens: readonly InputToken[]): EscapeAction[] {
     const actions: EscapeAction[] = [];
     if (this.#detached) return actions;

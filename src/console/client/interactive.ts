@@ -10,6 +10,7 @@ import type { ConsoleConnection } from '../connection.js';
 import { EscapeParser, escapeHelp, type EscapeAction, type EscapeCommand } from './escape.js';
 import { OutputModes } from './output-modes.js';
 import type { Recording } from './recording.js';
+import { PAUSE_MS } from '../input-sequences.js';
 import { RawTerminal, sizeOf, type TerminalInput, type TerminalOutput } from './terminal.js';
 
 /** How long detaching may take before the connection is cut; input that the VM does not read holds it up. */
@@ -155,7 +156,10 @@ class InteractiveConsole {
     this.#parser.passPasteMarks = this.#modes.pasteMarks;
     this.#act(this.#parser.push(chunk));
     if (!this.#parser.waiting) return;
-    this.#flushTimer = setTimeout(() => this.#act(this.#parser.flush()), SEQUENCE_MS);
+    this.#flushTimer = setTimeout(() => {
+      this.#act(this.#parser.flush());
+      this.#flushTimer = setTimeout(() => this.#act(this.#parser.settle()), PAUSE_MS - SEQUENCE_MS);
+    }, SEQUENCE_MS);
   };
 
   #act(actions: readonly EscapeAction[]): void {

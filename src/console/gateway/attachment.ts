@@ -11,7 +11,7 @@ import { ExitCode, messageOf, VsbError } from '../../base/errors.js';
 import type { Session } from '../hub/session.js';
 import type { Grant } from './access.js';
 import type { Who } from './events.js';
-import { InputSequences } from '../input-sequences.js';
+import { InputSequences, PAUSE_MS, type InputToken } from '../input-sequences.js';
 import type { Pacer } from './pacer.js';
 import type { Sanitizer } from '../sanitize.js';
 
@@ -62,6 +62,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   /** Nothing is passed on before start(). */
   #started = false;
   readonly #sequences = new InputSequences();
+  #pauseTimer: NodeJS.Timeout | undefined;
   /** Input that may become an answer of the terminal, while this session is not the one that types. */
   #unsure: Buffer = Buffer.alloc(0);
   /** The user was told that what is typed goes nowhere. */
@@ -133,10 +134,20 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   }
 
   #onInput(bytes: Buffer): void {
+    clearTimeout(this.#pauseTimer);
+    this.#pass(bytes, this.#sequences.push(bytes));
+    if (!this.#sequences.waiting) return;
+    this.#pauseTimer = setTimeout(
+      () => this.#pass(Buffer.alloc(0), this.#sequences.settle()),
+      PAUSE_MS,
+    );
+  }
+
+  /** @param tokens what the bytes, or those before them, are now known to be */
+  #pass(bytes: Buffer, tokens: readonly InputToken[]): void {
     const { session } = this;
     if (session.ended !== undefined) return;
     // What a terminal says by itself is no wish to type, and every terminal that looks on answers the VM's questions.
-    const tokens = this.#sequences.push(bytes);
     const typed = tokens.some(({ type }) => type === 'key' || type === 'pasted');
     if (typed) this.#resetIdle();
     if (!session.writes && !typed) {
@@ -145,6 +156,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
       return;
     }
     const all = this.#unsure.length === 0 ? bytes : Buffer.concat([this.#unsure, bytes]);
+    if (all.length === 0) return;
     this.#unsure = Buffer.alloc(0);
     try {
       if (!session.write(all)) this.#channel.pause();
@@ -240,6 +252,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     if (this.#finished) return;
     this.#finished = true;
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#pauseTimer);
     this.#pacer.cancel(this.#turn);
     this.#socket.off('drain', this.#wake);
     this.session.off('readable', this.#wake).off('end', this.#pump).off('role', this.#onRole);

@@ -74,6 +74,33 @@ test('EscapeParser keeps a lone ESC for a moment only, and knows what it began a
   expect(parser.push(Buffer.from('[201~\r~.')).map(({ type }) => type)).toEqual(['data', 'detach']);
 });
 
+test.each(['', 'P', 'X', ']', '^', '_', ']x', 'Px\x1b'])(
+  'EscapeParser knows after a pause that ESC %j was typed, and what follows it is typed, too',
+  (typed) => {
+    const parser = new EscapeParser('~');
+    const shown = (actions: EscapeAction[]) =>
+      actions.map((action) => (action.type === 'data' ? String(action.bytes) : action.type));
+    expect(shown([...parser.push(Buffer.from(`\x1b${typed}`)), ...parser.flush()])).toEqual([
+      `\x1b${typed}`,
+    ]);
+    expect(parser.settle()).toEqual([]);
+    expect(shown(parser.push(Buffer.from('^j\r~.')))).toEqual(['^j\r', 'detach']);
+  },
+);
+
+test('EscapeParser knows the mark of a paste in spite of a pause within', () => {
+  for (const cut of [2, 3, 5]) {
+    const parser = new EscapeParser('~');
+    const text = '\x1b[200~\r~.\x1b[201~';
+    parser.push(Buffer.from(text.slice(0, cut)));
+    parser.flush();
+    parser.settle();
+    expect(parser.push(Buffer.from(text.slice(cut)))).toEqual([
+      { type: 'data', bytes: Buffer.from('\r~.') },
+    ]);
+  }
+});
+
 /** What terminals send by themselves (xterm's ctlseqs, kitty's keyboard protocol). */
 const answers = {
   'cursor position': '\x1b[24;5R',

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { whoSchema } from '../../../src/contract/documents/console.js';
@@ -181,6 +183,36 @@ test('100 watchers and a writer at one VM all see everything, and the writer typ
   writer.write('typed');
   expect(String(await rig.vm.inputReached(5))).toBe('typed');
   await eventually(() => expect(watchers.every((seen) => seen.text === text)).toBe(true));
+});
+
+test.each(['\x1b', '\x1b^', '\x1b]'])(
+  'keys after %j are typed, not a part of an answer that the terminal gives',
+  async (first) => {
+    const idleMs = 1000;
+    await rig.startGateway({ limits: { idleMs } });
+    const channel = await rig.exec(await rig.login(), 'attach');
+    const seen = collect(channel);
+    channel.write(first);
+    await rig.vm.inputReached(first.length);
+    const end = performance.now() + 1.5 * idleMs;
+    for (let count = first.length + 1; performance.now() < end; count++) {
+      await delay(150);
+      channel.write(count % 2 === 0 ? 'P' : '^');
+      await rig.vm.inputReached(count);
+    }
+    expect(seen.notices).not.toContain('nothing was typed');
+    expect(rig.gateway.sessions()).toHaveLength(1);
+  },
+);
+
+test('a lone ESC is typed, also by one who has not typed yet', async () => {
+  const first = await rig.shell(await rig.login());
+  const second = await rig.shell(await rig.login());
+  const seen = collect(second);
+  first.end();
+  await eventually(() => expect(seen.notices).toContain('nobody types here now'));
+  second.write('\x1b');
+  expect(String(await rig.vm.inputReached(1))).toBe('\x1b');
 });
 
 test('a session in which nothing is typed for long ends, one that watches does not', async () => {
