@@ -132,5 +132,7 @@ async function startRecording(
   if (input) stderr.write(`[vsbypass: ${record} gets all that you type, passwords too]\r\n`);
   const size = sizeOf(stdout) ?? { columns: 80, rows: 24 };
   const title = `console of ${vm}`;
-  return await Recording.start({ path: record, title, size, input, term: env['TERM'] });
+  const onFailure = ({ message }: VsbError): void =>
+    void stderr.write(`\r\n[vsbypass: ${message}]\r\n`);
+  return await Recording.start({ path: record, title, size, input, term: env['TERM'], onFailure });
 }

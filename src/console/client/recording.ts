@@ -17,6 +17,8 @@ export interface RecordingOptions {
   readonly size: ScreenSize;
   readonly input: boolean;
   readonly term: string | undefined;
+  /** Called once if the file can be written no further. What comes then is not recorded. */
+  readonly onFailure: (error: VsbError) => void;
 }
 
 export class Recording {
@@ -24,7 +26,7 @@ export class Recording {
   readonly #start = performance.now();
   readonly #output = new StringDecoder('utf8');
   readonly #input: StringDecoder | undefined;
-  #failure: Error | undefined;
+  #failure: VsbError | undefined;
 
   /**
    * Creates the file, mode 0600.
@@ -42,11 +44,13 @@ export class Recording {
     return new Recording(file, options);
   }
 
-  private constructor(file: WriteStream, { title, size, input, term }: RecordingOptions) {
+  private constructor(file: WriteStream, options: RecordingOptions) {
+    const { path, title, size, input, term, onFailure } = options;
     this.#file = file;
     this.#input = input ? new StringDecoder('utf8') : undefined;
     file.on('error', (error) => {
-      this.#failure = error;
+      this.#failure = fileError(`the recording ${path} is not complete`, error);
+      onFailure(this.#failure);
     });
     const header = {
       ...{ version: 2, width: size.columns, height: size.rows },
@@ -71,12 +75,14 @@ export class Recording {
 
   /** @throws VsbError E_FILE, E_NO_SPACE when not all of it could be written */
   async close(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#file.once('close', () => resolve());
-      this.#file.end();
-    });
-    if (this.#failure === undefined) return;
-    throw fileError('the recording is not complete', this.#failure);
+    // A stream that has failed is closed already, or soon, by itself.
+    if (!this.#file.closed) {
+      await new Promise<void>((resolve) => {
+        this.#file.once('close', () => resolve());
+        this.#file.end();
+      });
+    }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   #event(type: 'o' | 'i' | 'r', text: string): void {

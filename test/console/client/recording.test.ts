@@ -1,10 +1,12 @@
 /** What is in the file that `--record` writes. */
+import { WriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
+import type { VsbError } from '../../../src/base/errors.js';
 import { connectGateway } from '../../../src/console/client/gateway-client.js';
 import { interact } from '../../../src/console/client/interactive.js';
 import { Recording } from '../../../src/console/client/recording.js';
@@ -29,7 +31,10 @@ describe('a recording', () => {
   async function record(input: boolean): Promise<unknown[]> {
     const path = join(directory, 'a.cast');
     const size = { columns: 100, rows: 30 };
-    const recording = await Recording.start({ path, title: 't', size, input, term: 'xterm' });
+    const recording = await Recording.start({
+      ...{ path, title: 't', size, input, term: 'xterm' },
+      onFailure: (error) => expect.unreachable(error.message),
+    });
     const stdin = new FakeTerminal();
     const stdout = new Sink();
     const done = interact(await connectGateway(rig.target()), {
@@ -56,6 +61,31 @@ describe('a recording', () => {
       [time, 'o', 'caf'],
       [time, 'o', 'é "quoted"\r\n'],
     ]);
+  });
+
+  test('that fails says so at once and once, records no more, and says so again in the end', async () => {
+    const path = join(directory, 'full.cast');
+    const size = { columns: 80, rows: 24 };
+    const said: VsbError[] = [];
+    const onFailure = (error: VsbError): void => void said.push(error);
+    const start = { path, title: 't', size, input: false, term: 'xterm', onFailure };
+    const recording = await Recording.start(start);
+    recording.output(Buffer.from('kept'));
+    await eventually(async () => expect(await readFile(path, 'utf8')).toContain('kept'));
+    const full = vi.spyOn(WriteStream.prototype, '_write').mockImplementation((_, __, done) => {
+      done(Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' }));
+    });
+    try {
+      recording.output(Buffer.from('lost'));
+      await eventually(() => expect(said).toHaveLength(1));
+      recording.output(Buffer.from('lost, too'));
+    } finally {
+      full.mockRestore();
+    }
+    const failure = { code: 'E_NO_SPACE', message: expect.stringContaining(path) as string };
+    await expect(recording.close()).rejects.toMatchObject(failure);
+    expect(said).toEqual([expect.objectContaining(failure)]);
+    expect(await readFile(path, 'utf8')).not.toContain('lost');
   });
 
   test('has what was typed when that was asked for, and never replaces a file', async () => {
