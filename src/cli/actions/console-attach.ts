@@ -84,8 +84,10 @@ async function onTerminal(
   connect: () => Promise<ConsoleConnection>,
 ): Promise<number> {
   const { stdout, stderr, signal } = context;
-  // Without a terminal nobody types, and the end of the input (/dev/null, cron) ends nothing.
-  const isTerminal = context.stdin.isTTY === true;
+  // Without a terminal nobody types, and the end of the input (/dev/null, cron) ends nothing. A watcher whose output goes
+  // elsewhere leaves the terminal alone: in the background (`&`) whoever changes its modes is stopped (SIGTTOU).
+  const elsewhere = options.watch === true && stdout.isTTY !== true;
+  const isTerminal = context.stdin.isTTY === true && !elsewhere;
   const stdin = isTerminal ? context.stdin : new PassThrough();
   const connection = await connect();
   try {

@@ -24,6 +24,11 @@ afterEach(async () => {
   await rig.stop();
 });
 
+/** A shell that puts its jobs into the background and back. */
+function shell(): Screen {
+  return new Screen(instance, '/bin/bash', ['--norc', '--noprofile', '-i'], { PS1: '$ ' });
+}
+
 describe('vsbypass console on a terminal', () => {
   test('shows the screen, types, explains its keys, tells who is there, and gives the terminal back', async () => {
     await rig.print('\x1b[2J\x1b[5;5Hlogin: ');
@@ -80,9 +85,7 @@ describe('vsbypass console on a terminal', () => {
   });
 
   test('suspends and comes back, with the terminal as each needs it', async () => {
-    const screen = new Screen(instance, '/bin/bash', ['--norc', '--noprofile', '-i'], {
-      PS1: '$ ',
-    });
+    const screen = shell();
     await screen.shows(/^\$/m);
     screen.type(`${process.execPath} ${executable} console vm1\r`);
     await screen.shows(/secure console of vm1/);
@@ -101,6 +104,20 @@ describe('vsbypass console on a terminal', () => {
     screen.type('\r~.');
     await screen.shows(/left the console of vm1\]\n\$/);
     screen.type('exit\r');
+    await screen.ends();
+  });
+
+  test('only looks on in the background, its output in a file, and is not stopped', async () => {
+    const screen = shell();
+    await screen.shows(/^\$/m);
+    screen.type(`${process.execPath} ${executable} console vm1 --watch > vm1.log &\r`);
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    await rig.print('shown');
+    const log = join(instance.directory, 'vm1.log');
+    await eventually(async () => expect(await readFile(log, 'utf8')).toBe('shown'));
+    screen.type('jobs\r');
+    await screen.shows(/^\[1\]\+ +Running/m);
+    screen.type('kill %1; wait; exit\r');
     await screen.ends();
   });
 
