@@ -42,7 +42,8 @@ export async function connectOperator(target: OperatorTarget): Promise<ConsoleCo
     // Not the VM's output, which may command a terminal.
     const text = printableLines(bytes.toString('utf8'));
     notices = (notices + text).slice(-4096);
-    noticeListener?.(text);
+    // L2's programs say it for no terminal, and the user's is raw.
+    noticeListener?.(text.replace(/\r?\n/g, '\r\n'));
   });
   let told = false;
   const tellNotTyped = (): void => {

@@ -1,4 +1,5 @@
 /** The user's terminal while it is a console: raw, and whatever happens, given back as it was. */
+import { spawnSync } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 
 import { believableSize, type ScreenSize } from '../../base/terminal-size.js';
@@ -9,6 +10,7 @@ import { MARK_PASTES } from './output-modes.js';
 export type TerminalInput = Readable & {
   isTTY?: boolean;
   setRawMode?: (raw: boolean) => unknown;
+  fd?: number;
 };
 
 /** An output that may be a terminal. */
@@ -54,7 +56,7 @@ export class RawTerminal {
   enter(): void {
     if (this.#raw || this.#input.isTTY !== true) return;
     this.#raw = true;
-    this.#input.setRawMode?.(true);
+    this.#setRaw();
     // 'exit' comes after uncaught exceptions as well; main turns signals into an orderly end.
     this.#process.on('exit', this.restore);
     // Stopped and continued by the shell's job control, which resets the modes.
@@ -94,9 +96,21 @@ export class RawTerminal {
   };
 
   readonly #again = (): void => {
-    this.#input.setRawMode?.(true);
+    // To Node's knowledge it is raw still, and what is set already is not set again.
+    this.#input.setRawMode?.(false);
+    this.#setRaw();
     this.#markPastes();
   };
+
+  /**
+   * Raw in both directions. Libuv's raw mode (uv_tty_set_mode) has the kernel make CR LF of each LF, but a VM that prints LF
+   * alone means one line down in the same column. setRawMode(false) restores what there was before, this too.
+   */
+  #setRaw(): void {
+    this.#input.setRawMode?.(true);
+    const { fd } = this.#input;
+    if (fd !== undefined) spawnSync('stty', ['-opost'], { stdio: [fd, 'ignore', 'ignore'] });
+  }
 
   #markPastes(): void {
     if (this.#controls && this.#output.writable) this.#output.write(MARK_PASTES);

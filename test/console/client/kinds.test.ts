@@ -96,6 +96,14 @@ test('a terminal that was reset by the VM is asked to mark pastes again', async 
   await eventually(() => expect(screen.marksPastes).toBe(true));
 });
 
+test('LF alone is one line down, and in the same column', async () => {
+  const screen = await attach();
+  await rig.print('\x1b[2J\x1b[3;10Hab\ncd end');
+  await screen.shows(/^ {9}ab\n {11}cd end$/m);
+  await leave(screen);
+  expect(screen.raw).toContain('ab\ncd end');
+});
+
 test('nothing of a paste counts after a soft reset by the VM (DECSTR)', async () => {
   const screen = await attach();
   await eventually(() => expect(screen.marksPastes).toBe(true));

@@ -1,4 +1,5 @@
 /** The compiled program on a real terminal, whose screen is looked at. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -105,6 +106,32 @@ describe('vsbypass console on a terminal', () => {
     await screen.shows(/left the console of vm1\]\n\$/);
     screen.type('exit\r');
     await screen.ends();
+  });
+
+  test('takes the terminal again when others have stopped it, and gives it back exactly as it was', async () => {
+    const screen = shell();
+    await screen.shows(/^\$/m);
+    screen.type('stty -g > before\r');
+    const words = `${process.execPath} ${executable} console vm1`;
+    screen.type(`sh -c 'echo $$ > pid; exec ${words}'; stty -g > after\r`);
+    await screen.shows(/secure console of vm1/);
+    const pid = Number(await readFile(join(instance.directory, 'pid'), 'utf8'));
+    process.kill(pid, 'SIGSTOP');
+    await screen.shows(/Stopped/);
+    screen.type('fg; stty -g > after\r');
+    await eventually(() => expect(screen.raw).toMatch(/fg; stty[^]*\[\?2004l[^]*\[\?2004h$/));
+    screen.type('\x03');
+    expect(String(await rig.vm.inputReached(1))).toBe('\x03');
+    await rig.print('one\ntwo');
+    await eventually(() => expect(screen.raw).toContain('one\ntwo'));
+    screen.type('\r~.');
+    await screen.shows(/left the console of vm1/);
+    screen.type('exit\r');
+    await screen.ends();
+    const [before, after] = ['before', 'after'].map((name) =>
+      readFileSync(join(instance.directory, name), 'utf8'),
+    );
+    expect(after).toBe(before);
   });
 
   test('only looks on in the background, its output in a file, and is not stopped', async () => {

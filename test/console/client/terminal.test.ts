@@ -16,7 +16,7 @@ test('RawTerminal gives the terminal back at exit, takes it again after a stop, 
   processEvents.emit('exit');
   terminal.restore();
   processEvents.emit('SIGCONT');
-  expect(input.modes).toEqual([true, true, false]);
+  expect(input.modes).toEqual([true, false, true, false]);
   expect(output.text).toContain('\x1b[?25h');
   expect(output.text).not.toContain('\x1b[?1049l');
   expect(processEvents.listenerCount('exit')).toBe(0);
