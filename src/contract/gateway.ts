@@ -43,6 +43,8 @@ export type Verb =
   | { readonly verb: 'size'; readonly take: boolean }
   /** Makes the sessions of this connection the ones that type. */
   | { readonly verb: 'write' }
+  /** Draws the screens of the sessions of this connection again. */
+  | { readonly verb: 'redraw' }
   | { readonly verb: 'help' };
 
 export const verbHelp = [
@@ -88,6 +90,7 @@ function verbOf(name: string | undefined, words: Words): Verb | undefined {
     case 'size':
       return { verb: 'size', take: words.flag('take') };
     case 'write':
+    case 'redraw':
     case 'help':
       return { verb: name };
     default:

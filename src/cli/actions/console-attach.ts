@@ -94,7 +94,6 @@ async function onTerminal(
     const recording = await startRecording(context, vm, options);
     const session: InteractiveOptions = {
       ...{ vm, stdin, stdout, stderr, signal, recording },
-      sanitize: options.sanitize === true,
       dumb: context.env['TERM'] === 'dumb',
       escape: options.escape === 'none' || !isTerminal ? undefined : options.escape,
       reconnect: options.reconnect === true && shadowed ? connect : undefined,

@@ -39,8 +39,6 @@ export interface InteractiveOptions {
   recording?: Recording | undefined;
   /** A terminal that knows no control sequences. */
   dumb?: boolean;
-  /** Whether what attacks a terminal is left out, also of a screen that is drawn again. */
-  sanitize?: boolean;
   /** Connects anew where the connection broke; without it the console ends then. */
   reconnect?: (() => Promise<ConsoleConnection>) | undefined;
 }
@@ -177,7 +175,7 @@ class InteractiveConsole {
   }
 
   #command(command: EscapeCommand): void {
-    const { stdin, stdout, stderr, escape, sanitize } = this.#options;
+    const { stdin, stdout, stderr, escape } = this.#options;
     switch (command) {
       case 'detach':
         return this.#leave();
@@ -191,13 +189,13 @@ class InteractiveConsole {
       case 'break':
         return this.#connection?.sendBreak();
       case 'take':
-        return this.#ask('write', stderr);
+        return this.#ask('write');
       case 'who':
-        return this.#ask('who', stderr);
+        return this.#ask('who');
       case 'status':
-        return this.#ask('status', stderr);
+        return this.#ask('status');
       case 'replay':
-        return this.#ask(`history screen${sanitize === true ? ' sanitize' : ''}`, stdout);
+        return this.#ask('redraw');
       case 'size': {
         const size = sizeOf(stdout);
         if (size !== undefined) this.#type(Buffer.from(terminalSizeCommand(size)));
@@ -206,13 +204,12 @@ class InteractiveConsole {
   }
 
   /** Asks the gateway, and shows what it says. */
-  #ask(verb: string, output: TerminalOutput): void {
+  #ask(verb: string): void {
     const { stderr, stdout } = this.#options;
     this.#connection?.ask(verb, sizeOf(stdout)).then(
       (answer) => {
         // Answers for people begin on a line of their own.
-        if (output === stderr && answer.length > 0) output.write('\r\n');
-        output.write(answer.toString('utf8').replace(/\r?\n/g, '\r\n'));
+        if (answer.length > 0) stderr.write(`\r\n${answer.toString().replace(/\r?\n/g, '\r\n')}`);
       },
       (error: unknown) => stderr.write(`\r\n[vsbypass: ${messageOf(error)}]\r\n`),
     );

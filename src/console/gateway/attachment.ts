@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 
 import { ExitCode, messageOf, VsbError } from '../../base/errors.js';
+import { unfinishedEnd } from '../../formats/unfinished.js';
 import type { Session } from '../hub/session.js';
 import type { Grant } from './access.js';
 import type { Who } from './events.js';
@@ -40,6 +41,8 @@ export interface AttachmentParts {
   readonly grant: Grant | undefined;
   readonly pacer: Pacer;
   readonly sanitizer: Sanitizer | undefined;
+  /** Draws the console's screen for this client; `onTaken` is called with what it is drawn from. */
+  readonly drawScreen: (onTaken: (bytes: Buffer) => void) => Promise<Buffer>;
   /** Ends after so long without a key, milliseconds; 0: never. */
   readonly idleMs: number;
   /** Whether it goes on when the client is done typing: one that never types has nothing to be done with. */
@@ -54,6 +57,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   readonly #socket: Socket;
   readonly #pacer: Pacer;
   readonly #sanitizer: Sanitizer | undefined;
+  readonly #drawScreen: AttachmentParts['drawScreen'];
   readonly #idleMs: number;
   #idleTimer: NodeJS.Timeout | undefined;
   /** Output given to ssh2 that waits for the client's window, bytes. */
@@ -61,6 +65,8 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   #finished = false;
   /** Nothing is passed on before start(). */
   #started = false;
+  /** Nor while the screen is drawn. */
+  #drawing: Promise<void> | undefined;
   readonly #sequences = new InputSequences();
   #pauseTimer: NodeJS.Timeout | undefined;
   /** Input that may become an answer of the terminal, while this session is not the one that types. */
@@ -77,6 +83,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     this.grant = parts.grant;
     this.#pacer = parts.pacer;
     this.#sanitizer = parts.sanitizer;
+    this.#drawScreen = parts.drawScreen;
     this.#idleMs = parts.idleMs;
     const { session } = this;
     session.on('readable', this.#wake).on('end', this.#pump);
@@ -91,17 +98,51 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     this.#resetIdle();
   }
 
-  /** What the client sees first, then the output as it comes. */
-  start(first: Buffer | undefined): void {
+  /** The screen as it is now, where it can be drawn, then the output as it comes. */
+  async startWithScreen(): Promise<void> {
+    try {
+      await this.redraw();
+    } catch (error) {
+      this.notice(`no screen from before: ${messageOf(error)}`);
+    }
+    this.start();
+  }
+
+  /** The output as it comes. */
+  start(): void {
     if (this.#started || this.#finished) return;
     this.#started = true;
-    if (first !== undefined && first.length > 0) this.#send(first);
     const { session } = this;
     for (const warning of session.warnings) this.notice(warning);
     if (session.mode === 'rw' && !session.writes) {
       this.notice(`you only see this: ${session.writerLabel ?? 'somebody'} types here`);
     }
     this.#pump();
+  }
+
+  /**
+   * Draws the screen as it is now. What comes meanwhile waits in the history: it belongs behind the screen, or is on it.
+   * @throws VsbError when it cannot be drawn; then nothing is left out
+   */
+  async redraw(): Promise<void> {
+    this.#drawing ??= this.#draw();
+    await this.#drawing;
+  }
+
+  async #draw(): Promise<void> {
+    let skip = (): void => {};
+    try {
+      const screen = await this.#drawScreen((bytes) => {
+        // A character or sequence that is not complete is on no screen: it is completed behind it.
+        skip = this.session.skipToNow(unfinishedEnd(bytes).length);
+      });
+      skip();
+      this.#sanitizer?.reset();
+      if (!this.#finished) this.#send(screen);
+    } finally {
+      this.#drawing = undefined;
+      this.#wake();
+    }
   }
 
   /** Makes it the one that types, or says why not. */
@@ -201,7 +242,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
 
   /** Passes one piece on; false if there is none, or the client takes no more now. */
   #passOn(limit?: number): boolean {
-    if (this.#finished || !this.#started) return false;
+    if (this.#finished || !this.#started || this.#drawing !== undefined) return false;
     const [channelHigh, socketHigh] = this.session.writes
       ? [CHANNEL_HIGH, SOCKET_HIGH]
       : [WATCHER_HIGH, WATCHER_HIGH];

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 
 import type { ServerChannel } from 'ssh2';
 
-import { messageOf, VsbError } from '../../base/errors.js';
+import { VsbError } from '../../base/errors.js';
 import { nearestName } from '../../base/suggest.js';
 import type { ScreenSize } from '../../base/terminal-size.js';
 import { REFUSAL, type AttachRequest, type Verb } from '../../contract/gateway.js';
@@ -97,23 +97,16 @@ export class ClientChannel {
     this.#host.log({ type: 'verb', ...who, verb: verb.verb });
     // What is typed into a verb means nothing.
     channel.resume();
-    if (verb.verb === 'write') {
-      const own = this.#client.attachments();
-      if (own.length === 0) {
-        const message = 'this connection has no session that could type';
-        throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
-      }
-      for (const attachment of own) attachment.claim(true);
-      channel.exit(0);
-      channel.end();
-      return;
-    }
     const context = {
       ...{ console, identity, peer, mayWrite: role === 'write' },
       size: this.size,
       drawScreen: async () => await this.#render(console),
     };
-    runVerb(verb, context).then(
+    const carriedOut =
+      verb.verb === 'write' || verb.verb === 'redraw'
+        ? this.#askOwn(verb.verb)
+        : runVerb(verb, context);
+    carriedOut.then(
       (answer) => {
         // A client with a terminal has it in raw mode; the history is raw bytes already.
         const cooked = this.terminal && verb.verb !== 'history';
@@ -124,6 +117,18 @@ export class ClientChannel {
       },
       (error: unknown) => this.#refuse(channel, error),
     );
+  }
+
+  /** What is asked of the sessions of this connection; their answer is what they do. */
+  async #askOwn(verb: 'write' | 'redraw'): Promise<Buffer> {
+    const own = this.#client.attachments();
+    if (own.length === 0) {
+      const message = 'this connection has no session of its own';
+      throw new VsbError('E_CONSOLE_REFUSED', message, { layer: 'console' });
+    }
+    if (verb === 'write') for (const attachment of own) attachment.claim(true);
+    else await Promise.all(own.map(async (attachment) => await attachment.redraw()));
+    return Buffer.alloc(0);
   }
 
   /** The console meant, and what the key may do there now. */
@@ -163,6 +168,7 @@ export class ClientChannel {
     const attachment = new Attachment({
       ...{ channel, socket, session, who, grant, pacer, idleMs },
       sanitizer: request.sanitize ? new Sanitizer() : undefined,
+      drawScreen: async (onTaken) => await this.#render(session, onTaken),
       outlivesInput: as === 'watch',
     });
     try {
@@ -184,33 +190,27 @@ export class ClientChannel {
       const { missed } = session;
       this.#host.log({ type: 'session-closed', ...who, reason, missed });
     });
-    if (replay === 'screen') void this.#startWithScreen(attachment, console);
-    else attachment.start(undefined);
-  }
-
-  /** What comes while the screen is drawn waits in the history. */
-  async #startWithScreen(attachment: Attachment, console: VmConsole): Promise<void> {
-    try {
-      attachment.start(await this.#render(console, () => attachment.session.skipToNow()));
-    } catch (error) {
-      attachment.start(undefined);
-      attachment.notice(`no screen from before: ${messageOf(error)}`);
-    }
+    if (replay === 'screen') void attachment.startWithScreen();
+    else attachment.start();
   }
 
   /**
-   * The console's screen for this client's terminal.
-   * @param onTaken called when the history is read
+   * The screen of a console, or of a session there, for this client's terminal.
+   * @param onTaken called with what it is drawn from
    */
-  async #render(console: VmConsole, onTaken = (): void => {}): Promise<Buffer> {
-    const takeHistory = (): Buffer => {
+  async #render(
+    of: Pick<VmConsole, 'history'>,
+    onTaken?: (bytes: Buffer) => void,
+  ): Promise<Buffer> {
+    const takeBytes = (): Buffer => {
       // The time of drawing is for those who are still there.
       if (this.#closed) throw new VsbError('E_CONSOLE_CLOSED', 'the client is gone');
-      onTaken();
-      return console.history.snapshot();
+      const bytes = of.history.snapshot();
+      onTaken?.(bytes);
+      return bytes;
     };
     return await this.#client.inTurn(
-      async () => await this.#host.screens.render(console, takeHistory, this.size ?? defaultSize),
+      async () => await this.#host.screens.render(of.history, takeBytes, this.size ?? defaultSize),
     );
   }
 }

@@ -46,20 +46,20 @@ export class ScreenRenderer {
    * before is scrolled away, not erased. Consoles are drawn by turns; one that could not be drawn is not tried again
    * for a minute, and fails as it did.
    *
-   * @param console whose screen it is
-   * @param takeHistory called when it is drawn: many who wait need not keep a copy each
+   * @param history whose screen it is
+   * @param takeBytes called when it is drawn: many who wait need not keep a copy each
    * @throws VsbError E_DEADLINE when the output keeps the terminal too busy, E_CONSOLE_REFUSED when it fails; and
-   *   what takeHistory throws
+   *   what takeBytes throws
    */
-  async render(console: object, takeHistory: () => Buffer, size: ScreenSize): Promise<Buffer> {
-    const text = await this.#turns.run(console, async () => {
-      const failure = this.#failures.get(console);
+  async render(history: object, takeBytes: () => Buffer, size: ScreenSize): Promise<Buffer> {
+    const text = await this.#turns.run(history, async () => {
+      const failure = this.#failures.get(history);
       if (failure !== undefined && performance.now() < failure.until) throw failure.error;
-      const history = takeHistory();
+      const bytes = takeBytes();
       try {
-        return await this.#ask(history, size);
+        return await this.#ask(bytes, size);
       } catch (error) {
-        this.#failures.set(console, { error, until: performance.now() + REST_MS });
+        this.#failures.set(history, { error, until: performance.now() + REST_MS });
         throw error;
       }
     });
@@ -72,7 +72,7 @@ export class ScreenRenderer {
     this.#end();
   }
 
-  async #ask(history: Buffer, { columns, rows }: ScreenSize): Promise<string> {
+  async #ask(bytes: Buffer, { columns, rows }: ScreenSize): Promise<string> {
     clearTimeout(this.#idle);
     const worker = this.#start();
     const id = this.#nextId++;
@@ -102,7 +102,7 @@ export class ScreenRenderer {
           worker.off('message', onMessage).off('error', onEnd).off('exit', onEnd);
         };
         worker.on('message', onMessage).on('error', onEnd).on('exit', onEnd);
-        worker.postMessage({ id, bytes: history, columns, rows, scrollback: SCROLLBACK });
+        worker.postMessage({ id, bytes, columns, rows, scrollback: SCROLLBACK });
       });
     } finally {
       this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();

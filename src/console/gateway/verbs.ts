@@ -20,7 +20,7 @@ export interface VerbContext {
   readonly drawScreen: () => Promise<Buffer>;
 }
 
-export type AnsweredVerb = Exclude<Verb, { verb: 'attach' | 'write' }>;
+export type AnsweredVerb = Exclude<Verb, { verb: 'attach' | 'write' | 'redraw' }>;
 
 /**
  * Carries it out.

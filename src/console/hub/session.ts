@@ -103,6 +103,11 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.#missed;
   }
 
+  /** What it reads; another one when its VM has got its name. */
+  get history(): History {
+    return this.#target.history;
+  }
+
   /** Output not read yet, bytes. */
   get pending(): number {
     const { start, end } = this.#target.history;
@@ -118,9 +123,15 @@ export class Session extends EventEmitter<SessionEvents> {
     return chunk;
   }
 
-  /** Leaves out what has come so far, and does not count it as missed. */
-  skipToNow(): void {
-    this.#position = this.#target.history.end;
+  /**
+   * What leaves out all that has come so far but its last bytes, and does not count it as missed. To be called before
+   * anything else is read.
+   */
+  skipToNow(kept: number): () => void {
+    const skipped = this.#target.history.end - kept - this.#position;
+    return () => {
+      this.#position += skipped;
+    };
   }
 
   /**

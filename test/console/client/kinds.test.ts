@@ -81,6 +81,18 @@ test('what is rarely switched on a terminal is undone', async () => {
   for (const undo of [...modes, '(B\x0f']) expect(left).toContain(`\x1b${undo}`);
 });
 
+test('what ~r draws is undone, and recorded', async () => {
+  await rig.print('\x1bc\x1b[?1049h\x1b[Hvi screen');
+  const screen = await attach(['--replay', 'none', '--record', 'again.cast']);
+  screen.type('~r');
+  await screen.shows(/^vi screen$/);
+  await leave(screen);
+  expect(screen.raw.slice(screen.raw.lastIndexOf('vi screen'))).toContain('\x1b[?1049l');
+  const recording = await readFile(join(instance.directory, 'again.cast'), 'utf8');
+  expect(recording).toContain('vi screen');
+  await rig.print('\x1b[?1049l');
+});
+
 test('what was not switched is not undone: terminals print sequences that they do not know', async () => {
   const screen = await attach();
   await leave(screen);

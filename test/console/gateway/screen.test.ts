@@ -203,6 +203,41 @@ describe('a session', () => {
     expect((await shown(seen.text)).alternate).toBe(true);
   });
 
+  test('has its screen drawn again without a byte lost or doubled, also within a sequence', async () => {
+    const boot = '[   12.345678] kernel: a line of a boot log\r\n'.repeat(4000);
+    await rig.print(boot);
+    const client = await rig.login();
+    const seen = collect(await rig.exec(client, 'attach none', { pty }));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    const keys = 'abcdefghijklmnopqrstuvwxyz'.repeat(2);
+    const redrawn = rig.exec(client, 'redraw').then((channel) => rig.ending(channel));
+    for (const key of keys) {
+      rig.vm.print(key);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(await redrawn).toMatchObject({ status: 0, output: '' });
+    await rig.print('\r\n\x1b[3');
+    expect((await rig.ending(await rig.exec(client, 'redraw'))).status).toBe(0);
+    await rig.print(Buffer.concat([Buffer.from('1mred\x1b[0m '), Buffer.from('€').subarray(0, 2)]));
+    expect((await rig.ending(await rig.exec(client, 'redraw'))).status).toBe(0);
+    await rig.print(Buffer.concat([Buffer.from('€').subarray(2), Buffer.from(' end')]));
+    await eventually(() => expect(seen.text).toMatch(/ end$/));
+    const output = Buffer.from(`${boot}${keys}\r\n\x1b[31mred\x1b[0m € end`);
+    expect(await shown(Buffer.from(seen.text, 'latin1'))).toEqual(await shown(output));
+  });
+
+  test('loses nothing when its screen cannot be drawn again', async () => {
+    await rig.print('\x1b[2147483647S'.repeat(1000));
+    const client = await rig.login();
+    const seen = collect(await rig.exec(client, 'attach none', { pty }));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(1));
+    const redrawn = rig.exec(client, 'redraw').then((channel) => rig.ending(channel));
+    await rig.print('meanwhile');
+    expect(await redrawn).toMatchObject({ notices: expect.stringMatching(/E_DEADLINE/) as string });
+    await eventually(() => expect(seen.text).toBe('meanwhile'));
+    expect(await rig.ask('redraw')).toMatchObject({ status: 2 });
+  });
+
   test('can have all lines, or nothing of what was', async () => {
     await rig.print('one\r\ntwo\r\n');
     const lines = collect(await rig.exec(await rig.login(), 'attach lines', { pty }));
