@@ -200,15 +200,17 @@ export class InputSequences {
   }
 }
 
-/** The ASCII character of a key in kitty's coding (`CSI code:shifted;modifiers;text u`), where it is one. */
+/** The ASCII character of a key in kitty's coding (`CSI code:shifted;modifiers;text u`), where it is one; with Ctrl, too. */
 function characterOf(body: string): number | undefined {
   const match = /^(\d+)(?::(\d*))?[\d:]*(?:;(\d*)(?::[12])?(?:;(\d+))?)?u$/.exec(body);
   if (match === null) return undefined;
   const [, code = '', shifted = '', modifiers = '', text = ''] = match;
-  // One more than the bits: shift 1, caps lock 64, num lock 128 change no character's kind.
-  const others = (Number(modifiers || '1') - 1) & ~(1 | 64 | 128);
-  if (others !== 0) return undefined;
-  const shift = ((Number(modifiers || '1') - 1) & 1) !== 0;
+  // One more than the bits: shift 1, ctrl 4; caps lock 64, num lock 128 change no character's kind.
+  const held = (Number(modifiers || '1') - 1) & ~(64 | 128);
+  const letter = /^[a-z]$/.test(String.fromCharCode(Number(code)));
+  if (held === 4 && letter) return Number(code) & 0x1f;
+  if ((held & ~1) !== 0) return undefined;
+  const shift = held === 1;
   const character = Number(text || (shift && shifted ? shifted : code));
   return character === CR || (character >= 0x20 && character < 0x7f) ? character : undefined;
 }

@@ -2,7 +2,11 @@
 import { PassThrough } from 'node:stream';
 
 import { VsbError } from '../../base/errors.js';
-import { interact, type InteractiveOptions } from '../../console/client/interactive.js';
+import {
+  interact,
+  type InteractiveOptions,
+  type Reconnect,
+} from '../../console/client/interactive.js';
 import { isShadowed, openConsole, runningGateway } from '../../console/client/open.js';
 import { warnNotSecure } from '../../console/client/operator.js';
 import { Recording } from '../../console/client/recording.js';
@@ -50,11 +54,14 @@ export async function attachConsole(
   const shadowed = isShadowed(access, vm);
   if (!shadowed) await warnNotSecure(context.stderr, context.env, vm);
   const sanitize = options.sanitize === true;
-  const connect = async (attach: AttachRequest): Promise<ConsoleConnection> => {
+  const connect = async (
+    attach: AttachRequest,
+    signal = context.signal,
+  ): Promise<ConsoleConnection> => {
     const now = await context.instance();
     if (shadowed && !isShadowed(now, vm)) throw leftToL2(vm);
     return await openConsole({
-      ...{ access: now, vm, attach, signal: context.signal },
+      ...{ access: now, vm, attach, signal },
       // A screen is drawn with control sequences; who gives no size gets lines.
       size:
         steps.length === 0 && context.env['TERM'] !== 'dumb' ? sizeOf(context.stdout) : undefined,
@@ -63,7 +70,8 @@ export async function attachConsole(
   };
   if (steps.length === 0) {
     const attach = { as: modeOf(options, 'auto'), replay: options.replay, sanitize };
-    return await onTerminal(context, vm, options, shadowed, async () => await connect(attach));
+    const open: Reconnect = async (signal) => await connect(attach, signal);
+    return await onTerminal(context, vm, options, shadowed, open);
   }
   const types = steps.some((step) => step.type === 'send');
   const connection = await connect({
@@ -81,7 +89,7 @@ async function onTerminal(
   vm: string,
   options: AttachOptions,
   shadowed: boolean,
-  connect: () => Promise<ConsoleConnection>,
+  connect: Reconnect,
 ): Promise<number> {
   const { stdout, stderr, signal } = context;
   // Without a terminal nobody types, and the end of the input (/dev/null, cron) ends nothing. A watcher whose output goes
@@ -89,7 +97,7 @@ async function onTerminal(
   const elsewhere = options.watch === true && stdout.isTTY !== true;
   const isTerminal = context.stdin.isTTY === true && !elsewhere;
   const stdin = isTerminal ? context.stdin : new PassThrough();
-  const connection = await connect();
+  const connection = await connect(signal);
   try {
     const recording = await startRecording(context, vm, options);
     const session: InteractiveOptions = {

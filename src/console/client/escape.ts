@@ -9,6 +9,7 @@
  */
 import { InputSequences, type InputToken } from '../input-sequences.js';
 
+const ETX = 0x03;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -60,6 +61,7 @@ export class EscapeParser {
   /** The escape character as it was typed, while it waits for what follows. */
   #held: readonly number[] = [];
   #detached = false;
+  #connected = true;
 
   /** @param escape the escape character, one byte; undefined for none: all input goes to the VM */
   constructor(escape: string | undefined) {
@@ -67,6 +69,15 @@ export class EscapeParser {
       throw new RangeError('the escape character must be one byte');
     }
     this.#escape = escape?.charCodeAt(0);
+  }
+
+  /**
+   * Whether what is typed reaches a VM. While it does not, there are no lines: the escape character counts anywhere. And ^C
+   * leaves, whichever the escape character is.
+   */
+  set connected(connected: boolean) {
+    this.#connected = connected;
+    if (this.#state === 'line') this.#state = 'start';
   }
 
   /** Whether bytes wait that are keys if nothing follows them soon: then flush() is due. */
@@ -141,6 +152,7 @@ export class EscapeParser {
     character: number | undefined,
     data: number[],
   ): EscapeCommand | undefined {
+    if (!this.#connected && character === ETX) return 'detach';
     const isEscape = character !== undefined && character === this.#escape;
     if (this.#state === 'start' && isEscape) {
       this.#state = 'escape';
@@ -164,7 +176,8 @@ export class EscapeParser {
 
   #text(bytes: readonly number[], character: number | undefined, data: number[]): void {
     data.push(...bytes);
-    this.#state = character === CR || character === LF ? 'start' : 'line';
+    const ends = character === CR || character === LF || !this.#connected;
+    this.#state = ends ? 'start' : 'line';
   }
 
   /** The escape character was meant for the VM. */

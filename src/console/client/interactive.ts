@@ -28,6 +28,9 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'E_INSTANCE_UNKNOWN',
 ]);
 
+/** Connects anew; the signal ends the attempt, and later the connection. */
+export type Reconnect = (signal: AbortSignal) => Promise<ConsoleConnection>;
+
 export interface InteractiveOptions {
   vm: string;
   signal: AbortSignal;
@@ -40,7 +43,7 @@ export interface InteractiveOptions {
   /** A terminal that knows no control sequences. */
   dumb?: boolean;
   /** Connects anew where the connection broke; without it the console ends then. */
-  reconnect?: (() => Promise<ConsoleConnection>) | undefined;
+  reconnect?: Reconnect | undefined;
 }
 
 /**
@@ -105,6 +108,7 @@ class InteractiveConsole {
   async #attend(connection: ConsoleConnection): Promise<void> {
     const { stdin, stdout, stderr, recording } = this.#options;
     this.#connection = connection;
+    this.#parser.connected = true;
     const { channel } = connection;
     channel.on('data', (bytes: Buffer) => {
       recording?.output(bytes);
@@ -126,26 +130,43 @@ class InteractiveConsole {
    * @throws VsbError what ended the old one, if that is final or no new one is wanted
    */
   async #again(broken: ConsoleConnection): Promise<ConsoleConnection | undefined> {
-    const { reconnect, stderr, signal, escape } = this.#options;
+    const { reconnect, stdin, stderr, signal } = this.#options;
     this.#connection = undefined;
+    this.#parser.connected = false;
+    // It waited for the VM to take what was typed before.
+    stdin.resume();
     const why = endOf(broken);
     if (why === undefined) return undefined;
     if (reconnect === undefined || FINAL.has(why.code)) throw why;
-    const giveUp = escape === undefined ? '' : `, ${escape}. gives up`;
-    stderr.write(`\r\n[vsbypass: ${why.message}; connecting again${giveUp}]\r\n`);
+    stderr.write(`\r\n[vsbypass: ${why.message}; connecting again, ^C gives up]\r\n`);
     const over = AbortSignal.any([signal, this.#left.signal]);
     for (let pause: number = RETRY_MS.first; ; pause = Math.min(RETRY_MS.longest, pause * 2)) {
       await delay(pause, undefined, { signal: over }).catch(() => undefined);
       signal.throwIfAborted();
       if (this.#left.signal.aborted) return undefined;
       try {
-        const connection = await reconnect();
-        stderr.write(`[vsbypass: connected again]\r\n`);
-        return connection;
+        return await this.#attempt(reconnect);
       } catch (error) {
         signal.throwIfAborted();
+        if (this.#left.signal.aborted) return undefined;
         if (!(error instanceof VsbError) || FINAL.has(error.code)) throw error;
       }
+    }
+  }
+
+  /** One attempt to connect again, which ends when the user leaves. */
+  async #attempt(reconnect: Reconnect): Promise<ConsoleConnection> {
+    const { signal, stderr } = this.#options;
+    const attempt = new AbortController();
+    const stop = (): void => attempt.abort();
+    this.#left.signal.addEventListener('abort', stop);
+    try {
+      const connection = await reconnect(AbortSignal.any([signal, attempt.signal]));
+      stderr.write(`[vsbypass: connected again]\r\n`);
+      return connection;
+    } finally {
+      // A connection that is there ends in an orderly way.
+      this.#left.signal.removeEventListener('abort', stop);
     }
   }
 

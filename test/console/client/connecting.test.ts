@@ -1,11 +1,17 @@
 /** The way to the gateway: whom the client believes, what it says when nothing comes of it, and how it connects again. */
+import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { Duplex } from 'node:stream';
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { VsbError } from '../../../src/base/errors.js';
 import { askGateway, connectGateway } from '../../../src/console/client/gateway-client.js';
-import { interact } from '../../../src/console/client/interactive.js';
+import {
+  interact,
+  type InteractiveOptions,
+  type Reconnect,
+} from '../../../src/console/client/interactive.js';
 import { fingerprintOfLine } from '../../../src/formats/keys/key-files.js';
 import { ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
@@ -76,6 +82,71 @@ test('interact connects again where the connection broke, and gives up when the 
   stdin.write('lost\r~.');
   expect(await done).toBe(0);
   expect(String(rig.vm.input)).toBe('typed');
+});
+
+/** Connected, has typed, and then is without a gateway. */
+async function broken(change: Partial<InteractiveOptions>) {
+  const stdin = new FakeTerminal();
+  const stderr = new Sink();
+  const options = rig.target();
+  const done = interact(await connectGateway(options), {
+    ...{ vm: 'vm1', stdin, stdout: new Sink(), stderr, escape: '~' },
+    reconnect: async () => await connectGateway(options),
+    signal: new AbortController().signal,
+    ...change,
+  });
+  stdin.write('abc');
+  await rig.vm.inputReached(3);
+  await rig.gateway.close();
+  await eventually(() => expect(stderr.text).toContain('connecting again, ^C gives up'));
+  return { stdin, done };
+}
+
+test.each([
+  ['~.', '~'],
+  ['typed blindly~.', '~'],
+  ['\x03', '~'],
+  ['\x03', undefined],
+  ['\x1b[99;5u', undefined],
+])('interact leaves by %j while it connects again, also within a line', async (keys, escape) => {
+  const { stdin, done } = await broken({ escape });
+  stdin.write(keys);
+  expect(await done).toBe(0);
+  expect(String(rig.vm.input)).toBe('abc');
+});
+
+test('interact leaves while an attempt to connect again hangs', async () => {
+  let attempts = 0;
+  const reconnect: Reconnect = async (signal) => {
+    attempts++;
+    await once(signal, 'abort');
+    throw new VsbError('E_CONSOLE_UNREACHABLE', 'given up');
+  };
+  const { stdin, done } = await broken({ reconnect });
+  await eventually(() => expect(attempts).toBe(1));
+  stdin.write('~.');
+  expect(await done).toBe(0);
+});
+
+test('interact leaves while it connects again although the VM has not taken what was typed', async () => {
+  const stdin = new FakeTerminal();
+  const channel = new Duplex({ read: () => {}, write: () => {} });
+  const closed = once(channel, 'close').then(() => undefined);
+  const checkEnd = (): void => {
+    throw new VsbError('E_CONSOLE_CLOSED', 'broken');
+  };
+  const connection = { ...(await connectGateway(rig.target())), channel, closed, checkEnd };
+  const done = interact(connection, {
+    ...{ vm: 'vm1', stdin, stdout: new Sink(), stderr: new Sink(), escape: '~' },
+    reconnect: async () => await connectGateway(rig.target()),
+    signal: new AbortController().signal,
+  });
+  stdin.write(Buffer.alloc(channel.writableHighWaterMark));
+  await eventually(() => expect(stdin.isPaused()).toBe(true));
+  await rig.gateway.close();
+  channel.destroy();
+  stdin.write('~.');
+  expect(await done).toBe(0);
 });
 
 test('interact does not connect again to a gateway with another key', async () => {

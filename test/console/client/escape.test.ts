@@ -152,6 +152,7 @@ test.each([
   ['\x1b[126u\x1b[46u', '<detach>'],
   ['a\x1b[13u\x1b[96:126;2u\x1b[46u', 'a\x1b[13u<detach>'],
   ['\x1b[96;2;126u\x1b[96;2:3u\x1b[98;2;66u', '\x1b[96;2:3u<break>'],
+  ['\x1b[126u\x1b[122;5u\x1b[126u\x1b[122;133u', '<suspend><suspend>'],
   ['\x1b[126u\x1b[120u', '\x1b[126u\x1b[120u'],
   ['\x1b[126;5u.', '\x1b[126;5u.'],
 ])("EscapeParser reads keys in kitty's coding: %j", (input, output) => {
@@ -199,6 +200,19 @@ test.each(['\x1b[!p', '\x1b[62;1"p'])(
     expect(modes).toMatchObject({ pasteMarks: false, alternateScreen: true, undo });
   },
 );
+
+test('EscapeParser knows no lines while there is no VM, and ^C leaves', () => {
+  const parser = new EscapeParser('~');
+  const types = (keys: string) => parser.push(Buffer.from(keys)).map(({ type }) => type);
+  expect(types('line~.\x03')).toEqual(['data']);
+  parser.connected = false;
+  expect(types('~?x~?')).toEqual(['help', 'data', 'help']);
+  expect(types('\x1b[200~~.\x03\x1b[201~')).toEqual(['data']);
+  parser.connected = true;
+  expect(types('\x03~?')).toEqual(['data']);
+  parser.connected = false;
+  expect(types('\x03')).toEqual(['detach']);
+});
 
 test('EscapeParser gives the same however the input is cut', () => {
   const input = fc.array(
