@@ -156,9 +156,19 @@ export class PageConsole {
 
   #join(open: Open, connection: ConsoleConnection): void {
     const { channel } = connection;
+    // Notices have a stream of their own, which does not wait for the page: each goes behind what came before it.
+    const notices: { readonly text: string; readonly behind: number }[] = [];
+    let sent = 0;
+    const sendNotices = (upTo: number): void => {
+      for (let [first] = notices; first !== undefined && first.behind <= upTo; [first] = notices) {
+        notices.shift();
+        this.#page.send({ type: 'notice', text: first.text });
+      }
+    };
     connection.onNotice((text) => {
       if (this.#open !== open) return;
-      this.#page.send({ type: 'notice', text });
+      notices.push({ text, behind: sent + channel.readableLength });
+      sendNotices(sent);
       // Another one may type now.
       void this.#ask(open, undefined);
     });
@@ -168,9 +178,12 @@ export class PageConsole {
       open.unshown += bytes.length;
       if (open.unshown >= OUTPUT_WINDOW) channel.pause();
       this.#page.sendOutput(bytes);
+      sent += bytes.length;
+      sendNotices(sent);
     });
     void connection.closed.then(() => {
       if (this.#open !== open) return;
+      sendNotices(Infinity);
       this.#open = undefined;
       try {
         connection.checkEnd();

@@ -86,6 +86,30 @@ test('one page types, another looks on until it takes over; both are told', asyn
   expect((await stack.vm1.inputReached(5)).toString()).toBe('typed');
 });
 
+test('a notice is passed on behind the output that came before it', async () => {
+  const slow = await stack.page();
+  slow.reads = false;
+  await slow.openVm1();
+  await slow.next('who');
+  const other = await stack.page();
+  await other.openVm1();
+  for (let turn = 1; turn <= 7; turn++) {
+    stack.vm1.print(Buffer.alloc(100_000, 'x'));
+    await other.outputReached(turn * 100_000);
+  }
+  other.send({ type: 'take' });
+  // Who types, it learns at once.
+  await vi.waitFor(() => {
+    const last = slow.messages.filter((message) => message.type === 'who').at(-1);
+    expect(last?.sessions.map(({ writes }) => writes)).toEqual([false, true]);
+  });
+  expect(slow.messages.map(({ type }) => type)).not.toContain('notice');
+  slow.reads = true;
+  slow.send({ type: 'shown', session: slow.session, bytes: slow.output.length });
+  await slow.next('notice');
+  expect(slow.output.length).toBe(700_000);
+});
+
 test('the loss of the gateway is said, and the console opens again', async () => {
   const page = await stack.page();
   await page.openVm1();

@@ -12,6 +12,8 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
 /** Outputs of less than this are reported as shown together with others, bytes. */
 const REPORT_BYTES = INPUT_WINDOW;
+/** Output that may wait for the screen of a hidden tab, bytes; xterm.js takes up to 50 MB. */
+const HIDDEN_AHEAD = 16 * 1024 * 1024;
 
 export interface SocketListener {
   onMessage(message: ServerMessage): void;
@@ -42,14 +44,17 @@ export class ConsoleSocket {
   #pause = FIRST_PAUSE;
   /** The console session that output belongs to now, as the server counts them. */
   #session = 0;
+  /** Bytes of its output: that have come, that are on the screen, and that the server takes for shown. */
   #received = 0;
   #shown = 0;
+  #reported = 0;
 
   constructor(key: string, listener: SocketListener) {
     this.#key = key;
     this.#listener = listener;
     document.addEventListener('visibilitychange', () => {
       if (!document.hidden) this.#vigil.ask();
+      this.#report();
     });
   }
 
@@ -92,6 +97,7 @@ export class ConsoleSocket {
       this.#session = message.session;
       this.#received = 0;
       this.#shown = 0;
+      this.#reported = 0;
     }
     this.#listener.onMessage(message);
   }
@@ -119,12 +125,22 @@ export class ConsoleSocket {
     this.#listener.onOutput(bytes, () => {
       if (session !== this.#session) return;
       this.#shown += bytes.length;
-      // Rarely while much is coming, at once when all is shown.
-      if (this.#shown < REPORT_BYTES && this.#shown < this.#received) return;
-      this.send({ type: 'shown', session, bytes: this.#shown });
-      this.#received -= this.#shown;
-      this.#shown = 0;
+      this.#report();
     });
+    this.#report();
+  }
+
+  /** Lets the server go on: rarely while much is coming, at once when all is shown. */
+  #report(): void {
+    const { hidden } = document;
+    // In a hidden tab timers hardly run, nor does xterm.js: output waits here then, the daemon's history is short.
+    const ahead = hidden ? HIDDEN_AHEAD : 0;
+    const shown = Math.min(this.#received, this.#shown + ahead);
+    const bytes = shown - this.#reported;
+    const soon = !hidden && shown === this.#received;
+    if (bytes < (soon ? 1 : REPORT_BYTES)) return;
+    this.send({ type: 'shown', session: this.#session, bytes });
+    this.#reported = shown;
   }
 
   /** It is closed, or as good as that. */
