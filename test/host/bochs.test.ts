@@ -13,7 +13,6 @@ describe('whyNotOnBochs', () => {
     ["a system of the user's own", { l2: { disk: { path: '/x', format: 'raw' } } }, /no disks for/],
     ['several processors', { l0: { cpus: 2 } }, /one processor/],
     ['more memory than lies below its devices', { l2: { memoryMiB: 4096 } }, /3072 at most/],
-    ['servers of interrupts', { irq: 'net' }, /path net was never run/],
   ])('refuses %s, and says what helps', (_, wanted, reason) => {
     const obstacle = whyNotOnBochs(parseConfig(JSON.stringify(wanted), 'f'));
     expect(obstacle?.reason).toMatch(reason);

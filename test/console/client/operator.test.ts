@@ -122,7 +122,7 @@ describe('connectOperator', () => {
       connection.onNotice((text) => notices.write(text));
       await connection.closed;
       expect(shown.text).toBe(sanitize ? '\x1b[1mlogin: ' : `\x1b[1mlog${copy}in: `);
-      expect(notices.text).toBe('socat: gone\n');
+      expect(notices.text).toBe('socat: gone\r\n');
       expect(() => connection.checkEnd()).toThrow(/: socat: gone$/);
     }
   });
