@@ -58,9 +58,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [
-            ...['browser', 'e2e', 'kvm-host', 'systems'].map(
-              (folder) => `test/${folder}/**`,
-            ),
+            ...['browser', 'e2e', 'kvm-host', 'systems'].map((folder) => `test/${folder}/**`),
             'test/faults/*.test.ts',
             ...withPrograms,
           ],
