@@ -118,6 +118,8 @@ const exitCodes = {
   E_CONSOLE_UNREACHABLE: ExitCode.layer,
   E_CONSOLE_REFUSED: ExitCode.usage,
   E_CONSOLE_CLOSED: ExitCode.layer,
+  // Nothing was typed for as long as a session may go without.
+  E_CONSOLE_IDLE: ExitCode.deadline,
 
   E_SKIPPED: ExitCode.skipped,
   E_DEADLINE: ExitCode.deadline,

@@ -1,4 +1,5 @@
 /** What clients and the gateway agree on beyond SSH itself. */
+import { ExitCode } from '../base/errors.js';
 
 /**
  * The signal request (RFC 4254, 6.9) that stands for a BREAK from our client. ssh2's client has no call
@@ -9,6 +10,8 @@ export const BREAK_SIGNAL = 'USR1';
 
 /** Why the gateway drops who has tried too many logins (NO_MORE_AUTH_METHODS_AVAILABLE of RFC 4253, 11.1). */
 export const TOO_MANY_LOGINS = 14;
+/** The exit status of a session that ended because nothing was typed for too long: whoever comes back may open another. */
+export const IDLE_STATUS = ExitCode.deadline;
 
 /** How the line begins that says why something is refused; it ends with the error's code in brackets. */
 export const REFUSAL = 'vsbypass: ';

@@ -96,4 +96,6 @@ export type ServerMessage =
       readonly hint?: string;
       /** Whether another attempt may do better without anything being changed by the user. */
       readonly retry: boolean;
+      /** It ended because nobody typed: only the user opens another one. */
+      readonly idle?: true;
     };

@@ -205,9 +205,10 @@ const passing: ReadonlySet<string> = new Set([
   'E_VM_UNKNOWN',
 ]);
 
-function describe(error: unknown): { message: string; hint?: string; retry: boolean } {
+function describe(error: unknown): Omit<Extract<ServerMessage, { type: 'ended' }>, 'type'> {
   const message = messageOf(error);
   if (!(error instanceof VsbError)) return { message, retry: false };
   const hint = error.hint === undefined ? {} : { hint: error.hint };
-  return { message, ...hint, retry: passing.has(error.code) };
+  const idle = error.code === 'E_CONSOLE_IDLE' ? ({ idle: true } as const) : {};
+  return { message, ...hint, ...idle, retry: passing.has(error.code) };
 }

@@ -128,6 +128,19 @@ inChromium((rig) => {
     await rig.shown('the end');
     await page.keyboard.type('x');
     expect((await vm.inputReached(1)).toString()).toBe('x');
+  });
+
+  test('a console in which nothing is typed is opened again by the user only', async () => {
+    const { page, stack } = rig;
+    await stack.rig.startGateway({ limits: { idleMs: 2000 } });
+    await rig.open();
+    await rig.says('nothing was typed');
+    // News of the instance open nothing either.
+    stack.unhooked = ['vm2'];
+    await page.locator('#vm').getByText('vm2 (not secure)').waitFor({ state: 'attached' });
+    await rig.says('nothing was typed');
+    expect(stack.rig.gateway.sessions()).toHaveLength(0);
+    await page.getByRole('button', { name: 'Open it again' }).click();
     await rig.says('Connected to vm1');
   });
 

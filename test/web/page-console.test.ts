@@ -110,6 +110,19 @@ test('a notice is passed on behind the output that came before it', async () => 
   expect(slow.output.length).toBe(700_000);
 });
 
+test('a console in which nothing is typed for long ends, and is not to be opened again by itself', async () => {
+  await stack.rig.startGateway({ limits: { idleMs: 500 } });
+  const page = await stack.page();
+  await page.openVm1();
+  expect(await page.next('ended')).toMatchObject({
+    ...{
+      retry: false,
+      idle: true,
+      message: expect.stringContaining('nothing was typed') as string,
+    },
+  });
+});
+
 test('the loss of the gateway is said, and the console opens again', async () => {
   const page = await stack.page();
   await page.openVm1();

@@ -16,6 +16,7 @@ import type { ScreenSize } from '../../base/terminal-size.js';
 import {
   attachCommand,
   BREAK_SIGNAL,
+  IDLE_STATUS,
   REFUSAL,
   TOO_MANY_LOGINS,
   type AttachRequest,
@@ -119,7 +120,12 @@ export async function connectGateway(target: ConsoleTarget): Promise<ConsoleConn
       const said = notices.replace(/[\r\n]+/g, ' ').trim();
       const cause = login.lost() ?? channelError;
       const reason = said || (cause === undefined ? 'the connection was cut' : messageOf(cause));
-      throw new VsbError('E_CONSOLE_CLOSED', `the console session ended: ${reason}`, {
+      const message = `the console session ended: ${reason}`;
+      if (status === IDLE_STATUS) {
+        const hint = 'the limit is `console.idleSeconds` of the configuration';
+        throw new VsbError('E_CONSOLE_IDLE', message, { layer: 'console', hint });
+      }
+      throw new VsbError('E_CONSOLE_CLOSED', message, {
         layer: 'console',
         hint: '`vsbypass status` shows what still runs',
       });

@@ -19,10 +19,11 @@ const DETACH_MS = 1000;
 const SEQUENCE_MS = 25;
 /** Pauses between attempts to connect again, milliseconds: the first, and the longest. */
 const RETRY_MS = { first: 200, longest: 3000 } as const;
-/** What no further attempt can mend. */
+/** What no further attempt can mend, or is not to. */
 const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'E_CONSOLE_AUTH',
   'E_CONSOLE_HOST_KEY',
+  'E_CONSOLE_IDLE',
   'E_CONSOLE_KEY',
   'E_CONSOLE_REFUSED',
   'E_INSTANCE_UNKNOWN',

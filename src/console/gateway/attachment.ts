@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { ServerChannel } from 'ssh2';
 
 import { ExitCode, messageOf, VsbError } from '../../base/errors.js';
+import { IDLE_STATUS } from '../../contract/gateway.js';
 import { unfinishedEnd } from '../../formats/unfinished.js';
 import type { Session } from '../hub/session.js';
 import type { Grant } from './access.js';
@@ -220,7 +221,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     if (this.#idleMs === 0 || this.session.mode === 'ro') return;
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
-      this.hangUp(`nothing was typed for ${Math.round(this.#idleMs / 1000)} s`);
+      this.#finish(`nothing was typed for ${Math.round(this.#idleMs / 1000)} s`, IDLE_STATUS);
     }, this.#idleMs);
   }
 

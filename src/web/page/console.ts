@@ -16,6 +16,8 @@ import { showAttached } from './who.js';
 const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 10_000;
 
+type Ended = Extract<ServerMessage, { type: 'ended' }>;
+
 export interface ConsoleListener {
   onInstance(name: string, vms: readonly VmView[]): void;
   onOpen(open: boolean): void;
@@ -33,6 +35,8 @@ export class VmConsole implements SocketListener {
   #open = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pause = FIRST_PAUSE;
+  /** The console ended because nobody typed, and nobody has opened another one. */
+  #idle: Ended | undefined;
 
   constructor(key: string, vm: string | undefined, screen: Screen, listener: ConsoleListener) {
     this.#screen = screen;
@@ -58,6 +62,7 @@ export class VmConsole implements SocketListener {
       this.#screen.clear();
     }
     this.#vm = vm;
+    this.#idle = undefined;
     sessionStorage.setItem('vm', vm);
     this.#markWatched();
     this.#close();
@@ -155,6 +160,7 @@ export class VmConsole implements SocketListener {
     this.#listener.onInstance(name, vms);
     const [first] = vms;
     if (this.#open || this.#timer !== undefined) return;
+    if (this.#idle !== undefined) return this.#onEnded(this.#idle);
     const wanted = vms.find((vm) => vm.name === this.#vm) ?? first;
     if (wanted === undefined) state('This instance has no user VM.');
     else this.choose(wanted.name);
@@ -201,8 +207,10 @@ export class VmConsole implements SocketListener {
     this.#screen.remark(plain);
   }
 
-  #onEnded({ message, hint, retry }: Extract<ServerMessage, { type: 'ended' }>): void {
+  #onEnded(ended: Ended): void {
+    const { message, hint, retry } = ended;
     this.#close();
+    this.#idle = ended.idle === true ? ended : undefined;
     const again = (): void => this.choose(this.#vm);
     const pause = this.#pause;
     state(message);

@@ -84,6 +84,24 @@ test('interact connects again where the connection broke, and gives up when the 
   expect(String(rig.vm.input)).toBe('typed');
 });
 
+test('interact does not connect again after a session in which nothing was typed for too long', async () => {
+  await rig.startGateway({ limits: { idleMs: 200 } });
+  let attempts = 0;
+  const done = interact(await connectGateway(rig.target()), {
+    ...{ vm: 'vm1', stdin: new FakeTerminal(), stdout: new Sink(), stderr: new Sink() },
+    ...{ escape: '~', signal: new AbortController().signal },
+    reconnect: async () => {
+      attempts++;
+      return await connectGateway(rig.target());
+    },
+  });
+  await expect(done).rejects.toMatchObject({
+    ...{ code: 'E_CONSOLE_IDLE', exitCode: 124 },
+    message: expect.stringContaining('nothing was typed') as string,
+  });
+  expect(attempts).toBe(0);
+});
+
 /** Connected, has typed, and then is without a gateway. */
 async function broken(change: Partial<InteractiveOptions>) {
   const stdin = new FakeTerminal();

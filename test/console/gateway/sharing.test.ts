@@ -219,7 +219,7 @@ test('a session in which nothing is typed for long ends, one that watches does n
   await rig.startGateway({ limits: { idleMs: 50 } });
   const watcher = await rig.exec(await rig.login(), 'watch');
   const ended = await rig.ending(await rig.exec(await rig.login(), 'attach'));
-  expect(ended).toMatchObject({ status: 4 });
+  expect(ended).toMatchObject({ status: 124 });
   expect(ended.notices).toContain('nothing was typed for 0 s');
   rig.vm.print('x');
   expect(String(await read(watcher, 1))).toBe('x');
