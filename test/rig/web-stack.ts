@@ -96,6 +96,7 @@ export class WebStack {
             openConsole({
               ...{ access: shadowed, vm, credentials: {}, signal },
               attach: { as: 'auto', replay: 'lines', sanitize: false },
+              size: { columns: 80, rows: 24 },
             }),
         });
       },

@@ -73,6 +73,8 @@ function consoleProvider(context: CliContext, options: WebOptions): ConsoleProvi
   const as = options.watch === true ? 'watch' : options.take === true ? 'take' : 'auto';
   // The page's terminal makes the screen of them, and has them as its scrollback.
   const attach = { as, replay: 'lines', sanitize: false } as const;
+  // The gateway needs no more of it than that it is a terminal.
+  const size = { columns: 80, rows: 24 };
   return {
     instance: async () => {
       const access = await context.instance();
@@ -82,7 +84,7 @@ function consoleProvider(context: CliContext, options: WebOptions): ConsoleProvi
       const access = await context.instance();
       return {
         secure: isShadowed(access, vm),
-        open: (signal) => openConsole({ access, vm, attach, credentials, signal }),
+        open: (signal) => openConsole({ access, vm, attach, size, credentials, signal }),
       };
     },
   };

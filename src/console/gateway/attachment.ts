@@ -14,6 +14,7 @@ import type { Session } from '../hub/session.js';
 import type { Grant } from './access.js';
 import type { Who } from './events.js';
 import { InputSequences, PAUSE_MS, type InputToken } from '../input-sequences.js';
+import { STARTED_AGAIN } from '../reset.js';
 import type { Pacer } from './pacer.js';
 import type { Sanitizer } from '../sanitize.js';
 
@@ -42,6 +43,8 @@ export interface AttachmentParts {
   readonly grant: Grant | undefined;
   readonly pacer: Pacer;
   readonly sanitizer: Sanitizer | undefined;
+  /** Whether a terminal shows it, which keeps the modes that a VM's programs have switched. */
+  readonly terminal: boolean;
   /** Draws the console's screen for this client; `onTaken` is called with what it is drawn from. */
   readonly drawScreen: (onTaken: (bytes: Buffer) => void) => Promise<Buffer>;
   /** Ends after so long without a key, milliseconds; 0: never. */
@@ -54,11 +57,9 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   readonly session: Session;
   readonly who: Who;
   readonly grant: Grant | undefined;
+  readonly #parts: AttachmentParts;
   readonly #channel: ServerChannel;
   readonly #socket: Socket;
-  readonly #pacer: Pacer;
-  readonly #sanitizer: Sanitizer | undefined;
-  readonly #drawScreen: AttachmentParts['drawScreen'];
   readonly #idleMs: number;
   #idleTimer: NodeJS.Timeout | undefined;
   /** Output given to ssh2 that waits for the client's window, bytes. */
@@ -77,19 +78,21 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
 
   constructor(parts: AttachmentParts) {
     super();
+    this.#parts = parts;
     this.#channel = parts.channel;
     this.#socket = parts.socket;
     this.session = parts.session;
     this.who = parts.who;
     this.grant = parts.grant;
-    this.#pacer = parts.pacer;
-    this.#sanitizer = parts.sanitizer;
-    this.#drawScreen = parts.drawScreen;
     this.#idleMs = parts.idleMs;
     const { session } = this;
     session.on('readable', this.#wake).on('end', this.#pump);
     session.on('drain', () => this.#channel.resume());
-    session.on('notice', (text) => this.notice(text));
+    session.on('notice', (text) => {
+      // What came before it first: the start of a VM takes a full-screen program's screen away, and what is on it.
+      this.#wake();
+      this.notice(text);
+    });
     session.on('role', this.#onRole);
     this.#socket.on('drain', this.#wake);
     this.#channel.on('data', (bytes: Buffer) => this.#onInput(bytes));
@@ -133,12 +136,12 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   async #draw(): Promise<void> {
     let skip = (): void => {};
     try {
-      const screen = await this.#drawScreen((bytes) => {
+      const screen = await this.#parts.drawScreen((bytes) => {
         // A character or sequence that is not complete is on no screen: it is completed behind it.
         skip = this.session.skipToNow(unfinishedEnd(bytes).length);
       });
       skip();
-      this.#sanitizer?.reset();
+      this.#parts.sanitizer?.reset();
       if (!this.#finished) this.#send(screen);
     } finally {
       this.#drawing = undefined;
@@ -228,7 +231,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
   readonly #wake = (): void => {
     if (!this.#started) return;
     if (this.session.writes) this.#pump();
-    else this.#pacer.schedule(this.#turn);
+    else this.#parts.pacer.schedule(this.#turn);
   };
 
   /** A watcher's turn. */
@@ -254,15 +257,19 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
       return false;
     }
     if (chunk.missed > 0) {
-      this.#sanitizer?.reset();
+      this.#parts.sanitizer?.reset();
       this.notice(`${chunk.missed} bytes of output were missed here`);
     }
-    this.#send(chunk.bytes);
+    if (chunk.startedAgain) {
+      this.#parts.sanitizer?.reset();
+      if (this.#parts.terminal) this.#send(Buffer.from(STARTED_AGAIN));
+    }
+    if (chunk.bytes.length > 0) this.#send(chunk.bytes);
     return true;
   }
 
   #send(bytes: Buffer): void {
-    const clean = this.#sanitizer?.push(bytes) ?? bytes;
+    const clean = this.#parts.sanitizer?.push(bytes) ?? bytes;
     this.#unsent += clean.length;
     this.#channel.write(clean, () => {
       this.#unsent -= clean.length;
@@ -295,7 +302,7 @@ export class Attachment extends EventEmitter<AttachmentEvents> {
     this.#finished = true;
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#pauseTimer);
-    this.#pacer.cancel(this.#turn);
+    this.#parts.pacer.cancel(this.#turn);
     this.#socket.off('drain', this.#wake);
     this.session.off('readable', this.#wake).off('end', this.#pump).off('role', this.#onRole);
     this.session.close();

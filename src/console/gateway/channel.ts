@@ -11,6 +11,7 @@ import type { ScreenSize } from '../../base/terminal-size.js';
 import { REFUSAL, type AttachRequest, type Verb } from '../../contract/gateway.js';
 import type { ConsoleHub } from '../hub/hub.js';
 import type { VmConsole } from '../hub/vm-console.js';
+import { STARTED_AGAIN } from '../reset.js';
 import { Sanitizer } from '../sanitize.js';
 import type { Grant, Role } from './access.js';
 import { Attachment } from './attachment.js';
@@ -168,6 +169,7 @@ export class ClientChannel {
     const attachment = new Attachment({
       ...{ channel, socket, session, who, grant, pacer, idleMs },
       sanitizer: request.sanitize ? new Sanitizer() : undefined,
+      terminal: this.terminal,
       drawScreen: async (onTaken) => await this.#render(session, onTaken),
       outlivesInput: as === 'watch',
     });
@@ -205,7 +207,7 @@ export class ClientChannel {
     const takeBytes = (): Buffer => {
       // The time of drawing is for those who are still there.
       if (this.#closed) throw new VsbError('E_CONSOLE_CLOSED', 'the client is gone');
-      const bytes = of.history.snapshot();
+      const bytes = of.history.snapshot(STARTED_AGAIN);
       onTaken?.(bytes);
       return bytes;
     };

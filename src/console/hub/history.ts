@@ -18,6 +18,7 @@ const LF = 0x0a;
 export class History {
   readonly #ring: Buffer;
   #end = 0;
+  #lastStart: number | undefined;
 
   /** @param capacity bytes kept, at least 1 */
   constructor(capacity: number) {
@@ -32,6 +33,16 @@ export class History {
   /** Position after the newest byte: how many were ever appended. */
   get end(): number {
     return this.#end;
+  }
+
+  /** Position at which the VM started again, the last time; undefined if it has not. */
+  get lastStart(): number | undefined {
+    return this.#lastStart;
+  }
+
+  /** What comes from now on is of the VM as it has started again. */
+  markStart(): void {
+    this.#lastStart = this.#end;
   }
 
   append(bytes: Uint8Array): void {
@@ -54,9 +65,16 @@ export class History {
     return this.start + (head === undefined ? 0 : head.indexOf(LF) + 1);
   }
 
-  /** A copy of all whole lines that are kept, and of the unfinished one. */
-  snapshot(): Buffer {
-    return this.read(this.firstLine, this.#ring.length)?.bytes ?? Buffer.alloc(0);
+  /**
+   * A copy of all whole lines that are kept, and of the unfinished one.
+   * @param atStart what is put in where the VM started again, the last time
+   */
+  snapshot(atStart = ''): Buffer {
+    const from = this.firstLine;
+    const bytes = this.read(from, this.#ring.length)?.bytes ?? Buffer.alloc(0);
+    const cut = Math.max(0, (this.#lastStart ?? 0) - from);
+    if (cut === 0) return bytes;
+    return Buffer.concat([bytes.subarray(0, cut), Buffer.from(atStart), bytes.subarray(cut)]);
   }
 
   /** At most `limit` bytes from `position` on; undefined when there is nothing after it. */

@@ -52,6 +52,11 @@ export interface SessionTarget {
   sessionClosed(session: Session): void;
 }
 
+export interface SessionChunk extends HistoryChunk {
+  /** Whether the VM started again before it; then it may be empty. */
+  readonly startedAgain: boolean;
+}
+
 /** How much read() hands out at once if not told, bytes. */
 const READ_BYTES = 32 * 1024;
 
@@ -62,6 +67,8 @@ export class Session extends EventEmitter<SessionEvents> {
   readonly since = new Date();
   #target: SessionTarget;
   #position: number;
+  /** Up to where starts of the VM have been told. */
+  #startsTold: number;
   #missed = 0;
   #ended: SessionEnd | undefined;
   /** Where the output stopped being this session's: its end. */
@@ -76,6 +83,7 @@ export class Session extends EventEmitter<SessionEvents> {
     this.label = options.label;
     this.counted = options.counted ?? true;
     this.#position = options.from === 'now' ? target.history.end : target.history.firstLine;
+    this.#startsTold = this.#position;
   }
 
   /** Whether it is the one that types. */
@@ -115,12 +123,19 @@ export class Session extends EventEmitter<SessionEvents> {
   }
 
   /** The next output, undefined if there is none (wait for 'readable'). After the end: what came before it. */
-  read(limit = READ_BYTES): HistoryChunk | undefined {
-    const chunk = this.#target.history.read(this.#position, Math.min(limit, this.pending));
-    if (chunk === undefined) return undefined;
-    this.#position += chunk.missed + chunk.bytes.length;
-    this.#missed += chunk.missed;
-    return chunk;
+  read(limit = READ_BYTES): SessionChunk | undefined {
+    const { history } = this.#target;
+    const from = Math.max(this.#position, history.start);
+    const { lastStart = 0 } = history;
+    const startedAgain = lastStart > this.#startsTold && lastStart <= from;
+    const untilStart = lastStart > from ? lastStart - from : limit;
+    const chunk = history.read(this.#position, Math.min(limit, this.pending, untilStart));
+    if (chunk === undefined && !startedAgain) return undefined;
+    const { bytes, missed } = chunk ?? { bytes: Buffer.alloc(0), missed: 0 };
+    this.#position += missed + bytes.length;
+    this.#missed += missed;
+    if (startedAgain) this.#startsTold = lastStart;
+    return { bytes, missed, startedAgain };
   }
 
   /**
@@ -131,6 +146,7 @@ export class Session extends EventEmitter<SessionEvents> {
     const skipped = this.#target.history.end - kept - this.#position;
     return () => {
       this.#position += skipped;
+      this.#startsTold = this.#position;
     };
   }
 
@@ -138,7 +154,7 @@ export class Session extends EventEmitter<SessionEvents> {
    * Output as it comes, until the session ends and all is read.
    * @throws the signal's reason when it is aborted
    */
-  async *chunks(signal: AbortSignal): AsyncGenerator<HistoryChunk, void, void> {
+  async *chunks(signal: AbortSignal): AsyncGenerator<SessionChunk, void, void> {
     for (;;) {
       signal.throwIfAborted();
       const chunk = this.read();
@@ -203,7 +219,7 @@ export class Session extends EventEmitter<SessionEvents> {
   moveTo(target: SessionTarget, position: number): void {
     const already = Math.max(0, this.#position - this.#target.history.start);
     this.#target = target;
-    this.#position = position + already;
+    this.#position = this.#startsTold = position + already;
   }
 
   async #change(signal: AbortSignal): Promise<void> {

@@ -189,7 +189,9 @@ export class VmConsole implements SessionTarget {
     this.#gone = false;
     // Whoever was told before, of this link or by another daemon: it is not known what.
     this.#toldSessions = undefined;
-    if (before !== undefined && !same) this.tell(`the VM is back: ${whereNow(vm, away)}`);
+    const again = before !== undefined && !same;
+    if (again) this.history.markStart();
+    if (again) this.tell(`the VM is back: ${whereNow(vm, away)}`);
     else if (before !== undefined && away) this.tell('the link to the VM is back');
     this.#tellAttached();
     this.#input.unblock();
@@ -292,7 +294,6 @@ export class VmConsole implements SessionTarget {
 
 /** For those who were at a VM's console and are at that of the next one with its label. */
 function whereNow({ slot, generation }: VmRecord, away: boolean): string {
-  const place = `slot ${slot}, generation ${generation}`;
-  const label = 'it has the UUID of the one before';
-  return away ? `started again, ${place}; ${label}` : `another one, ${place}; ${label}`;
+  const what = away ? 'started again' : 'another one';
+  return `${what}, slot ${slot}, generation ${generation}; it has the UUID of the one before`;
 }

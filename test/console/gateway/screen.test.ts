@@ -7,6 +7,7 @@ import { ScreenRenderer } from '../../../src/console/gateway/screen.js';
 import { History } from '../../../src/console/hub/history.js';
 import { collect, ConsoleRig } from '../../rig/console-rig.js';
 import { eventually } from '../../rig/eventually.js';
+import { uuid1 } from '../../rig/hub-rig.js';
 
 /** What a terminal of that size shows after this output. */
 async function shown(
@@ -254,6 +255,28 @@ describe('a session', () => {
     await eventually(() => expect(seen.notices).toContain('no screen from before'));
     rig.vm.print('after');
     await eventually(() => expect(seen.text).toBe('after'));
+  });
+
+  test('of a VM that started again out of a full-screen program shows what it prints, with no modes left', async () => {
+    await rig.print('before\r\n# vi');
+    const terminal = collect(await rig.exec(await rig.login(), 'attach none', { pty }));
+    const pipe = collect(await rig.exec(await rig.login(), 'watch none'));
+    await eventually(() => expect(rig.gateway.sessions()).toHaveLength(2));
+    const left = '\x1b[?1049h\x1b[2J\x1b[?25l\x1b[?1000h\x1b[5;10r\x1b[?6h\x1b)0\x0evi\x1b]0;ti';
+    await rig.print(left);
+    await eventually(() => expect(terminal.text + pipe.text).toBe(left + left));
+    rig.l1.reboot(9n);
+    const boot = 'boot qqq\r\n'.repeat(60) + 'login: ';
+    rig.l1.addVm({ uuid: uuid1, generation: 7 }).print(boot);
+    await eventually(() => expect(terminal.text).toMatch(/login: $/));
+    await eventually(() => expect(pipe.text).toBe(left + boot));
+    const whole = await shown(`before\r\n# vi${boot}`);
+    expect(await shown(`before\r\n# vi${terminal.text}`)).toEqual(whole);
+    expect(terminal.text.slice(left.length)).toMatch(/\[\?25h[^]*\[\?1000l/);
+    const { output } = await rig.ask('history screen');
+    expect(await shown(output)).toEqual(whole);
+    expect(output).not.toMatch(/\[\?(25l|1049h|1000h)/);
+    expect(output).toContain('before');
   });
 
   test('one connection that asks for many screens leaves turns to the others at its console', async () => {

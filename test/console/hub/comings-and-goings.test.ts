@@ -35,6 +35,28 @@ test('a restarted VM continues its console in another slot, and sessions go on',
   expect(session.ended).toBeUndefined();
 });
 
+test('who reads is told where a VM has started again, once, and before it prints anything', async () => {
+  const first = rig.l1.addVm({ uuid: uuid1 });
+  const console = await rig.consoleOf('vm1');
+  const [session, late] = [1, 2].map(() => console.openSession({ mode: 'ro', label: 'me' }));
+  first.print('one ');
+  await eventually(() => expect(console.history.end).toBe(4));
+  expect(session?.read()).toMatchObject({ startedAgain: false });
+  first.update({ state: 'gone' });
+  await eventually(() => expect(console.state).toBe('gone'));
+  const second = rig.l1.addVm({ uuid: uuid1, generation: 2 });
+  await eventually(() => expect(console.state).toBe('running'));
+  expect(session?.read()).toEqual({ bytes: Buffer.alloc(0), missed: 0, startedAgain: true });
+  second.print('two');
+  await eventually(() => expect(console.history.end).toBe(7));
+  expect(session?.read()).toMatchObject({ bytes: Buffer.from('two'), startedAgain: false });
+  expect(late?.read()).toMatchObject({ bytes: Buffer.from('one '), startedAgain: false });
+  expect(late?.read()).toMatchObject({ bytes: Buffer.from('two'), startedAgain: true });
+  const next = console.openSession({ mode: 'ro', label: 'next', from: 'now' });
+  expect(next.read()).toBeUndefined();
+  expect(String(console.history.snapshot('|'))).toBe('one |two');
+});
+
 test('a VM that stays away ends its sessions; its history stays readable', async () => {
   const vm = rig.l1.addVm({ uuid: uuid1 });
   const session = (await rig.consoleOf('vm1')).openSession({ mode: 'rw', label: 'me' });
