@@ -1,6 +1,8 @@
 /** What `vsbypass.json` may say of L2: what it is, or which system of the user's own. */
 import { z } from 'zod';
 
+import { hostKeyIn, hostKeyTypes } from '../formats/keys/host-key.js';
+
 /** A disk of a virtualized system of the user's own. */
 const l2DiskSchema = z
   .strictObject({
@@ -31,7 +33,13 @@ const l2SshSchema = z.strictObject({
   key: z.string().min(1),
   port: portSchema.default(22),
   /** `ssh-ed25519 AAAA...`: the only host key accepted; without it any is. */
-  hostKey: z.string().min(1).optional(),
+  hostKey: z
+    .string()
+    .refine((line) => hostKeyIn(line) !== undefined, {
+      message: `must be a public host key, TYPE BASE64, of one of the types ${hostKeyTypes.join(', ')}`,
+    })
+    .transform((line) => hostKeyIn(line) ?? line)
+    .optional(),
 });
 
 /** When a system of the user's own counts as up. */

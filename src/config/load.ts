@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 
 import { VsbError, errnoOf, messageOf } from '../base/errors.js';
+import { readKey } from '../formats/keys/key-files.js';
 import { assertIrqMode, needsServer } from './interrupts.js';
 import {
   configSchema,
@@ -167,6 +168,7 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
         }),
     ...(ssh === undefined ? {} : { ssh: { ...ssh, key: await absolute(ssh.key, 'l2.ssh.key') } }),
   };
+  if (l2.ssh !== undefined) await assertUsableKey(l2.ssh.key, configPath);
   const vms = await Promise.all(
     config.vms.map(async (vm, index) => ({
       ...vm,
@@ -194,4 +196,16 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
     ),
   };
   return { ...config, l2, console, vms };
+}
+
+/** Nobody could type a passphrase where it is used. */
+async function assertUsableKey(path: string, configPath: string): Promise<void> {
+  try {
+    await readKey(path);
+  } catch (cause) {
+    throw new VsbError('E_CONFIG', `${configPath}: l2.ssh.key: ${messageOf(cause)}`, {
+      hint: `A private key without a passphrase is needed: \`ssh-keygen -p -f ${path}\` takes it off.`,
+      cause,
+    });
+  }
 }

@@ -6,6 +6,7 @@ import type { ClientChannel, ConnectConfig } from 'ssh2';
 
 import { VsbError, messageOf } from '../base/errors.js';
 import { oneLine } from '../formats/ansi.js';
+import { hostKeyAlgorithms } from '../formats/keys/host-key.js';
 
 export interface SshTarget {
   /** For messages: `L1` or `L2`. */
@@ -82,13 +83,16 @@ export async function runRemote(
         .on('error', (error) =>
           fail(otherHostKey ? 'it shows another host key than its own' : complaintOf(error), error),
         )
-        .on('close', () => fail('the connection was closed'))
-        .connect(
-          connectConfig(target, timeoutMs, () => {
-            otherHostKey = true;
-          }),
-        )
-        .setNoDelay(true);
+        .on('close', () => fail('the connection was closed'));
+      const config = connectConfig(target, timeoutMs, () => {
+        otherHostKey = true;
+      });
+      try {
+        client.connect(config).setNoDelay(true);
+      } catch (error) {
+        // A key that it cannot read it throws at once.
+        fail(messageOf(error), error);
+      }
     });
   } finally {
     release.abort();
@@ -165,7 +169,8 @@ function connectConfig(
   timeoutMs: number,
   onOtherHostKey: () => void,
 ): ConnectConfig {
-  const pinned = target.hostKeyLine?.split(' ')[1];
+  const { hostKeyLine } = target;
+  const pinned = hostKeyLine?.split(' ')[1];
   return {
     host: target.host,
     port: target.port,
@@ -174,8 +179,11 @@ function connectConfig(
     // Without asking first what else would do: a round trip of its own.
     authHandler: ['publickey'],
     readyTimeout: timeoutMs,
+    ...(hostKeyLine === undefined
+      ? {}
+      : { algorithms: { serverHostKey: hostKeyAlgorithms(hostKeyLine) } }),
     hostVerifier: (key: Buffer) => {
-      const same = target.hostKeyLine === undefined || key.toString('base64') === pinned;
+      const same = hostKeyLine === undefined || key.toString('base64') === pinned;
       if (!same) onOtherHostKey();
       return same;
     },

@@ -2,10 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import ssh2 from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { loadConfig, parseConfig } from '../../src/config/load.js';
 import { forwardOf } from '../../src/config/l2-schema.js';
+import { generateKey } from '../../src/formats/keys/key-files.js';
 
 const uuid = '1111aaaa-2222-4333-8444-555555555555';
 
@@ -147,6 +149,7 @@ describe('loadConfig', () => {
 
 describe("a system of the user's own", () => {
   const disk = { path: 'disk.qcow2', format: 'qcow2' };
+  const encrypted = { passphrase: 'secret', cipher: 'aes256-ctr', rounds: 16 };
   const parse = (config: unknown, vms?: number): ReturnType<typeof parseConfig> =>
     parseConfig(JSON.stringify(config), 'f', vms);
 
@@ -182,12 +185,46 @@ describe("a system of the user's own", () => {
 
   it('has files counted from the configuration file', async () => {
     await writeFile(join(directory, 'disk.qcow2'), 'x');
-    await writeFile(join(directory, 'key'), 'x');
+    await writeFile(join(directory, 'key'), generateKey('a test').privatePem);
     const path = join(directory, 'own.json');
     await writeFile(path, JSON.stringify({ l2: { disk, ssh: { key: 'key' } } }));
     const { l2 } = await loadConfig({ directory: '/', path });
     expect(l2.disk?.[0]?.path).toBe(join(directory, 'disk.qcow2'));
     expect(l2.ssh).toEqual({ user: 'root', port: 22, key: join(directory, 'key') });
+  });
+
+  it.each([
+    ['a passphrase', ssh2.utils.generateKeyPairSync('ed25519', encrypted).private],
+    ['only its public half', generateKey('a test').publicLine],
+    ['nothing of a key', 'garbage'],
+  ])('refuses a key with %s', async (_, content) => {
+    await writeFile(join(directory, 'disk.qcow2'), 'x');
+    await writeFile(join(directory, 'key'), content);
+    const path = join(directory, 'own.json');
+    await writeFile(path, JSON.stringify({ l2: { disk, ssh: { key: 'key' } } }));
+    await expect(loadConfig({ directory, path })).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining('l2.ssh.key: ') as string,
+      hint: expect.stringContaining('without a passphrase') as string,
+    });
+  });
+
+  const hostKey = generateKey('a test').publicLine;
+  const ssh = (line: string): unknown => ({ l2: { disk, ssh: { key: 'k', hostKey: line } } });
+
+  it.each([hostKey, `${hostKey} root@l2`, `[10.0.2.16]:22,l2 ${hostKey}`, `  ${hostKey}\n`])(
+    'knows the host key in %j',
+    (line) => {
+      expect(parse(ssh(line)).l2.ssh?.hostKey).toBe(hostKey);
+    },
+  );
+
+  it.each([
+    ...['', hostKey.replace('ssh-ed25519 ', ''), hostKey.slice(0, -8), `a b ${hostKey}`],
+    ...[hostKey.replace('ssh-ed25519', 'ssh-rsa'), 'ssh-dss AAAAB3NzaC1kc3MAAACBAP1'],
+    'SHA256:uBCpYHPAcBhwXyDUlKtVnBrhpnUpfc1bL6gRvbSi5zs',
+  ])('refuses %j for a host key', (line) => {
+    expect(() => parse(ssh(line))).toThrow(/l2\.ssh\.hostKey: must be a public host key/);
   });
 
   it('refuses an interrupt server where nobody lets us in', async () => {

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 
-import type { Server } from 'ssh2';
+import ssh2, { type Server } from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { hostKeyIn } from '../../src/formats/keys/host-key.js';
 import { generateKey } from '../../src/formats/keys/key-files.js';
 import { openRemote, runRemote, shellQuote, type SshTarget } from '../../src/host/ssh.js';
 import { answerInput, startSshServer } from '../rig/ssh-server.js';
@@ -98,6 +99,29 @@ describe('runRemote', () => {
       message: expect.stringContaining('another host key') as string,
     });
   });
+
+  it('has a server with several keys show the one that is known', async () => {
+    const rsa = ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 });
+    const other = await startSshServer([hostKey.privatePem, rsa.private], (command, channel) =>
+      answerInput(channel, () => ({ stdout: command })),
+    );
+    const { port } = other;
+    const hostKeyLine = hostKeyIn(rsa.public);
+    const result = await runRemote({ ...target, port, hostKeyLine }, 'x');
+    expect(result.stdout.toString()).toBe('x');
+    other.server.close();
+  });
+
+  it.each(['garbage', clientKey.publicLine])(
+    'says of a key that it cannot use it: %s',
+    async (key) => {
+      const failed = { code: 'E_SSH', layer: 'L2' };
+      await expect(runRemote({ ...target, privateKey: key }, 'x')).rejects.toMatchObject(failed);
+      const signal = AbortSignal.timeout(10_000);
+      const opened = openRemote({ ...target, privateKey: key }, 'x', { signal });
+      await expect(opened).rejects.toMatchObject(failed);
+    },
+  );
 
   it('gives up at its deadline', async () => {
     await expect(runRemote(target, 'hang', { timeoutMs: 300 })).rejects.toMatchObject({

@@ -9,12 +9,12 @@ export interface SshServer {
   readonly port: number;
 }
 
-/** @param hostKey private key in OpenSSH's format */
+/** @param hostKeys private keys in OpenSSH's format */
 export async function startSshServer(
-  hostKey: string,
+  hostKeys: string | readonly string[],
   onCommand: (command: string, channel: ServerChannel) => void,
 ): Promise<SshServer> {
-  const server = new ssh2.Server({ hostKeys: [hostKey] }, (connection) => {
+  const server = new ssh2.Server({ hostKeys: [hostKeys].flat() }, (connection) => {
     connection.on('error', () => undefined);
     connection.on('authentication', (context) => {
       if (context.method === 'publickey') context.accept();
