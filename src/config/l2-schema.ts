@@ -132,6 +132,29 @@ export function forwardOf(text: string): Forward | undefined {
   return sound ? { address, port: Number(port), l2Port: Number(l2Port) } : undefined;
 }
 
+/** A port of this host. */
+type HostPort = Pick<Forward, 'address' | 'port'>;
+
+/** The index of the first one that could not listen, as its port is taken by one before it; 0 takes any that is free. */
+export function clashOf(
+  forwards: readonly (HostPort | undefined)[],
+  ...taken: HostPort[]
+): number | undefined {
+  for (const [index, one] of forwards.entries()) {
+    if (one === undefined) continue;
+    if (taken.some((other) => clash(one, other))) return index;
+    taken.push(one);
+  }
+  return undefined;
+}
+
+function clash(one: HostPort, other: HostPort): boolean {
+  const addresses = [one.address, other.address];
+  return (
+    one.port === other.port && (addresses.includes('0.0.0.0') || one.address === other.address)
+  );
+}
+
 function faultOf(pattern: string): string | undefined {
   try {
     new RegExp(pattern);

@@ -9,6 +9,7 @@ import type { z } from 'zod';
 import { VsbError, errnoOf, messageOf } from '../base/errors.js';
 import { readKey } from '../formats/keys/key-files.js';
 import { assertIrqMode, needsServer } from './interrupts.js';
+import { assertEnoughMemory, assertOwnDisks } from './possible.js';
 import {
   configSchema,
   maximumVms,
@@ -185,6 +186,8 @@ async function resolveFiles(config: Config, configPath: string): Promise<Config>
       watchKeys: await allAbsolute(vm.watchKeys, `vms[${index}].watchKeys`),
     })),
   );
+  assertEnoughMemory(config, configPath);
+  await assertOwnDisks({ ...config, l2, vms }, configPath);
   const { authorizedKeys, watchKeys, certificateAuthorities } = config.console;
   const console = {
     ...config.console,

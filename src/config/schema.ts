@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 
-import { l2Schema, type L2Kind } from './l2-schema.js';
+import { clashOf, forwardOf, l2Schema, type L2Kind } from './l2-schema.js';
 import { isMadeName } from './vm-names.js';
 
 export { l2Kinds, type L2Disk, type L2Kind, type L2Ready, type L2Ssh } from './l2-schema.js';
@@ -128,6 +128,12 @@ export const configSchema = z
         path: ['vms'],
         message: own ? 'a system of l2.disk has its own VMs, which are defined there' : 'is empty',
       });
+    }
+    const local = { address: '127.0.0.1', port: config.console.port };
+    const clash = clashOf((config.l2.forward ?? []).map(forwardOf), local);
+    if (clash !== undefined) {
+      const message = 'takes a port of this host that another of them, or console.port, has';
+      context.addIssue({ code: 'custom', path: ['l2', 'forward', clash], message });
     }
     const seen = new Set<string>();
     const checkName = (name: string, path: (string | number)[]): void => {

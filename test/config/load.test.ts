@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { link, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -138,6 +138,49 @@ describe('loadConfig', () => {
     });
   });
 
+  const load = async (config: unknown, more = {}): ReturnType<typeof loadConfig> => {
+    await writeFile(join(directory, 'vsbypass.json'), JSON.stringify(config));
+    return await loadConfig({ directory, ...more });
+  };
+
+  it.each([
+    [{ l2: { kind: 'xen', memoryMiB: 512 }, vms: [{ name: 'a', memoryMiB: 512 }] }, {}, 1024],
+    [{ l2: { memoryMiB: 512 }, vms: [{ name: 'a', memoryMiB: 65_536 }] }, {}, 66_400],
+    [{ l2: { memoryMiB: 1120 } }, { vmCount: 2 }, 1472],
+  ])('refuses an L2 that has no room for its user VMs: %j', async (config, more, neededMiB) => {
+    await expect(load(config, more)).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: expect.stringContaining(`need ${neededMiB} MiB`) as string,
+      hint: expect.stringContaining('l2.memoryMiB') as string,
+    });
+    const { l2, ...rest } = config;
+    const enough = { ...rest, l2: { ...l2, memoryMiB: neededMiB } };
+    expect((await load(enough, more)).l2.memoryMiB).toBe(neededMiB);
+  });
+
+  it('refuses a disk that two VMs have, by whatever names, unless nobody writes to it', async () => {
+    await writeFile(join(directory, 'disk'), 'x');
+    await symlink('disk', join(directory, 'alias'));
+    await link(join(directory, 'disk'), join(directory, 'second'));
+    const vm = (name: string, path: string, readOnly = false): unknown => ({
+      ...{ name, disk: { path, format: 'raw', readOnly } },
+    });
+    for (const path of ['disk', 'alias', 'second']) {
+      await expect(load({ vms: [vm('a', 'disk', true), vm('b', path)] })).rejects.toMatchObject({
+        code: 'E_CONFIG',
+        message: expect.stringMatching(
+          /vms\[1\]\.disk\.path: .* of vms\[0\]\.disk\.path, too/,
+        ) as string,
+      });
+    }
+    const shared = [vm('a', 'disk', true), vm('b', 'alias', true)];
+    expect((await load({ vms: shared })).vms).toHaveLength(2);
+    const disk = { path: 'disk', format: 'raw' };
+    expect((await load({ l2: { disk: [disk, disk] } })).l2.disk).toHaveLength(2);
+    const kept = { l2: { disk: [disk, { ...disk, keepChanges: true }] } };
+    await expect(load(kept)).rejects.toThrow(/l2\.disk\[1\]\.path: /);
+  });
+
   it('names the key of a missing file', async () => {
     await writeFile(
       join(directory, 'vsbypass.json'),
@@ -159,6 +202,11 @@ describe("a system of the user's own", () => {
     expect(parse({ l2: { disk: [disk, disk] } }).l2.disk).toEqual([one, one]);
   });
 
+  it('has ports of this host at several addresses', () => {
+    const forward = ['127.0.0.2:8:1', '127.0.0.3:8:1', '9:1'];
+    expect(parse({ l2: { disk, forward }, console: { port: 8 } }).l2.forward).toEqual(forward);
+  });
+
   it('reads again what it has read', () => {
     const config = parse({ l2: { disk, ready: { pattern: 'login:' } } });
     expect(parse(config)).toEqual(config);
@@ -172,6 +220,9 @@ describe("a system of the user's own", () => {
     [{ l2: { ssh: { key: 'k' } } }, /l2.ssh: is of no use without l2.disk/],
     [{ l2: { disk, forward: ['8006'] } }, /l2.forward\[0\]: must be \[ADDRESS:\]PORT:PORT/],
     [{ l2: { disk, forward: ['1:70000'] } }, /l2.forward\[0\]: has a number that is too large/],
+    [{ l2: { disk, forward: ['1:1', '2:2', '1:3'] } }, /l2.forward\[2\]: takes a port/],
+    [{ l2: { disk, forward: ['127.0.0.2:1:1', '0.0.0.0:1:3'] } }, /l2.forward\[1\]: takes a port/],
+    [{ l2: { disk, forward: ['8:1'] }, console: { port: 8 } }, /l2.forward\[0\]: takes a port/],
     [{ l2: { disk, mac: '01:00:00:00:00:00' } }, /l2.mac: must be a unicast address/],
     [{ l2: { disk, ready: { pattern: '(' } } }, /l2.ready.pattern: is no regular expression/],
     [{ l2: { disk, ready: 'soon' } }, /l2.ready/],
