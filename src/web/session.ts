@@ -198,10 +198,12 @@ function parseMessage(bytes: Buffer): PageMessage | undefined {
 
 /** Failures that may pass by themselves: the instance or the VM comes back. */
 const passing: ReadonlySet<string> = new Set([
+  'E_BUSY',
   'E_CONSOLE_CLOSED',
   'E_CONSOLE_UNREACHABLE',
   'E_INSTANCE_NOT_RUNNING',
   'E_SSH',
+  'E_VM_GONE',
   'E_VM_UNKNOWN',
 ]);
 

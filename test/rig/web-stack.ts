@@ -25,6 +25,8 @@ export class WebStack {
   readonly vm1: FakeVm;
   readonly vm2: FakeVm;
   readonly directory: string;
+  /** VMs that are configured. */
+  vms = ['vm1', 'vm2'];
   /** VMs whose COM1 is said to be left to L2. */
   unhooked: string[] = [];
   #server: WebServer | undefined;
@@ -67,7 +69,7 @@ export class WebStack {
   access(change: Partial<InstanceAccess> = {}): InstanceAccess {
     return {
       ...{ name: 'lab', stateDir: this.directory, runtimeDir: this.directory },
-      vms: ['vm1', 'vm2'],
+      vms: this.vms,
       gateway: {
         ...{ host: '127.0.0.1', port: this.rig.gateway.port },
         hostKeyFingerprint: fingerprintOfLine(ConsoleRig.hostKey.publicLine),

@@ -41,6 +41,16 @@ test('another VM is opened instead; an unknown one is said to be that', async ()
   expect((await page.next('ended')).message).toContain("no VM is known as 'vm9'");
 });
 
+test('one that is configured and was not seen yet is tried again: it boots', async () => {
+  stack.vms = ['vm1', 'vm2', 'vm3'];
+  const page = await stack.page();
+  page.send({ type: 'open', vm: 'vm3', notSecure: false });
+  expect(await page.next('ended')).toMatchObject({
+    message: 'vm3 does not run, or has not used its serial port yet',
+    retry: true,
+  });
+});
+
 test('a console that is not secure opens only for who has been told, and a switch ends the session', async () => {
   stack.unhooked = ['vm1'];
   const page = await stack.page();
