@@ -9,7 +9,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -41,7 +41,7 @@ const MAX_BODY = 512;
 /** Time for the header, and for all of a request, milliseconds. */
 const REQUEST_MS = 10_000;
 const LOOK_MS = 2000;
-/** How long close() lets pages take their goodbye, milliseconds. */
+/** How long others may take our goodbye, milliseconds: pages at the end, and who is refused. */
 const GOODBYE_MS = 500;
 
 export interface WebServerOptions {
@@ -63,6 +63,8 @@ export class WebServer {
     perMessageDeflate: false,
   });
   readonly #sessions = new Map<WebSocket, WebSession>();
+  /** All connections: of an upgraded one the HTTP server knows nothing more. */
+  readonly #sockets = new Set<Socket>();
   readonly #stopLooking = new AbortController();
   #looking = false;
   #port = 0;
@@ -78,6 +80,10 @@ export class WebServer {
       keepAliveTimeout: 5000,
     });
     this.#http.maxConnections = MAX_CONNECTIONS;
+    this.#http.on('connection', (socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.#http.on('request', (request, response) => this.#onRequest(request, response));
     this.#http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#onUpgrade(request, socket, head),
@@ -119,8 +125,7 @@ export class WebServer {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     for (const session of this.#sessions.values()) session.close();
     const late = setTimeout(() => {
-      for (const socket of this.#sessions.keys()) socket.terminate();
-      this.#http.closeAllConnections();
+      for (const socket of this.#sockets) socket.destroy();
     }, GOODBYE_MS);
     this.#http.closeIdleConnections();
     await closed;
@@ -172,6 +177,9 @@ export class WebServer {
     const refuse = (status: number): void => {
       const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Connection: close', '', ''];
       socket.end(lines.join('\r\n'));
+      // It may keep its half open, for ever.
+      socket.resume();
+      setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
     };
     if (!originAccepted(request.headers, this.#hosts)) return refuse(403);
     if (request.url !== SOCKET_PATH) return refuse(404);

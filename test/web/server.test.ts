@@ -1,6 +1,7 @@
 /** The server of the page: what it serves, to whom, and how it begins and ends. */
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
+import { createConnection, type Socket } from 'node:net';
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
@@ -121,6 +122,27 @@ test('close ends the pages and their consoles', async () => {
   await stack.server.close();
   expect(await page.closed).toBe(1001);
   await vi.waitFor(() => expect(stack.rig.gateway.sessions()).toEqual([]));
+  await stack.serve();
+});
+
+/** A WebSocket that is refused, by one who keeps its own half of the connection open. */
+async function refusedHalf(): Promise<Socket> {
+  const { port } = stack.server;
+  const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true });
+  socket.on('error', () => undefined).resume();
+  const headers = ['Connection: Upgrade', 'Upgrade: websocket', 'Origin: http://evil.example'];
+  const lines = ['GET /console/socket HTTP/1.1', `Host: 127.0.0.1:${port}`, ...headers];
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+  await once(socket, 'end');
+  return socket;
+}
+
+test('who is refused and stays half open keeps nobody out, nor the server from its end', async () => {
+  const halves = await Promise.all(Array.from({ length: 128 }, refusedHalf));
+  await vi.waitFor(async () => expect(await status('/')).toBe(200), { timeout: 10_000 });
+  halves.push(await refusedHalf());
+  await stack.server.close();
+  for (const socket of halves) socket.destroy();
   await stack.serve();
 });
 
